@@ -1,0 +1,38 @@
+# Each target does all its own set-up: nothing but Python 3.11, git and make need be there.
+PYTHON ?= python3.11
+BIN := .venv/bin
+
+.PHONY: demo test check lint types docs bench clean
+
+demo: .venv/installed
+	$(BIN)/llmkit demo
+
+test: .venv/tested
+	$(BIN)/python -m pytest -q
+
+check: lint types test
+
+lint: .venv/tested
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/tested
+	$(BIN)/mypy --strict -p llmkit
+	$(BIN)/mypy --strict tests/typing
+
+docs: .venv/tested
+	$(BIN)/python docs/build_reference.py
+
+clean:
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+
+# The package alone, as a user has it.
+.venv/installed: setup.cfg pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+# With all that tests need.
+.venv/tested: .venv/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[test]"
+	touch $@

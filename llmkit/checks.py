@@ -1,0 +1,147 @@
+"""Checks of what a caller passes: each takes a name and a value, returns the value in the form that is used.
+
+All raise `ConfigurationError` with a message that begins with the name.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from math import isfinite
+from numbers import Integral, Real
+from typing import Any, TypeAlias
+
+from llmkit.deadlines import Timeout
+from llmkit.errors import ConfigurationError
+from llmkit.tools import ServerTool, Tool
+
+Check: TypeAlias = Callable[[str, Any], Any]
+
+
+def wrong(name: str, expected: str, value: object) -> ConfigurationError:
+    """The error for an argument: what was expected, and what came, cut short."""
+    shown = repr(value)
+    return ConfigurationError(f"{name}: expected {expected}, got {shown if len(shown) <= 80 else shown[:77] + '...'}")  # noqa: PLR2004
+
+
+def unchecked(_: str, value: Any) -> Any:
+    """What is checked where it is read."""
+    return value
+
+
+def integer(least: int, most: int = 2**31) -> Check:
+    """Whole numbers from `least` to `most`; numpy's count, `True` does not."""
+
+    def check(name: str, value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, Integral) or not least <= int(value) <= most:
+            raise wrong(name, f"a whole number from {least} to {most}", value)
+        return int(value)
+
+    return check
+
+
+def number(least: float, most: float) -> Check:
+    """Numbers from `least` to `most`; numpy's count, NaN and `True` do not."""
+
+    def check(name: str, value: Any) -> float:
+        fits: bool = value.__class__ is not bool and isinstance(value, Real) and least <= float(value) <= most
+        if not fits:
+            raise wrong(name, f"a number from {least} to {most}", value)
+        return value if type(value) is int else float(value)
+
+    return check
+
+
+fraction = number(0, 1)
+
+
+def choice(*values: object) -> Check:
+    """One of `values`."""
+
+    def check(name: str, value: Any) -> Any:
+        if not any(value is known or (isinstance(value, str) and value == known) for known in values):
+            raise wrong(name, " or ".join(map(repr, values)), value)
+        return value
+
+    return check
+
+
+caching = choice("5m", "1h")
+
+
+def string(name: str, value: Any) -> str:
+    """Text that is not empty."""
+    if not isinstance(value, str) or not value:
+        raise wrong(name, "text", value)
+    return value
+
+
+def model_name(name: str, value: Any) -> str:
+    """A name in one line, without blanks at its ends."""
+    if not isinstance(value, str) or not value or not value.isprintable() or value != value.strip():
+        raise wrong(name, "a model's name in one line", value)
+    return value
+
+
+def stops(name: str, value: Any) -> tuple[str, ...]:
+    """Text, or several; none of them empty."""
+    found = (value,) if isinstance(value, str) else value
+    if not isinstance(found, Sequence):
+        raise wrong(name, "text or a list of texts", value)
+    return tuple(string(f"{name}[{index}]" if found is value else name, item) for index, item in enumerate(found))
+
+
+def strings(name: str, value: Any) -> dict[str, str]:
+    """Names to texts."""
+    if not isinstance(value, Mapping):
+        raise wrong(name, "a mapping of text to text", value)
+    for key, item in value.items():
+        if not isinstance(key, str) or not key:
+            raise wrong(name, "names that are text", key)
+        if not isinstance(item, str):
+            raise wrong(f"{name}.{key}", "text", item)
+    return dict(value)
+
+
+def json_object(name: str, value: Any) -> dict[str, Any]:
+    """What becomes a JSON object."""
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise wrong(name, "a mapping with names that are text", value)
+    return dict(value)
+
+
+def reasoning(levels: tuple[str, ...]) -> Check:
+    """One of `levels`, or a budget of tokens."""
+    budget, level = integer(1), choice(*levels)
+
+    def check(name: str, value: Any) -> Any:
+        if isinstance(value, str):
+            return level(name, value)
+        return budget(name, value)
+
+    return check
+
+
+def time_limit(name: str, value: Any) -> float | Timeout | None:
+    """Seconds above 0, a `Timeout`, or None for no limit."""
+    if value is None or isinstance(value, Timeout):
+        return value
+    if isinstance(value, bool) or not isinstance(value, Real) or not isfinite(value) or value <= 0:
+        raise wrong(name, "seconds above 0, a Timeout or None", value)
+    return float(value)
+
+
+def tool_list(name: str, value: Any) -> tuple[Tool | ServerTool, ...]:
+    """Tools, no two of one name."""
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        raise wrong(name, "a list of tools", value)
+    seen: set[str] = set()
+    for index, tool in enumerate(value):
+        if not isinstance(tool, (Tool, ServerTool)):
+            raise wrong(f"{name}[{index}]", "a Tool or a ServerTool", tool)
+        if tool.name in seen:
+            raise ConfigurationError(f"{name}[{index}]: a second tool named {tool.name!r}")
+        seen |= {tool.name} - {""}
+    return tuple(value)
+
+
+def tool_choice(name: str, value: Any) -> str:
+    """A word, or a tool's name."""
+    return string(name, value)

@@ -1,0 +1,373 @@
+"""The door: a client for one host."""
+
+import warnings
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any, Literal, NamedTuple, NoReturn, Self, TypeVar, Unpack
+
+from attrs import evolve
+
+from llmkit.addresses import base_address, filled
+from llmkit.checks import choice, integer, json_object, strings, time_limit
+from llmkit.credentials import find_key
+from llmkit.deadlines import Deadlines, Timeout
+from llmkit.engine import Engine, told
+from llmkit.errors import (
+    ConfigurationError,
+    InvalidResponseError,
+    LLMKitError,
+    UnsupportedOptionError,
+    UnsupportedWarning,
+)
+from llmkit.provider import Provider
+from llmkit.provider import provider as provider_row
+from llmkit.request import Options, Prompt, ResolvedRequest, checked
+from llmkit.resolve import resolve
+from llmkit.response import Model, Response
+from llmkit.stream import Reader, Stream
+from llmkit.transport import SupportsRequest, Transport
+from llmkit.wire import wire as find_wire
+from llmkit.wire.base import Call, ModelPage
+
+T = TypeVar("T")
+Unsupported = Literal["error", "warn"]
+MOST_PAGES = 1000  # of a list; a host that always tells of one more does not keep us for ever
+_AUTH_HEADERS = ("authorization", "x-api-key")
+
+
+class _Settings(NamedTuple):
+    """What a client was made with, and makes a copy or an unpickled client again."""
+
+    provider: str | Provider
+    model: str | None
+    base_url: str | None
+    variables: Mapping[str, str]
+    timeout: float | Timeout | None
+    max_retries: int
+    headers: Mapping[str, str]
+    proxy: str | None
+    verify: bool | str
+    auth: Any
+    session: Any
+    unsupported: Unsupported
+    options: Mapping[str, Any]
+
+
+class Client:
+    """Talks to one host. Blocks, always; for many threads at once; survives `fork`; a context manager.
+
+    A pickle of it holds an `api_key` that was passed, never one that was looked up, and no open connections.
+
+    Args:
+        provider: The name of a row of `llmkit.providers()`, ``name:model``, or a `Provider`.
+        model: For calls that name none.
+        api_key: The key, or a function that returns it, which is asked again when the host refuses the key.
+            Else the row's environment variable, which is sent to the row's own host or to loopback only.
+        base_url: Another address of the host, with or without the version suffix.
+        variables: What the row's address needs.
+        timeout: Seconds; a float bounds how long the caller is blocked at a time, a `Timeout` has limits of several
+            kinds, None is no limit.
+        max_retries: How often a request that another try may mend is sent again.
+        headers: Sent with every request; they win over llmkit's own.
+        proxy: Its URL; overrides the environment's.
+        verify: False to trust every server, or a CA bundle's path.
+        auth: Proves who asks in place of a key: called with the prepared request.
+        session: The caller's own, with the interface of `requests.Session`.
+        unsupported: ``error``: what the wire cannot express is an `UnsupportedOptionError`;
+            ``warn``: it is left out with an `UnsupportedWarning`.
+
+    Raises:
+        UnknownProviderError: No row has that name.
+        MissingAuthError: There is no key.
+        ConfigurationError: Another argument is wrong; the message begins with its name.
+    """
+
+    def __init__(  # noqa: PLR0913 - the contract
+        self,
+        provider: str | Provider,
+        *,
+        model: str | None = None,
+        api_key: str | Callable[[], str] | None = None,
+        base_url: str | None = None,
+        variables: Mapping[str, str] | None = None,
+        timeout: float | Timeout | None = Timeout(),  # noqa: B008 - frozen
+        max_retries: int = 2,
+        headers: Mapping[str, str] | None = None,
+        proxy: str | None = None,
+        verify: bool | str = True,
+        auth: Any = None,
+        session: SupportsRequest | None = None,
+        unsupported: Unsupported = "error",
+    ) -> None:
+        settings = _Settings(
+            provider=provider,
+            model=model,
+            base_url=base_url,
+            variables=strings("variables", variables or {}),
+            timeout=time_limit("timeout", timeout),
+            max_retries=integer(0, 1000)("max_retries", max_retries),
+            headers=strings("headers", headers or {}),
+            proxy=proxy,
+            verify=verify,
+            auth=auth,
+            session=session,
+            unsupported=choice("error", "warn")("unsupported", unsupported),
+            options={},
+        )
+        if session is not None and (proxy is not None or verify is not True):
+            raise ConfigurationError("session: proxy and verify are the session's own business; set them there")
+        self._set_up(settings, api_key, required=True)
+
+    def _set_up(self, settings: _Settings, api_key: Any, *, required: bool) -> None:
+        row, model = _row(settings.provider)
+        wire = find_wire(row.wire)
+        own = base_address(filled(row, settings.variables), wire.version)
+        address = own if settings.base_url is None else base_address(settings.base_url, wire.version)
+        authorized = settings.auth is not None or any(name.lower() in _AUTH_HEADERS for name in settings.headers)
+        self._settings = settings
+        self._model = settings.model or model or row.default_model
+        if self._model is not None:
+            checked({"model": self._model})
+        key = find_key(row, api_key, address, own=own, authorized=authorized or not required)
+        self._missing_key = not required and key.value is None
+        transport = Transport(proxy=settings.proxy, verify=settings.verify, session=settings.session)
+        self._engine = Engine(row, wire, address, key, settings.auth, transport)
+        self._quirks = wire.quirks() if row.quirks is None else row.quirks
+        self._owner = True
+
+    def __repr__(self) -> str:
+        return f"Client({self._engine.row.name!r}, model={self._model!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, cls: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"settings": self._settings, "api_key": self._engine.key.argument()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._set_up(state["settings"], state["api_key"], required=True)
+
+    def close(self) -> None:
+        """Drop the free connections; a later call opens new ones. Of a `with_options` copy: nothing."""
+        if self._owner:
+            self._engine.transport.close()
+
+    def with_options(
+        self,
+        *,
+        max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
+        unsupported: Unsupported | None = None,
+        **options: Unpack[Options],
+    ) -> "Client":
+        """A client with other defaults, which shares this one's connections and its quota of retries.
+
+        Raises:
+            ConfigurationError: An option is unknown or wrong.
+        """
+        settings = self._settings
+        found = checked(options)
+        if "timeout" in found:
+            settings = settings._replace(timeout=found.pop("timeout"))
+        if max_retries is not None:
+            settings = settings._replace(max_retries=integer(0, 1000)("max_retries", max_retries))
+        if headers is not None:
+            settings = settings._replace(headers={**settings.headers, **strings("headers", headers)})
+        if unsupported is not None:
+            settings = settings._replace(unsupported=choice("error", "warn")("unsupported", unsupported))
+        copy = object.__new__(Client)
+        copy.__dict__.update(self.__dict__)
+        copy._model = found.pop("model", self._model)
+        copy._settings = settings._replace(model=copy._model, options={**settings.options, **found})
+        copy._owner = False
+        return copy
+
+    def complete(self, prompt: Prompt, **options: Unpack[Options]) -> Response[None]:
+        """Ask, and wait for the whole answer.
+
+        Raises:
+            ConfigurationError: Before anything is sent: an argument is wrong.
+            APIError: The provider said no.
+            ConnectionFailedError: Nothing usable came back.
+            InvalidResponseError: What came is no answer.
+        """
+        request = self._resolve(prompt, options)
+        headers, deadlines = self._headers(request), Deadlines(request.timeout)
+        try:
+            if self._engine.wire.long_answer(request, self._quirks):
+                return self._complete_streaming(request, headers, deadlines)
+            call = self._encode(request, stream=False)
+            reply = self._engine.json(call, headers, deadlines, self._settings.max_retries)
+            decoded = self._engine.wire.decode(reply.value, self._quirks)
+        except LLMKitError as error:
+            self._raise(error, request.model)
+        return self._engine.respond(decoded, reply.answer, reply.attempts)
+
+    def stream(self, prompt: Prompt, **options: Unpack[Options]) -> Stream[None]:
+        """Ask, and return when the provider has accepted; the answer is read from the stream as it arrives.
+
+        Raises:
+            ConfigurationError: Before anything is sent: an argument is wrong.
+            APIError: The provider said no.
+            ConnectionFailedError: Nothing usable came back.
+        """
+        request = self._resolve(prompt, options)
+        headers, deadlines = self._headers(request), Deadlines(request.timeout)
+        try:
+            connect = self._connector(request, headers, deadlines)
+            return Stream(
+                self._engine,
+                connect,
+                deadlines,
+                self._settings.max_retries,
+                lambda error: self._told(error, request.model),
+            )
+        except LLMKitError as error:
+            self._raise(error, request.model)
+
+    def count_tokens(self, prompt: Prompt, **options: Unpack[Options]) -> int:
+        """How many tokens the provider counts in the prompt, with its instructions and tools.
+
+        Raises:
+            ConfigurationError: An argument is wrong, or the wire cannot count.
+            LLMKitError: As `complete`.
+        """
+        wire = self._engine.wire
+        if wire.encode_count is None or wire.decode_count is None:
+            raise ConfigurationError(f"count_tokens: the wire {wire.name} cannot count")
+        request = self._resolve(prompt, options)
+        call = wire.encode_count(request, self._quirks, self._refuse)
+        try:
+            deadlines = Deadlines(request.timeout)
+            reply = self._engine.json(call, self._headers(request), deadlines, self._settings.max_retries)
+            return wire.decode_count(reply.value)
+        except LLMKitError as error:
+            self._raise(error, request.model)
+
+    def models(
+        self,
+        *,
+        timeout: float | Timeout | None = Timeout(),  # noqa: B008 - frozen
+        extra_headers: Mapping[str, str] | None = None,
+        extra_query: Mapping[str, str] | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+    ) -> list[Model]:
+        """Every model that the provider offers, from every page of its list.
+
+        Args:
+            timeout: Of all pages together.
+            extra_headers: Headers that win over llmkit's.
+            extra_query: Added to the address of each page.
+            extra_body: Sent as the body, which these requests do not have otherwise.
+
+        Raises:
+            LLMKitError: As `complete`.
+        """
+        wire = self._engine.wire
+        if wire.encode_models is None or wire.decode_models is None:
+            raise ConfigurationError(f"models: the wire {wire.name} has no list of models")
+        headers = {**self._settings.headers, **strings("extra_headers", extra_headers or {})}
+        query = strings("extra_query", extra_query or {})
+        deadlines = Deadlines(time_limit("timeout", timeout))
+        json_object("extra_body", extra_body or {})
+
+        def page(following: Mapping[str, str]) -> ModelPage:
+            call = wire.encode_models({**query, **following})  # type: ignore[misc]
+            reply = self._engine.json(call, headers, deadlines, self._settings.max_retries)
+            return wire.decode_models(reply.value)  # type: ignore[misc]
+
+        try:
+            return _all_pages(page)
+        except LLMKitError as error:
+            self._raise(error, None)
+
+    def _resolve(self, prompt: object, options: Mapping[str, Any]) -> ResolvedRequest:
+        settings = self._settings
+        request = resolve(prompt, options, {"timeout": settings.timeout, **settings.options}, self._model)
+        row, wire = self._engine.row, self._engine.wire
+        refused: dict[str, Any] = {name: None for name in wire.unsupported if getattr(request, name) is not None}
+        for name in sorted(refused):
+            self._refuse(name, f"the wire {wire.name} has no such option")
+        model = row.aliases.get(request.model, request.model)
+        return evolve(request, **{**refused, "model": model}) if refused or model != request.model else request
+
+    def _refuse(self, path: str, why: str) -> None:
+        """What `Wire.encode` calls with what it cannot express."""
+        text = f"{path}: {why}"
+        if self._settings.unsupported == "error":
+            raise UnsupportedOptionError(
+                f'{text}; leave it out, or pass unsupported="warn" to have it left out', path=path
+            )
+        warnings.warn(f"{text}; it was left out", UnsupportedWarning, stacklevel=_outside())
+
+    def _encode(self, request: ResolvedRequest, *, stream: bool) -> Call:
+        return self._engine.wire.encode(request, self._quirks, self._refuse, stream)
+
+    def _headers(self, request: ResolvedRequest) -> Mapping[str, str]:
+        """The caller's own, of all calls and of this one."""
+        return {**self._settings.headers, **request.extra_headers} if request.extra_headers else self._settings.headers
+
+    def _connector(
+        self, request: ResolvedRequest, headers: Mapping[str, str], deadlines: Deadlines
+    ) -> Callable[[], Reader]:
+        call = self._encode(request, stream=True)
+
+        def connect() -> Reader:
+            answer, exchange = self._engine.open(call, headers, deadlines, stream=True)
+            return Reader(self._engine, answer, exchange, self._quirks)
+
+        return connect
+
+    def _complete_streaming(
+        self, request: ResolvedRequest, headers: Mapping[str, str], deadlines: Deadlines
+    ) -> Response[None]:
+        connect = self._connector(request, headers, deadlines)
+        attempts = self._engine.attempts(deadlines, self._settings.max_retries)
+        reader = attempts.run(lambda: connect().to_end())
+        assert reader.decoded is not None  # noqa: S101 - `to_end` ends there or raises
+        return self._engine.respond(reader.decoded, reader.answer, attempts.made)
+
+    def _told(self, error: LLMKitError, model: str | None) -> LLMKitError:
+        return told(error, self._engine.row, model)
+
+    def _raise(self, error: LLMKitError, model: str | None) -> NoReturn:
+        raise self._told(error, model)
+
+
+def _row(value: object) -> tuple[Provider, str | None]:
+    """The row, and the model where it was named along."""
+    if isinstance(value, Provider):
+        return value, None
+    if not isinstance(value, str):
+        raise ConfigurationError(f"provider: expected a name or a Provider, got {type(value).__name__}")
+    name, _, model = value.partition(":")
+    return provider_row(name), model or None
+
+
+def _all_pages(page: Callable[[Mapping[str, str]], ModelPage]) -> list[Model]:
+    models: list[Model] = []
+    seen: list[Mapping[str, str]] = []
+    following: Mapping[str, str] | None = {}
+    while following is not None:
+        if following in seen or len(seen) >= MOST_PAGES:
+            raise InvalidResponseError(f"the list of models has no end: after {len(seen)} pages it goes on", path="$")
+        seen.append(following)
+        found = page(following)
+        models += found.models
+        following = found.following
+    return models
+
+
+def _outside() -> int:
+    """How many frames up the caller's own code is, so that a warning points at it."""
+    import sys  # noqa: PLC0415 - only needed to warn
+
+    depth, frame = 1, sys._getframe(1)  # noqa: SLF001 - as `warnings` itself does
+    while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] == __name__.split(".")[0]:
+        depth, frame = depth + 1, frame.f_back  # type: ignore[assignment]
+    return depth

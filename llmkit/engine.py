@@ -1,0 +1,214 @@
+"""The stages joined: a call goes out, and comes back as JSON, as an open answer, or as a typed error.
+
+One engine serves all calls of a client and of its `with_options` copies.
+"""
+
+import platform
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from attrs import define, field
+
+import llmkit
+from llmkit.addresses import with_query
+from llmkit.credentials import Key
+from llmkit.deadlines import Deadlines
+from llmkit.errors import APIError, AuthenticationError, ConnectionFailedError, InvalidResponseError, LLMKitError
+from llmkit.exchange import Exchange
+from llmkit.json_codec import cut_short, load_bytes
+from llmkit.provider_errors import event_failure, redirect_failure, status_failure
+from llmkit.provider import Provider
+from llmkit.response import Response
+from llmkit.retry import Attempts, Quota
+from llmkit.transport import Answer, Outgoing, Transport
+from llmkit.wire.base import Call, Decoded, Wire
+
+T = TypeVar("T")
+USER_AGENT = f"llmkit/{llmkit.__version__} python/{platform.python_version()}"
+
+
+@define(eq=False)
+class Engine:
+    """What the calls of a client share.
+
+    Attributes:
+        row: The host.
+        wire: The format it speaks.
+        address: The base URL, with its version.
+        key: The API key.
+        auth: Proves who asks in place of a key; called with the prepared request.
+        transport: The connections.
+        quota: Of retries.
+    """
+
+    row: Provider
+    wire: Wire
+    address: str
+    key: Key = field(repr=False)
+    auth: Any = field(repr=False)
+    transport: Transport = field(repr=False)
+    quota: Quota = field(factory=Quota, repr=False)
+
+    def attempts(self, deadlines: Deadlines, max_retries: int, **options: Any) -> Attempts:
+        """The tries of one call."""
+        return Attempts(max_retries, self.quota, deadlines, **options)
+
+    def json(self, call: Call, headers: Mapping[str, str], deadlines: Deadlines, max_retries: int) -> "Reply":
+        """Send `call` until it is answered; its body as JSON.
+
+        Raises:
+            LLMKitError: Whatever came between; with `attempts`.
+        """
+        attempts = self.attempts(deadlines, max_retries)
+
+        def once() -> Reply:
+            answer, _ = self.open(call, headers, deadlines, stream=False)
+            return Reply(self.parse(answer), answer)
+
+        reply = attempts.run(once)
+        reply.attempts = attempts.made
+        return reply
+
+    def open(
+        self, call: Call, headers: Mapping[str, str], deadlines: Deadlines, *, stream: bool
+    ) -> tuple[Answer, Exchange]:
+        """Send `call` once; the answer, whose headers are there and say that it is one.
+
+        Raises:
+            APIError: The status is not 2xx.
+            ConnectionFailedError: No answer came.
+        """
+        outgoing = self._outgoing(call, headers, stream=stream)
+        answer, exchange = self._send(outgoing, deadlines)
+        if answer.status == 401 and self.key.refreshable:  # noqa: PLR2004
+            refused = self.key.value()
+            self.key.forget()
+            if self.key.value() != refused:
+                answer.close()
+                answer, exchange = self._send(outgoing, deadlines)
+        if not 200 <= answer.status <= 299:  # noqa: PLR2004
+            raise self._refusal(answer)
+        return answer, exchange
+
+    def parse(self, answer: Answer) -> Any:
+        """The JSON of a whole body.
+
+        Raises:
+            APIError: It is an error although the status was 2xx.
+            ConnectionFailedError: It was cut off.
+            InvalidResponseError: It is no JSON.
+        """
+        data = answer.whole()
+        try:
+            value = load_bytes(data)
+        except InvalidResponseError as error:
+            failed = error
+        else:
+            if isinstance(value, dict) and value.get("error"):
+                raise self.event_failure(value, answer.headers)
+            return value
+        if cut_short(data):
+            raise ConnectionFailedError(f"the answer was cut off after {len(data):,} bytes: try again")
+        raise failed.with_details(body=self.key.scrub(failed.body))
+
+    def event_failure(self, body: Any, headers: Mapping[str, str]) -> APIError:
+        """The error that `body` tells of, of an answer that began well."""
+        return self._clean(event_failure(self.wire, body, headers))
+
+    def respond(self, decoded: Decoded, answer: Answer, attempts: int) -> Response[Any]:
+        """The caller's view of an answer."""
+        return Response(
+            id=decoded.id,
+            model=decoded.model,
+            provider=self.row.name,
+            message=decoded.message,
+            finish_reason=decoded.finish_reason,
+            usage=decoded.usage,
+            logprobs=decoded.logprobs,
+            headers=answer.headers,
+            request_id=request_id(answer.headers),
+            attempts=attempts,
+            raw=decoded.raw,
+        )
+
+    def _send(self, outgoing: Outgoing, deadlines: Deadlines) -> tuple[Answer, Exchange]:
+        exchange = Exchange(deadlines)
+        return self.transport.send(outgoing, exchange), exchange
+
+    def _refusal(self, answer: Answer) -> APIError:
+        if 300 <= answer.status <= 399:  # noqa: PLR2004
+            answer.beginning()
+            return self._clean(redirect_failure(answer.status, answer.location, answer.headers))
+        body = self.key.scrub_bytes(answer.beginning())
+        error = status_failure(self.wire, answer.status, answer.headers, body)
+        return self._clean(error.with_details(request_id=request_id(answer.headers)))
+
+    def _clean(self, error: APIError) -> APIError:
+        """`error` without the key, in case the server repeats it."""
+        error.args = tuple(self.key.scrub(str(item)) for item in error.args)
+        error.headers = type(error.headers)({name: self.key.scrub(value) for name, value in error.headers.items()})  # type: ignore[call-arg]
+        if isinstance(error, AuthenticationError) and self.row.key_variables and not self.key.passed:
+            error.args = (f"{error.args[0]}; it came from {self.row.key_variables[0]}", *error.args[1:])
+        return error
+
+    def _outgoing(self, call: Call, headers: Mapping[str, str], *, stream: bool) -> Outgoing:
+        found = {
+            "user-agent": USER_AGENT,
+            "accept": "text/event-stream" if stream else "application/json",
+            **self.wire.headers,
+            **self.row.headers,
+        }
+        if call.body is not None:
+            found["content-type"] = "application/json"
+        for name, value in (*call.headers.items(), *headers.items()):
+            lower = name.lower()
+            listed = lower in self.wire.list_headers and lower in found
+            found[lower] = _joined(found[lower], value) if listed else value
+        return Outgoing(
+            method=call.method,
+            url=with_query(self.address + call.path, {**self.row.query, **call.query}),
+            headers=found,
+            body=call.body,
+            authorize=self._authorize(found),
+            stream=stream,
+        )
+
+    def _authorize(self, headers: Mapping[str, str]) -> Callable[[Any], Any]:
+        """What sets the key on a prepared request: late, and in a frame of its own, so that no traceback shows it."""
+        key, auth, scheme = self.key, self.auth, self.row.auth
+
+        def authorize(prepared: Any) -> Any:
+            value = key.value()
+            if value is not None:
+                if "x-api-key" in scheme and "x-api-key" not in headers:
+                    prepared.headers["x-api-key"] = value
+                if "bearer" in scheme and "authorization" not in headers:
+                    prepared.headers["authorization"] = f"Bearer {value}"
+            return prepared if auth is None else auth(prepared)
+
+        return authorize
+
+
+@define(eq=False)
+class Reply:
+    """A whole body, and the answer that it came in."""
+
+    value: Any
+    answer: Answer
+    attempts: int = 1
+
+
+def request_id(headers: Mapping[str, str]) -> str | None:
+    """The provider's id of the exchange."""
+    return headers.get("request-id") or headers.get("x-request-id")
+
+
+def _joined(one: str, other: str) -> str:
+    """Two comma-separated lists as one, without repeating an item."""
+    items = [item.strip() for item in f"{one},{other}".split(",")]
+    return ",".join(dict.fromkeys(item for item in items if item))
+
+
+def told(error: LLMKitError, row: Provider, model: str | None) -> LLMKitError:
+    """`error`, which says who was asked; returned for ``raise``."""
+    return error.with_details(provider=row.name, model=model)

@@ -1,0 +1,63 @@
+"""What a stream yields.
+
+Deltas as they arrive; each part once more, whole, when it is complete; and at the
+end exactly one `FinishReason` and then exactly one `Usage`.
+"""
+
+from typing import TypeAlias
+
+from attrs import frozen
+
+from llmkit.media import Audio, Document, Image, Video
+from llmkit.messages import Opaque, Refusal, Text, Thinking, ToolCall, ToolResult
+from llmkit.response import FinishReason, Usage
+
+
+@frozen
+class TextDelta:
+    """More of the answer's text; never empty."""
+
+    text: str
+
+
+@frozen
+class ThinkingDelta:
+    """More of what the model thinks; never empty."""
+
+    text: str
+
+
+@frozen
+class ToolCallDelta:
+    """More of a tool call's arguments.
+
+    Attributes:
+        index: Which call of this turn, counted from 0.
+        id: The provider's id, the same on every fragment; made up where it sends none.
+        name: The tool's name, the same on every fragment.
+        arguments: JSON text to append; never empty after the first fragment.
+    """
+
+    index: int
+    id: str
+    name: str
+    arguments: str
+
+
+Event: TypeAlias = (
+    TextDelta
+    | ThinkingDelta
+    | ToolCallDelta
+    | Text
+    | Thinking
+    | ToolCall
+    | ToolResult
+    | Refusal
+    | Image
+    | Audio
+    | Video
+    | Document
+    | Opaque
+    | FinishReason
+    | Usage
+)

@@ -1,0 +1,104 @@
+"""JSON, read and written as the wires need it: strict, UTF-8, and every failure a typed error.
+
+Source: https://www.rfc-editor.org/rfc/rfc8259
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from math import isfinite
+from typing import Any, NoReturn
+
+from llmkit.errors import BODY_SHOWN, ConfigurationError, InvalidResponseError
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+# One decoder for all: `json.loads` makes a new one whenever an argument is given, and sniffs the encoding of bytes.
+_decode = json.JSONDecoder(parse_constant=_refuse_constant).decode
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+
+def loads(text: str, what: str = "the answer") -> Any:
+    """The value that `text` is the JSON of.
+
+    Raises:
+        InvalidResponseError: It is no JSON, is nested too deeply, or holds a number of thousands of digits.
+    """
+    try:
+        return _decode(text)
+    except (ValueError, RecursionError) as exc:
+        reason = "nested too deeply" if isinstance(exc, RecursionError) else str(exc)
+    raise InvalidResponseError(f"{what} is not JSON: {reason}"[:300], path="$", body=text[:BODY_SHOWN])
+
+
+def load_bytes(data: bytes, what: str = "the answer") -> Any:
+    """As `loads`, of UTF-8 whatever charset was declared; a byte order mark is skipped."""
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as exc:
+        reason = f"byte {exc.start} is not UTF-8"
+    else:
+        return loads(text, what)
+    raise InvalidResponseError(f"{what}: {reason}", path="$", body=data[:BODY_SHOWN].decode("utf-8", "replace"))
+
+
+def cut_short(data: bytes) -> bool:
+    """Whether `data` is the beginning of a JSON text and not the whole of one."""
+    try:
+        text = data.decode("utf-8-sig").strip()
+    except UnicodeDecodeError as exc:
+        if exc.end < len(data):
+            return False
+        text = data[: exc.start].decode("utf-8-sig", "ignore").strip()
+    if not text.startswith(("{", "[")):
+        return False
+    try:
+        _decode(text)
+    except json.JSONDecodeError as exc:
+        # Strings that do not end are reported where they begin, all else where the text stopped making sense.
+        return exc.msg.startswith("Unterminated string") or exc.pos >= len(text) - 6  # "false", cut, is a value too few
+    except (ValueError, RecursionError):
+        return False
+    return False
+
+
+def dump_bytes(value: object, what: str = "request") -> bytes:
+    """`value` as compact JSON in UTF-8; surrogates that stand alone become U+FFFD, as no provider takes them.
+
+    Raises:
+        ConfigurationError: `value` holds what JSON cannot: NaN, an object, a cycle; the message names the path.
+    """
+    try:
+        text = _encode(value)
+    except (TypeError, ValueError, RecursionError) as exc:
+        reason = "nested too deeply" if isinstance(exc, RecursionError) else str(exc)
+    else:
+        return to_utf8(text)
+    raise ConfigurationError(f"{_fault(value, what) or what}: cannot be written as JSON: {reason}")
+
+
+def to_utf8(text: str) -> bytes:
+    """`text` in UTF-8; two halves of a surrogate pair are joined, one that stands alone becomes U+FFFD."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
+
+
+def _fault(value: object, path: str, depth: int = 0) -> str | None:
+    """The path of the first thing in `value` that is not JSON."""
+    if value is None or isinstance(value, (str, bool, int)):
+        return None
+    if isinstance(value, float):
+        return None if isfinite(value) else path
+    if depth > 500:  # noqa: PLR2004 - a cycle, or as good as one
+        return path
+    if isinstance(value, Mapping):
+        items = ((f"{path}.{key}", item) if isinstance(key, str) else (path, key) for key, item in value.items())
+    elif isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
+        items = ((f"{path}[{index}]", item) for index, item in enumerate(value))
+    else:
+        return path
+    return next((found for where, item in items if (found := _fault(item, where, depth + 1))), None)

@@ -1,0 +1,95 @@
+"""A provider's error as an exception of the tree: class, code, what to do, and nothing secret.
+
+The class comes from the status; inside a 200 or a stream from what the body says it stands for.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from llmkit.errors import (
+    APIError,
+    AuthenticationError,
+    BadRequestError,
+    InvalidResponseError,
+    NotFoundError,
+    PaymentRequiredError,
+    PermissionDeniedError,
+    QuotaExceededError,
+    RateLimitError,
+    RequestTooLargeError,
+    ServerError,
+    status_error,
+    status_retryable,
+)
+from llmkit.json_codec import load_bytes
+from llmkit.retry import retry_after
+from llmkit.wire.base import ErrorDetails, Wire
+
+_ADVICE: dict[type[APIError], str] = {
+    AuthenticationError: "check the API key",
+    PaymentRequiredError: "check the account's billing",
+    PermissionDeniedError: "the key may not do this: check its account's rights",
+    NotFoundError: "check the model's name and base_url",
+    RequestTooLargeError: "send less, or smaller media",
+    QuotaExceededError: "waiting will not help: check the account's quota and billing",
+    RateLimitError: "ask less often",
+    ServerError: "the provider failed: try again later",
+}
+_SHOWN = 500  # characters of the provider's words in the first line
+
+
+def status_failure(wire: Wire, status: int, headers: Mapping[str, str], body: bytes) -> APIError:
+    """The error for an HTTP answer that is none: 4xx, 5xx, and whatever else is not 2xx."""
+    try:
+        parsed: Any = load_bytes(body)
+    except InvalidResponseError:
+        parsed = body.decode("utf-8", "replace")
+    details = wire.error(status, parsed)
+    cls = status_error(status)
+    if details.cls is not None and (issubclass(details.cls, cls) or (details.cls, cls) in _TRUSTED):
+        cls = details.cls
+    error = _error(cls, status, details, headers, parsed)
+    error.retryable = _told(headers, default=status_retryable(status) and not isinstance(error, QuotaExceededError))
+    return error
+
+
+# Where the body is believed rather than the status: some hosts answer 400 to a bad key.
+_TRUSTED = {(AuthenticationError, BadRequestError)}
+
+
+def event_failure(wire: Wire, body: Any, headers: Mapping[str, str]) -> APIError:
+    """The error for what an answer that began with 200 told: an error event, or an error instead of a body."""
+    details = wire.error(200, body)
+    status = details.status or 200
+    # Of the headers none is about the error: `retry-after` stands on successes too.
+    error = _error(details.cls or APIError, status, details, {}, body)
+    error.headers = headers
+    error.retryable = status_retryable(status) and not isinstance(error, QuotaExceededError)
+    return error
+
+
+def redirect_failure(status: int, location: str | None, headers: Mapping[str, str]) -> APIError:
+    """The error for a redirect, which is never followed: neither key nor prompt goes to another host."""
+    target = location or "an address that it does not tell"
+    return APIError(
+        f"{status}: the host redirects to {target}; redirects are not followed: if requests belong there, set base_url",
+        status=status,
+        headers=headers,
+    )
+
+
+def _error(cls: type[APIError], status: int, details: ErrorDetails, headers: Mapping[str, str], body: Any) -> APIError:
+    words = " ".join(details.message.split())
+    words = words if len(words) <= _SHOWN else words[: _SHOWN - 3] + "..."
+    kind = f" {details.code}" if details.code and details.code != str(status) else ""
+    advice = next((text for known, text in _ADVICE.items() if issubclass(cls, known)), "")
+    text = f"{status}{kind}: {words or 'no explanation was given'}" + (f" ({advice})" if advice else "")
+    error = cls(text, status=status, code=details.code, headers=headers, body=body)
+    error.retry_after = retry_after(headers) or details.retry_after
+    error.request_id = details.request_id
+    return error
+
+
+def _told(headers: Mapping[str, str], *, default: bool) -> bool:
+    """What `x-should-retry` says, which the provider's own clients heed; else `default`."""
+    return {"true": True, "false": False}.get(headers.get("x-should-retry", "").strip().lower(), default)

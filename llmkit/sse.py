@@ -1,0 +1,142 @@
+"""Bytes in, server-sent events out. No I/O.
+
+Lines end at CR, LF or CRLF and nowhere else, and are UTF-8 whatever charset is
+declared. Each byte is looked at once or twice however it arrives.
+
+Source: https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
+"""
+
+from typing import Final, NamedTuple
+
+from llmkit.errors import BODY_SHOWN, InvalidResponseError
+
+LARGEST_EVENT: Final = 32 * 1024 * 1024
+"""Bytes of one event above which it is refused."""
+
+_BOM = b"\xef\xbb\xbf"
+
+
+class ServerSentEvent(NamedTuple):
+    """One event.
+
+    Attributes:
+        event: Its name; "message" where it has none.
+        data: Its `data` lines, joined with LF.
+    """
+
+    event: str
+    data: str
+
+
+class SSEDecoder:
+    """Takes a body as it arrives, cut anywhere; gives the events it completes.
+
+    Events without data (a bare name, comments, pings that are comments) are no events.
+    """
+
+    def __init__(self, *, largest: int = LARGEST_EVENT) -> None:
+        self._largest = largest
+        self._line: list[bytes] = []  # pieces of a line whose end has not come
+        self._held = 0  # bytes of it
+        self._size = 0  # bytes of the event's whole lines
+        self._begun = False
+        self._after_cr = False
+        self._event = ""
+        self._data: list[str] = []
+        self._error: InvalidResponseError | None = None
+
+    def feed(self, chunk: bytes) -> list[ServerSentEvent]:
+        """Take the next bytes; return the events they complete, oldest first.
+
+        What is wrong in the middle of `chunk` is raised by the call after the one that returned what stood before it,
+        so that where the network cuts makes no difference.
+
+        Raises:
+            InvalidResponseError: A line is not UTF-8, or an event is larger than the limit.
+        """
+        chunk = self._one_line_end(chunk)
+        self._line.append(chunk)
+        if b"\n" not in chunk:
+            self._held += len(chunk)
+            events = []
+        else:
+            lines = b"".join(self._line).split(b"\n")
+            self._line = [lines.pop()]
+            self._held = len(self._line[0])
+            events = self._read(lines)
+        if self._size + self._held > self._largest:
+            self._fail(f"an event is larger than {self._largest:,} bytes")
+        if self._error is not None and not events:
+            raise self._error
+        return events
+
+    def close(self) -> ServerSentEvent | None:
+        """The event that the body ended in, where no blank line follows it.
+
+        By the standard it is to be dropped. Here the caller decides, as it can tell whether its data is whole.
+
+        Raises:
+            InvalidResponseError: As `feed`.
+        """
+        if self._error is None and self._held:
+            self._field(b"".join(self._line))
+            self._line, self._held = [], 0
+        if self._error is not None:
+            raise self._error
+        return self._take()
+
+    def _one_line_end(self, chunk: bytes) -> bytes:
+        """`chunk` with LF for every CR and CRLF, a CRLF that the network cut in two included."""
+        if self._after_cr and chunk:
+            self._after_cr = False
+            chunk = chunk.removeprefix(b"\n")
+        if b"\r" not in chunk:
+            return chunk
+        self._after_cr = chunk.endswith(b"\r")
+        return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+    def _read(self, lines: list[bytes]) -> list[ServerSentEvent]:
+        events: list[ServerSentEvent] = []
+        for line in lines:
+            if not line:
+                self._size = 0
+                if (event := self._take()) is not None:
+                    events.append(event)
+                continue
+            self._size += len(line)
+            if self._size > self._largest:
+                self._fail(f"an event is larger than {self._largest:,} bytes")
+            else:
+                self._field(line)
+            if self._error is not None:
+                break
+        return events
+
+    def _fail(self, message: str, body: str = "") -> None:
+        if self._error is None:
+            self._error = InvalidResponseError(message, body=body)
+
+    def _take(self) -> ServerSentEvent | None:
+        name, data, self._event = self._event, self._data, ""
+        if not data:
+            return None
+        self._data = []
+        text = data[0] if len(data) == 1 else "\n".join(data)
+        return ServerSentEvent(name or "message", text) if text else None
+
+    def _field(self, line: bytes) -> None:
+        if not self._begun:
+            self._begun = True
+            line = line.removeprefix(_BOM)
+        name, colon, value = line.partition(b":")
+        if not colon or name not in (b"data", b"event"):
+            return  # a comment, `id`, `retry`, a name without a value, or one that the standard does not know
+        try:
+            text = value.removeprefix(b" ").decode()
+        except UnicodeDecodeError:
+            self._fail("a line of the stream is not UTF-8", line[:BODY_SHOWN].decode("utf-8", "replace"))
+            return
+        if name == b"data":
+            self._data.append(text)
+        else:
+            self._event = text

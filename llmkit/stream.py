@@ -1,0 +1,333 @@
+"""A streamed answer: events as they arrive, the whole of it at the end, and never a cut one taken for whole."""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Generic, Self, cast
+
+from llmkit.accumulate import Accumulator
+from llmkit.deadlines import Deadlines
+from llmkit.engine import Engine
+from llmkit.errors import (
+    ConnectionFailedError,
+    DeadlineError,
+    IncompleteStreamError,
+    InvalidResponseError,
+    LLMKitError,
+    StreamClosedError,
+    StreamError,
+)
+from llmkit.events import Event, TextDelta, ThinkingDelta, ToolCallDelta
+from llmkit.exchange import Exchange
+from llmkit.json_codec import dump_bytes
+from llmkit.messages import Text, Thinking, ToolCall
+from llmkit.response import FinishReason, Response, T_co
+from llmkit.retry import Attempts
+from llmkit.sse import ServerSentEvent, SSEDecoder
+from llmkit.transport import Answer
+from llmkit.wire.base import Decoded, ErrorEvent, StreamDecoder
+
+UNFINISHED = FinishReason("unfinished")
+
+
+class Reader:
+    """One attempt at a streamed answer: bytes in, events out, until the wire's terminal signal.
+
+    Attributes:
+        decoded: The whole answer, once it is there.
+    """
+
+    def __init__(self, engine: Engine, answer: Answer, exchange: Exchange, quirks: Any) -> None:
+        self.exchange = exchange
+        self.answer = answer
+        self.decoded: Decoded | None = None
+        self._engine = engine
+        self._quirks = quirks
+        self._sse = SSEDecoder()
+        self._decoder: StreamDecoder = engine.wire.decoder(quirks)
+        self._content = Accumulator()
+        self._pieces: Iterator[bytes] | None = None
+
+    def more(self) -> Sequence[Event]:
+        """The next events; none where what came had none in it. At the end `decoded` is set.
+
+        Raises:
+            LLMKitError: With what has been received as `partial`.
+        """
+        try:
+            return self._more()
+        except ErrorEvent as event:
+            failed: LLMKitError = self._engine.event_failure(event.body, self.answer.headers)
+        except ConnectionFailedError as error:
+            failed = error if isinstance(error, DeadlineError) else self._lost(error)
+        except LLMKitError as error:
+            failed = error
+        self.answer.close()
+        raise failed.with_details(partial=self.partial())
+
+    def to_end(self) -> Self:
+        """Read the whole answer, and let its connection be used again.
+
+        Raises:
+            LLMKitError: As `more`.
+        """
+        while self.decoded is None:
+            self.more()
+        self.answer.drain()
+        return self
+
+    def partial(self, attempts: int = 1) -> Response[Any]:
+        """What has been received."""
+        decoder = self._decoder
+        so_far = Decoded(
+            decoder.id, decoder.model, self._content.message(), UNFINISHED, decoder.usage(), dict(decoder.envelope)
+        )
+        return self._engine.respond(so_far, self.answer, attempts)
+
+    def _more(self) -> Sequence[Event]:
+        if self._pieces is None:
+            kind = self.answer.headers.get("content-type", "").lower()
+            if "json" in kind:
+                return self._whole_body()
+            if "html" in kind:
+                raise _no_stream(kind, self.answer)
+            self._pieces = self.answer.pieces()
+        piece = next(self._pieces, None)
+        if piece is None:
+            return self._end()
+        events: list[Event] = []
+        for event in self._sse.feed(piece):
+            self._take(event, events)
+            if self._decoder.ended:
+                self._finish(events)
+                break
+        return events
+
+    def _take(self, event: ServerSentEvent, events: list[Event]) -> None:
+        found = self._decoder.feed(event)
+        if found is None:
+            return
+        # It said something: the clock that ends a stream of mere pings starts again.
+        self.exchange.deadlines.progress()
+        self.answer.renew()
+        if found:
+            self._content.add(found)
+            events.extend(found)
+
+    def _end(self) -> Sequence[Event]:
+        """The body has ended: the wire decides whether the answer has."""
+        events: list[Event] = []
+        if (last := self._sse.close()) is not None:
+            with suppress(InvalidResponseError):  # the event that a cut went through
+                self._take(last, events)
+        self._finish(events)
+        return events
+
+    def _finish(self, events: list[Event]) -> None:
+        decoder = self._decoder
+        parts, reason, usage = decoder.close()
+        self._content.add(parts)
+        events += [*parts, reason, usage]
+        self.decoded = Decoded(decoder.id, decoder.model, self._content.message(), reason, usage, decoder.envelope)
+
+    def _whole_body(self) -> Sequence[Event]:
+        """The host answered as if no stream had been asked for: the same events, all at once."""
+        self.decoded = decoded = self._engine.wire.decode(self._engine.parse(self.answer), self._quirks)
+        events: list[Event] = []
+        calls = 0
+        for part in decoded.message.content:
+            if isinstance(part, Text) and part.text:
+                events.append(TextDelta(part.text))
+            elif isinstance(part, Thinking) and part.text:
+                events.append(ThinkingDelta(part.text))
+            elif isinstance(part, ToolCall):
+                text = part.raw if part.raw is not None else dump_bytes(part.arguments).decode()
+                events.append(ToolCallDelta(calls, part.id, part.name, text))
+                calls += 1
+            events.append(cast("Event", part))
+        return [*events, decoded.finish_reason, decoded.usage]
+
+    def _lost(self, error: ConnectionFailedError) -> IncompleteStreamError:
+        lost = IncompleteStreamError(f"the connection was lost before the answer was whole: {error}")
+        lost.__cause__ = error.__cause__
+        return lost
+
+
+def _no_stream(kind: str, answer: Answer) -> InvalidResponseError:
+    start = answer.beginning(1024).decode("utf-8", "replace")
+    return InvalidResponseError(
+        f"expected a stream of events, got {kind}: is base_url that of the API?", path="$", body=start
+    )
+
+
+class Stream(Generic[T_co]):
+    """An answer as it arrives: an iterator of events and a context manager.
+
+    Deltas as they come; each part whole when it is complete; at the end exactly one `FinishReason` and one `Usage`,
+    held back until the provider has said that the answer is whole: who has seen them has all of it.
+
+    It belongs to the thread that reads it; `close` may be called from any.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        connect: Callable[[], Reader],
+        deadlines: Deadlines,
+        max_retries: int,
+        about: Callable[[LLMKitError], LLMKitError],
+    ) -> None:
+        self._closed = threading.Event()
+        self._engine = engine
+        self._deadlines = deadlines
+        self._connect = connect
+        self._about = about
+        self._queue: deque[Event] = deque()
+        self._response: Response[T_co] | None = None
+        self._error: LLMKitError | None = None
+        self._begun = False  # an event was handed out: from now on nothing can be tried again
+        self._reading = False
+        self._reader: Reader | None = None
+        self._attempts: Attempts = engine.attempts(deadlines, max_retries, sleep=self._closed.wait)
+        self._reader = self._attempts.run(connect)
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Event:
+        """The next event.
+
+        Raises:
+            LLMKitError: What ended the stream, with what was received as `partial`; each further call raises it again.
+            StreamClosedError: It was closed.
+        """
+        if not self._queue:
+            self._fill()
+        elif self._closed.is_set() and self._response is None:
+            raise self._closed_error()
+        self._begun = True
+        return self._queue.popleft()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, cls: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        # No lock is taken here: a collection may run while this very thread holds one.
+        reader = getattr(self, "_reader", None)
+        if reader is not None and self._response is None:
+            reader.exchange.forsake()
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed.is_set() else "open" if self._response is None else "complete"
+        return f"<Stream of {self._engine.row.name}, {state}>"
+
+    @property
+    def snapshot(self) -> Response[T_co]:
+        """The answer so far; its finish reason is ``unfinished`` until all of it has been handed out."""
+        if self._response is not None and not self._queue:
+            return self._response
+        assert self._reader is not None  # noqa: S101 - set by the constructor, or it raised
+        return self._reader.partial(self._attempts.made)
+
+    def text_deltas(self) -> Iterator[str]:
+        """The text as it arrives; joined it is `Response.text`."""
+        for event in self:
+            if event.__class__ is TextDelta:
+                yield event.text
+
+    def collect(self) -> Response[T_co]:
+        """Read what is left.
+
+        Returns:
+            The answer, equal to what `Client.complete` would have given.
+
+        Raises:
+            LLMKitError: What ended the stream, with what was received as `partial`.
+        """
+        for _ in self:
+            pass
+        assert self._response is not None  # noqa: S101 - an iteration that ends without an error has set it
+        return self._response
+
+    def close(self) -> None:
+        """Drop the connection, from any thread, at once; a reader that waits for it gets `StreamClosedError`.
+
+        Of an answer that is whole nothing is lost, and its connection is kept for the next call.
+        """
+        if self._closed.is_set():
+            return
+        self._closed.set()
+        reader = self._reader
+        if reader is None:
+            return
+        if self._response is not None:
+            self._settle()
+            return
+        reader.exchange.abort()
+        if not self._reading:
+            reader.answer.close()
+
+    def _fill(self) -> None:
+        """Block until there is an event."""
+        if self._error is not None:
+            raise self._error
+        if self._response is not None:
+            self._settle()
+            raise StopIteration
+        if self._closed.is_set():
+            raise self._closed_error()
+        self._deadlines.block()
+        self._reading = True
+        try:
+            self._read_or_retry()
+        except LLMKitError as error:
+            self._error = self._about(error)
+        finally:
+            self._reading = False
+        if self._error is not None:
+            raise self._error
+
+    def _read_or_retry(self) -> None:
+        try:
+            self._read()
+        except LLMKitError as error:
+            # Once an event was handed out, another try would tell the caller another answer's beginning.
+            if self._begun or self._closed.is_set():
+                raise
+            failed = error
+        else:
+            return
+        self._attempts.again(failed, self._again)
+
+    def _read(self) -> None:
+        reader = self._reader
+        assert reader is not None  # noqa: S101
+        while not self._queue:
+            self._queue.extend(reader.more())
+        if reader.decoded is not None:
+            self._response = self._engine.respond(reader.decoded, reader.answer, self._attempts.made)
+
+    def _again(self) -> None:
+        """Another try, as the one before failed before its first event."""
+        if self._closed.is_set():
+            raise self._closed_error()
+        self._reader = self._connect()
+        self._read()
+
+    def _settle(self) -> None:
+        """The answer is whole: read to the body's end, within bounds, so that the connection can be used again."""
+        reader = self._reader
+        if reader is not None and reader.exchange.ours:
+            reader.answer.drain()
+
+    def _closed_error(self) -> StreamError:
+        if self._reader is not None and not self._reader.exchange.ours:
+            return StreamError("the stream belongs to the process that opened it, and this is a fork of it")
+        return StreamClosedError("the stream was closed before its end")

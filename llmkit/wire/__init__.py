@@ -1,0 +1,22 @@
+"""The wire formats, each imported when it is first used."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
+
+from llmkit.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from llmkit.wire.base import Wire
+
+_MODULES = {"anthropic-messages": "anthropic_messages"}
+
+
+def wire(name: str) -> "Wire":
+    """The wire format of that name.
+
+    Raises:
+        ConfigurationError: There is none.
+    """
+    if name not in _MODULES:
+        raise ConfigurationError(f"wire: expected {' or '.join(_MODULES)}, got {name!r}")
+    return cast("Wire", import_module(f"{__name__}.{_MODULES[name]}").WIRE)

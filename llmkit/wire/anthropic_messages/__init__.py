@@ -1,0 +1,33 @@
+"""The wire format of Anthropic's Messages API.
+
+Source: https://platform.claude.com/docs/en/api/messages
+"""
+
+from llmkit.wire.anthropic_messages.decode import decode, decode_count, decode_models
+from llmkit.wire.anthropic_messages.encode import encode, encode_count, encode_models
+from llmkit.wire.anthropic_messages.errors import error
+from llmkit.wire.anthropic_messages.reasoning import long_answer
+from llmkit.wire.anthropic_messages.schema import WIRE_NAME
+from llmkit.wire.anthropic_messages.stream import StreamDecoder
+from llmkit.wire.base import Wire
+from llmkit.wire.quirks import AnthropicMessagesQuirks
+
+WIRE = Wire(
+    name=WIRE_NAME,
+    version="/v1",
+    headers={"anthropic-version": "2023-06-01"},
+    list_headers=frozenset({"anthropic-beta"}),
+    unsupported=frozenset({"seed", "frequency_penalty", "presence_penalty", "logprobs"}),
+    long_answer=long_answer,
+    quirks=AnthropicMessagesQuirks,
+    encode=encode,
+    decode=decode,
+    decoder=StreamDecoder,
+    error=error,
+    encode_count=encode_count,
+    decode_count=decode_count,
+    encode_models=encode_models,
+    decode_models=decode_models,
+)
+
+__all__ = ["WIRE"]

@@ -1,0 +1,327 @@
+"""A resolved request as a call of `POST /v1/messages`.
+
+Source: https://platform.claude.com/docs/en/api/messages
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, Literal, TypeAlias, TypeVar, assert_never, cast
+
+from llmkit.messages import (
+    AssistantMessage,
+    Audio,
+    CacheTime,
+    Citation,
+    Document,
+    Image,
+    Message,
+    Opaque,
+    Part,
+    Refusal,
+    SystemMessage,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolResult,
+    Video,
+)
+from llmkit.request import ResolvedRequest
+from llmkit.tools import ServerTool, Tool
+from llmkit.wire.anthropic_messages import schema
+from llmkit.wire.anthropic_messages.reasoning import Reasoning, reasoning
+from llmkit.wire.anthropic_messages.schema import WIRE_NAME
+from llmkit.wire.base import Call, Refuse, merge_body, need
+from llmkit.wire.quirks import AnthropicMessagesQuirks
+from llmkit.wire.splice import Blobs
+
+FILES_BETA: Final = "files-api-2025-04-14"
+_IMAGE_TYPES: Final = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
+_TEXT_TYPES: Final = frozenset({"application/json", "application/xml"})
+_TOOL_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,128}")
+_COUNTED: Final = ("model", "messages", "system", "tools", "tool_choice", "thinking", "output_config", "cache_control")
+
+
+def encode(request: ResolvedRequest, quirks: AnthropicMessagesQuirks, refuse: Refuse, stream: bool) -> Call:  # noqa: FBT001 - as `Wire.encode`
+    """The call that asks for an answer.
+
+    Raises:
+        ConfigurationError: A value is out of this wire's bounds.
+        UnsupportedOptionError: From `refuse`.
+    """
+    encoder = _Encoder(request, quirks, refuse)
+    body = dict(encoder.body())
+    return encoder.call("/messages", {**body, "stream": True} if stream else body)
+
+
+def encode_count(request: ResolvedRequest, quirks: AnthropicMessagesQuirks, refuse: Refuse) -> Call:
+    """The call that asks how many tokens the request has."""
+    encoder = _Encoder(request, quirks, refuse)
+    return encoder.call("/messages/count_tokens", _countable(encoder.body()))
+
+
+def encode_models(query: Mapping[str, str]) -> Call:
+    """The call for one page of models."""
+    return Call("/models", query={"limit": "1000", **query})
+
+
+def _countable(body: schema.Body) -> dict[str, Any]:
+    return {key: value for key, value in body.items() if key in _COUNTED}
+
+
+class _Encoder:
+    """One request on its way to JSON: what several functions of it need."""
+
+    def __init__(self, request: ResolvedRequest, quirks: AnthropicMessagesQuirks, refuse: Refuse) -> None:
+        self._request = request
+        self._quirks = quirks
+        self._refuse = refuse
+        self._blobs = Blobs()
+        self._betas: set[str] = set()
+
+    def call(self, path: str, fields: dict[str, Any]) -> Call:
+        body = merge_body(fields, self._request.extra_body)
+        headers = {"anthropic-beta": ",".join(sorted(self._betas))} if self._betas else {}
+        return Call(path, self._blobs.dump(body), headers, self._request.extra_query)
+
+    def body(self) -> schema.Body:
+        request, quirks = self._request, self._quirks
+        need(
+            quirks.model_slash or "/" not in request.model,
+            "model",
+            f"this host's names have no slash: {request.model!r}",
+        )
+        need(
+            request.temperature is None or request.temperature <= 1,
+            "temperature",
+            "expected a number from 0 to 1 on this wire",
+        )
+        thought = reasoning(request, quirks.facts(request.model), self._refuse)
+        system, messages = self._system(), self._messages()
+        need(bool(messages), "prompt", "nothing is left to send: all of it is blank")
+        fields: schema.Body = {
+            "model": request.model,
+            "max_tokens": thought.max_tokens,
+            "messages": messages,
+            "system": system,
+            "temperature": request.temperature,
+            "top_p": request.top_p,
+            "top_k": request.top_k,
+            "stop_sequences": list(request.stop or ()),
+            "tools": [self._tool(tool, f"tools[{index}]") for index, tool in enumerate(request.tools)],
+            "tool_choice": self._tool_choice(),
+            "thinking": thought.thinking,
+            "output_config": self._output_config(thought),
+            "cache_control": _cache_control(request.cache),
+            "metadata": self._metadata(),
+            "service_tier": request.service_tier,
+        }
+        return cast("schema.Body", {key: value for key, value in fields.items() if value not in (None, [], {})})
+
+    def _output_config(self, thought: Reasoning) -> schema.OutputConfig:
+        config: schema.OutputConfig = {"effort": thought.effort} if thought.effort else {}
+        if self._request.output_schema is not None:
+            config["format"] = {"type": "json_schema", "schema": dict(self._request.output_schema)}
+        return config
+
+    def _metadata(self) -> dict[str, str]:
+        found = dict(self._request.metadata or {})
+        for key in sorted(found.keys() - {"user_id"}):
+            self._refuse(f"metadata.{key}", "this wire has only metadata.user_id")
+            del found[key]
+        return found
+
+    def _system(self) -> list[schema.Block]:
+        parts = list(self._request.system)
+        if not self._quirks.system_turns:
+            parts += _later_instructions(self._request.messages)
+        return list(self._blocks(parts, "system"))
+
+    def _messages(self) -> list[schema.Turn]:
+        found: list[schema.Turn] = []
+        for index, message in enumerate(self._request.messages, self._request.skipped):
+            if message.role == "system" and not self._quirks.system_turns:
+                continue
+            blocks = list(self._blocks(_ordered(message), f"prompt[{index}].content"))
+            # A turn of which nothing may be sent (an empty answer) is left out; the provider merges its neighbours.
+            if blocks:
+                found.append({"role": message.role, "content": blocks})
+        return found
+
+    def _blocks(self, parts: Iterable[Part], where: str) -> Iterator[schema.Block]:
+        for index, part in enumerate(parts):
+            if (block := self._block(part, f"{where}[{index}]")) is not None:
+                yield block
+
+    def _block(self, part: Part, where: str) -> schema.Block | None:  # noqa: PLR0911 - one a kind of part
+        """The block for `part`; None for what the provider would refuse back."""
+        match part:
+            case Text():
+                return _text(part)
+            case Image():
+                return self._image(part, where)
+            case Document():
+                return self._document(part, where)
+            case Audio() | Video():
+                return self._refuse(where, f"this wire takes no {type(part).__name__.lower()}")
+            case Thinking():
+                return _thinking(part)
+            case ToolCall():
+                return _tool_use(part)
+            case ToolResult():
+                return self._tool_result(part, where)
+            case Refusal(text=text):
+                return _text(Text(text))
+            case Opaque(wire=wire, data=data):
+                return (
+                    data if wire == WIRE_NAME else self._refuse(where, f"a block of {wire} means nothing to this wire")
+                )
+            case _:
+                assert_never(part)
+
+    def _image(self, part: Image, where: str) -> schema.Block | None:
+        source: schema.Source | None
+        if part.data is not None:
+            if part.media_type not in _IMAGE_TYPES:
+                return self._refuse(where, f"this wire takes JPEG, PNG, GIF and WebP, not {part.media_type}")
+            source = {"type": "base64", "media_type": part.media_type, "data": self._blobs.mark(part)}
+        else:
+            source = self._elsewhere(part, where)
+        return None if source is None else _with_cache(schema.ImageBlock(type="image", source=source), part.cache)
+
+    def _document(self, part: Document, where: str) -> schema.Block | None:
+        source = self._document_source(part, where) if part.data is not None else self._elsewhere(part, where)
+        if source is None:
+            return None
+        block: schema.DocumentBlock = {"type": "document", "source": source}
+        if part.name:
+            block["title"] = part.name
+        if part.context:
+            block["context"] = part.context
+        if part.citations:
+            block["citations"] = {"enabled": True}
+        return _with_cache(block, part.cache)
+
+    def _document_source(self, part: Document, where: str) -> schema.Source | None:
+        kind = part.media_type or ""
+        if kind == "application/pdf":
+            return {"type": "base64", "media_type": kind, "data": self._blobs.mark(part)}
+        if kind.startswith("text/") or kind in _TEXT_TYPES:
+            try:
+                text = (part.data or b"").decode("utf-8-sig")
+            except UnicodeDecodeError:
+                return self._refuse(where, f"this wire takes text in UTF-8, and this {kind} is not")
+            return {"type": "text", "media_type": "text/plain", "data": text}
+        return self._refuse(where, f"this wire takes PDF and text, not {kind}")
+
+    def _elsewhere(self, part: Image | Document, where: str) -> schema.Source | None:
+        if part.url is not None:
+            return {"type": "url", "url": part.url}
+        if part.extra and WIRE_NAME not in part.extra:
+            return self._refuse(f"{where}.file_id", "the file lies with another provider")
+        self._betas.add(FILES_BETA)
+        return {"type": "file", "file_id": part.file_id or ""}
+
+    def _tool_result(self, part: ToolResult, where: str) -> schema.Block:
+        block: schema.ToolResultBlock = {"type": "tool_result", "tool_use_id": part.call_id}
+        if content := list(self._blocks(part.content, f"{where}.content")):
+            block["content"] = content
+        if part.is_error:
+            block["is_error"] = True
+        return _with_extra(_with_cache(block, part.cache), part)
+
+    def _tool(self, tool: Tool | ServerTool, where: str) -> schema.CustomTool | dict[str, Any]:
+        if isinstance(tool, ServerTool):
+            return dict(_with_cache(cast("schema.CustomTool", dict(tool.data)), tool.cache))
+        need(
+            _TOOL_NAME.fullmatch(tool.name) is not None,
+            f"{where}.name",
+            f"expected up to 128 letters, digits, '_' and '-' on this wire, got {tool.name[:140]!r}",
+        )
+        found: schema.CustomTool = {"name": tool.name, "input_schema": tool.parameters}
+        if tool.description:
+            found["description"] = tool.description
+        if tool.strict is not None:
+            found["strict"] = tool.strict
+        return _with_cache(found, tool.cache)
+
+    def _tool_choice(self) -> schema.ToolChoice | None:
+        request = self._request
+        if not request.tools:
+            return None
+        wanted, one_at_a_time = request.tool_choice, request.parallel_tool_calls is False
+        if wanted is None and not one_at_a_time:
+            return None
+        choice: schema.ToolChoice = {"type": _CHOICES.get(wanted or "auto", "tool")}
+        if choice["type"] == "tool":
+            choice["name"] = wanted or ""
+        if one_at_a_time and choice["type"] != "none":
+            choice["disable_parallel_tool_use"] = True
+        return choice
+
+
+_Choice: TypeAlias = Literal["auto", "any", "tool", "none"]
+_CHOICES: Final[Mapping[str, _Choice]] = {"auto": "auto", "required": "any", "none": "none"}
+
+
+def _later_instructions(messages: Sequence[Message]) -> Iterator[Text | Opaque]:
+    for message in messages:
+        if isinstance(message, SystemMessage):
+            yield from message.content  # type: ignore[misc]  # it holds nothing else
+
+
+def _ordered(message: Message) -> Sequence[Part]:
+    """Its parts; answers to tools first, as nothing may stand before them in a turn."""
+    match message:
+        case SystemMessage() | AssistantMessage():
+            return message.content
+        case _:
+            return sorted(message.content, key=lambda part: not isinstance(part, ToolResult))
+
+
+_Cacheable = TypeVar("_Cacheable", bound=schema.Cacheable)
+_Block = TypeVar("_Block", bound=Mapping[str, Any])
+
+
+def _cache_control(cache: CacheTime | None) -> schema.CacheControl | None:
+    return None if cache is None else {"type": "ephemeral", "ttl": cache}
+
+
+def _with_cache(block: _Cacheable, cache: CacheTime | None) -> _Cacheable:
+    if (control := _cache_control(cache)) is not None:
+        block["cache_control"] = control
+    return block
+
+
+def _with_extra(block: _Block, part: Text | Thinking | ToolCall | ToolResult) -> _Block:
+    """`block` with what this wire sent along with the part, such as a call's `caller`."""
+    return cast("_Block", {**block, **extra}) if (extra := part.extra.get(WIRE_NAME)) else block
+
+
+def _text(part: Text) -> schema.Block | None:
+    if not part.text.strip():
+        return None  # the provider refuses blank text
+    block: schema.TextBlock = {"type": "text", "text": part.text}
+    if citations := [_citation(citation) for citation in part.citations if citation.raw]:
+        block["citations"] = citations
+    return _with_extra(_with_cache(block, part.cache), part)
+
+
+def _tool_use(part: ToolCall) -> schema.Block:
+    block: schema.ToolUseBlock = {"type": "tool_use", "id": part.id, "name": part.name, "input": part.arguments}
+    return _with_extra(_with_cache(block, part.cache), part)
+
+
+def _citation(citation: Citation) -> schema.Citation:
+    # `file_id` is told with a citation and not taken back.
+    return cast("schema.Citation", {key: value for key, value in citation.raw.items() if key != "file_id"})
+
+
+def _thinking(part: Thinking) -> schema.Block | None:
+    """Thoughts as they came; None for those that are not sealed by this provider, which it would refuse."""
+    if part.wire != WIRE_NAME:
+        return None
+    if part.redacted is not None:
+        return _with_extra(schema.RedactedThinkingBlock(type="redacted_thinking", data=part.redacted), part)
+    if not part.signature:
+        return None
+    return _with_extra(schema.ThinkingBlock(type="thinking", thinking=part.text, signature=part.signature), part)

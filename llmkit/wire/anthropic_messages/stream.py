@@ -1,0 +1,257 @@
+"""The stream of `POST /v1/messages`: what its events mean, and when it is whole.
+
+``message_start``, per block ``content_block_start``, deltas and ``content_block_stop``, then ``message_delta`` with the
+reason and the usage, and at last ``message_stop``: without it the answer was cut off.
+
+Source: https://platform.claude.com/docs/en/build-with-claude/streaming
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from llmkit.errors import IncompleteStreamError, InvalidResponseError
+from llmkit.events import Event, TextDelta, ThinkingDelta, ToolCallDelta
+from llmkit.json_codec import dump_bytes, loads
+from llmkit.messages import Part, ToolCall
+from llmkit.response import FinishReason, Usage
+from llmkit.sse import ServerSentEvent
+from llmkit.wire.anthropic_messages.decode import decode_block, finish_reason, usage
+from llmkit.wire.base import ErrorEvent
+from llmkit.wire.quirks import AnthropicMessagesQuirks
+from llmkit.wire.reading import expect, text_or
+
+_NOTHING: Final[Sequence[Event]] = ()
+
+
+class _Block:
+    """A block that is being received."""
+
+    __slots__ = ("call", "data", "done", "json", "path", "pieces")
+
+    def __init__(self, data: dict[str, Any], path: str, call: int) -> None:
+        self.data = data
+        self.path = path
+        self.call = call  # which call of the turn it is, from 0
+        self.pieces: dict[str, list[str]] = {}  # field → what is to be joined
+        self.json: list[str] = []
+        self.done = False
+
+    def add(self, field: str, piece: str) -> None:
+        pieces = self.pieces.get(field)
+        if pieces is None:
+            # The first block of some gateways begins with its text rather than empty.
+            start = self.data.get(field)
+            pieces = self.pieces[field] = [start] if isinstance(start, str) and start else []
+        pieces.append(piece)
+
+    def part(self) -> Part:
+        for field, pieces in self.pieces.items():
+            self.data[field] = "".join(pieces)
+        text = "".join(self.json)
+        if text:
+            self.data["input"] = _arguments(text)
+        return decode_block(self.data, self.path)
+
+
+def _arguments(text: str) -> Any:
+    try:
+        return loads(text)
+    except InvalidResponseError:
+        return text  # cut off by the limit on tokens: `ToolCall.raw` keeps it
+
+
+class StreamDecoder:
+    """The state of one stream; see `llmkit.wire.base.StreamDecoder`."""
+
+    def __init__(self, _: AnthropicMessagesQuirks | None = None) -> None:
+        self.envelope: dict[str, Any] = {}
+        self.ended = False
+        self.whole = False
+        self._usage: dict[str, Any] = {}
+        self._open: dict[int, _Block] = {}
+        self._order: list[_Block] = []  # begun and not handed out, in the order in which they began
+        self._blocks = 0
+        self._calls = 0
+        self._handlers: dict[str, Callable[[dict[str, Any]], Sequence[Event]]] = {
+            "content_block_delta": self._delta,
+            "content_block_start": self._begin,
+            "content_block_stop": self._stop,
+            "message_start": self._message_start,
+            "message_delta": self._message_delta,
+            "message_stop": self._message_stop,
+            "error": self._error,
+        }
+
+    @property
+    def id(self) -> str:
+        """The answer's id; "" before it is known."""
+        return text_or(self.envelope.get("id"), "")
+
+    @property
+    def model(self) -> str:
+        """The model that answers; "" before it is known."""
+        return text_or(self.envelope.get("model"), "")
+
+    def feed(self, event: ServerSentEvent) -> Sequence[Event] | None:
+        """The typed events that `event` stands for; None for pings and those that this version does not know.
+
+        Raises:
+            ErrorEvent: It is an error.
+            InvalidResponseError: It is not what the wire promises.
+        """
+        if event.event == "error":
+            return self._error(_json_or_text(event.data))
+        data = loads(event.data, "an event of the stream")
+        if data.__class__ is not dict:
+            expect(data, dict, "$")
+        handler = self._handlers.get(data.get("type", event.event))
+        return None if handler is None else handler(data)
+
+    def usage(self) -> Usage:
+        """What was billed, as far as it is known."""
+        return usage(self._usage or None)
+
+    def close(self) -> tuple[Sequence[Event], FinishReason, Usage]:
+        """The parts not handed out yet, why it ended and what was billed.
+
+        Raises:
+            IncompleteStreamError: `message_stop` has not come.
+        """
+        if not self.ended:
+            raise IncompleteStreamError("the stream ended before message_stop: the answer was cut off")
+        for block in self._order:
+            block.done = True
+        self._open.clear()
+        return self._complete(), finish_reason(self.envelope), self.usage()
+
+    def _message_start(self, data: dict[str, Any]) -> Sequence[Event]:
+        message = expect(data.get("message"), dict, "$.message")
+        self.envelope |= {key: value for key, value in message.items() if key != "content"}
+        self._bill(message.get("usage"))
+        return _NOTHING
+
+    def _begin(self, data: dict[str, Any]) -> Sequence[Event]:
+        index = expect(data.get("index"), int, "$.index")
+        skeleton = dict(expect(data.get("content_block"), dict, "$.content_block"))
+        events = list(self._stop(data)) if index in self._open else []
+        block = _Block(skeleton, f"$.content[{self._blocks}]", self._calls)
+        self._blocks += 1
+        self._calls += skeleton.get("type") == "tool_use"
+        self._open[index] = block
+        self._order.append(block)
+        return [*events, *_first_events(block)]
+
+    def _delta(self, data: dict[str, Any]) -> Sequence[Event]:
+        block = self._open.get(data.get("index", -1))
+        delta = data.get("delta")
+        if block is None or not isinstance(delta, dict):
+            raise InvalidResponseError(
+                "invalid answer: a delta of a block that has not begun @ $.index", path="$.index", body=str(data)[:1024]
+            )
+        handler = _DELTAS.get(delta.get("type"))
+        if handler is None:
+            # Deltas that this version does not know set fields of their block, as `compaction_delta` does.
+            block.data |= {key: value for key, value in delta.items() if key != "type"}
+            return _NOTHING
+        return handler(block, delta)
+
+    def _stop(self, data: dict[str, Any]) -> Sequence[Event]:
+        block = self._open.pop(expect(data.get("index"), int, "$.index"), None)
+        if block is None:
+            return _NOTHING
+        block.done = True
+        return self._complete()
+
+    def _complete(self) -> Sequence[Event]:
+        """The blocks that are complete and have none before them that is not."""
+        events: list[Event] = []
+        while self._order and self._order[0].done:
+            block = self._order.pop(0)
+            part = block.part()
+            if isinstance(part, ToolCall) and not block.json:
+                # Joined, the fragments of a call are always its arguments, also where they came with its beginning.
+                events.append(ToolCallDelta(block.call, part.id, part.name, dump_bytes(part.arguments).decode()))
+            events.append(part)
+        return events
+
+    def _message_delta(self, data: dict[str, Any]) -> Sequence[Event]:
+        self.envelope |= expect(data.get("delta", {}), dict, "$.delta")
+        self.envelope |= {key: value for key, value in data.items() if key not in ("type", "delta", "usage")}
+        self._bill(data.get("usage"))
+        return _NOTHING
+
+    def _message_stop(self, _: dict[str, Any]) -> Sequence[Event]:
+        self.ended = self.whole = True
+        return _NOTHING
+
+    def _error(self, body: Any) -> Sequence[Event]:
+        raise ErrorEvent(body)
+
+    def _bill(self, value: object) -> None:
+        """Counts are totals: a later one replaces an earlier, and null none."""
+        if isinstance(value, dict):
+            self._usage |= {key: item for key, item in value.items() if item is not None or key not in self._usage}
+            self.envelope["usage"] = self._usage
+
+
+def _json_or_text(text: str) -> Any:
+    try:
+        return loads(text)
+    except InvalidResponseError:
+        return text
+
+
+def _first_events(block: _Block) -> Sequence[Event]:
+    """What a block says with its beginning."""
+    match block.data:
+        case {"type": "tool_use", "id": str(id_), "name": str(name)}:
+            return (ToolCallDelta(block.call, id_, name, ""),)
+        case {"type": "text", "text": str(text)} if text:
+            return (TextDelta(text),)
+        case {"type": "thinking", "thinking": str(text)} if text:
+            return (ThinkingDelta(text),)
+        case _:
+            return _NOTHING
+
+
+def _text_delta(block: _Block, delta: Mapping[str, Any]) -> Sequence[Event]:
+    text = expect(delta.get("text"), str, "$.delta.text")
+    block.add("text", text)
+    return (TextDelta(text),) if text and block.data.get("type") == "text" else _NOTHING
+
+
+def _thinking_delta(block: _Block, delta: Mapping[str, Any]) -> Sequence[Event]:
+    text = expect(delta.get("thinking"), str, "$.delta.thinking")
+    block.add("thinking", text)
+    return (ThinkingDelta(text),) if text and block.data.get("type") == "thinking" else _NOTHING
+
+
+def _json_delta(block: _Block, delta: Mapping[str, Any]) -> Sequence[Event]:
+    text = expect(delta.get("partial_json"), str, "$.delta.partial_json")
+    if not text:
+        return _NOTHING
+    block.json.append(text)
+    if block.data.get("type") != "tool_use":
+        return _NOTHING
+    return (ToolCallDelta(block.call, block.data["id"], block.data["name"], text),)
+
+
+def _signature_delta(block: _Block, delta: Mapping[str, Any]) -> Sequence[Event]:
+    block.data["signature"] = expect(delta.get("signature"), str, "$.delta.signature")
+    return _NOTHING
+
+
+def _citations_delta(block: _Block, delta: Mapping[str, Any]) -> Sequence[Event]:
+    found = expect(delta.get("citation"), dict, "$.delta.citation")
+    # A new list: the skeleton's belongs to the event.
+    block.data["citations"] = [*(block.data.get("citations") or ()), found]
+    return _NOTHING
+
+
+_DELTAS: Final[Mapping[Any, Callable[[_Block, Mapping[str, Any]], Sequence[Event]]]] = {
+    "text_delta": _text_delta,
+    "thinking_delta": _thinking_delta,
+    "input_json_delta": _json_delta,
+    "signature_delta": _signature_delta,
+    "citations_delta": _citations_delta,
+}

@@ -1,0 +1,189 @@
+"""What a wire is: a frozen record of functions between typed values and a provider's JSON. No I/O."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, TypeAlias
+
+from attrs import field, frozen
+
+from llmkit.errors import APIError, ConfigurationError
+from llmkit.events import Event
+from llmkit.messages import AssistantMessage
+from llmkit.request import ResolvedRequest
+from llmkit.response import FinishReason, Model, Usage
+from llmkit.sse import ServerSentEvent
+
+Refuse: TypeAlias = Callable[[str, str], None]
+"""Called with a path and what stands there that the wire cannot express; raises, or warns and returns."""
+
+
+@frozen
+class Call:
+    """One HTTP request, but for its host and its key.
+
+    Attributes:
+        path: Below the base URL with its version, as in ``/messages``.
+        body: The JSON body; None with GET.
+        headers: Of this call, but for those of all calls of the wire.
+        query: Added to the address.
+    """
+
+    path: str
+    body: bytes | None = field(default=None, repr=False)
+    headers: Mapping[str, str] = field(factory=dict)
+    query: Mapping[str, str] = field(factory=dict)
+
+    @property
+    def method(self) -> str:
+        """POST where there is a body, else GET."""
+        return "GET" if self.body is None else "POST"
+
+
+@frozen
+class Decoded:
+    """A whole answer, as the wire tells it."""
+
+    id: str
+    model: str
+    message: AssistantMessage
+    finish_reason: FinishReason
+    usage: Usage
+    raw: dict[str, Any]
+    logprobs: Any = None
+
+
+@frozen
+class ErrorDetails:
+    """What an error body says.
+
+    Attributes:
+        cls: The class that it stands for; None where the status alone tells.
+        status: The status that it stands for inside a 200, else None.
+        code: As `APIError.code`.
+        message: The provider's words; "" where there are none.
+        retry_after: Seconds that the body asks to wait.
+        request_id: The exchange's id, where the body has it.
+    """
+
+    cls: type[APIError] | None = None
+    status: int | None = None
+    code: str | None = None
+    message: str = ""
+    retry_after: float | None = None
+    request_id: str | None = None
+
+
+class ErrorEvent(Exception):  # noqa: N818 - the wires' word for it
+    """The stream told of an error; carries its body. The engine turns it into an `APIError`."""
+
+    def __init__(self, body: Any) -> None:
+        super().__init__(body)
+        self.body = body
+
+
+class StreamDecoder(Protocol):
+    """The events of one stream: a state machine that never touches a socket.
+
+    Attributes:
+        id: The answer's id, as far as it is known; else "".
+        model: The model that answers, likewise.
+        envelope: The last value of every top-level key but the content.
+        ended: The terminal signal came: nothing more is to be read.
+        whole: The answer would be whole if the body ended now; `ended` implies it.
+    """
+
+    envelope: dict[str, Any]
+    ended: bool
+    whole: bool
+
+    @property
+    def id(self) -> str: ...  # noqa: D102 - above
+
+    @property
+    def model(self) -> str: ...  # noqa: D102 - above
+
+    def feed(self, event: ServerSentEvent) -> Sequence[Event] | None:
+        """The typed events that it stands for, but for the closing two; None for one that says nothing, as pings do.
+
+        Raises:
+            ErrorEvent: It is an error event.
+            InvalidResponseError: It is not what the wire promises.
+        """
+
+    def usage(self) -> Usage:
+        """What was billed, as far as it is known."""
+
+    def close(self) -> tuple[Sequence[Event], FinishReason, Usage]:
+        """The parts not handed out yet, why it ended and what was billed.
+
+        Raises:
+            IncompleteStreamError: The terminal signal has not come.
+        """
+
+
+@frozen
+class ModelPage:
+    """One page of models, and the query of the next, None at the end."""
+
+    models: tuple[Model, ...]
+    following: Mapping[str, str] | None
+
+
+@frozen
+class Wire:
+    """A wire format.
+
+    Attributes:
+        name: As `Provider.wire` names it.
+        version: What a base URL must end in; it is added once.
+        headers: Of every request.
+        list_headers: Lower-case names of headers whose values are comma-separated lists that add up.
+        unsupported: Options that it has no place for.
+        long_answer: Whether a whole answer may take longer than gateways wait: then `Client.complete` streams and
+            collects.
+        quirks: The class whose instances say how a host deviates.
+        encode: Request, quirks, whether to stream → call.
+        decode: JSON body, quirks → answer.
+        decoder: Quirks → the state of one stream.
+        error: Status and error body (JSON, else text) → what it says.
+        encode_count, decode_count: Counting tokens; None where the wire cannot.
+        encode_models, decode_models: The page that a query names; None where the wire has no list.
+    """
+
+    name: str
+    version: str
+    headers: Mapping[str, str]
+    list_headers: frozenset[str]
+    unsupported: frozenset[str]
+    long_answer: "Callable[[ResolvedRequest, Any], bool]"
+    quirks: Callable[[], Any]
+    encode: "Callable[[ResolvedRequest, Any, Refuse, bool], Call]"
+    decode: Callable[[Any, Any], Decoded]
+    decoder: Callable[[Any], StreamDecoder]
+    error: Callable[[int, Any], ErrorDetails]
+    encode_count: "Callable[[ResolvedRequest, Any, Refuse], Call] | None" = None
+    decode_count: Callable[[Any], int] | None = None
+    encode_models: Callable[[Mapping[str, str]], Call] | None = None
+    decode_models: Callable[[Any], ModelPage] | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A record of functions pickles as its name.
+        from llmkit.wire import wire  # noqa: PLC0415 - it imports this module
+
+        return wire, (self.name,)
+
+
+def merge_body(body: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
+    """`body` with `extra` merged in: objects deeply, lists and scalars replaced. `body` is changed and returned."""
+    for key, value in extra.items():
+        present = body.get(key)
+        if isinstance(present, dict) and isinstance(value, Mapping):
+            body[key] = merge_body(dict(present), value)
+        else:
+            body[key] = value
+    return body
+
+
+def need(present: bool, name: str, message: str) -> None:  # noqa: FBT001 - it is what the function is about
+    """Raise `ConfigurationError` about the argument `name` unless `present`."""
+    if not present:
+        raise ConfigurationError(f"{name}: {message}")
