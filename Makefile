@@ -1,5 +1,5 @@
 # Each target does all its own set-up: nothing but Python 3.11, git and make need be there.
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
 .PHONY: demo test check lint types docs bench clean
@@ -17,7 +17,7 @@ lint: .venv/tested
 	$(BIN)/ruff format --check .
 
 types: .venv/tested
-	$(BIN)/mypy --strict -p llmkit
+	$(BIN)/mypy --strict --warn-unreachable -p llmkit
 	$(BIN)/mypy --strict tests/typing
 
 docs: .venv/tested

@@ -8,10 +8,10 @@ from typing import Any, Literal, NamedTuple, NoReturn, Self, TypeVar, Unpack
 from attrs import evolve
 
 from llmkit.addresses import base_address, filled
-from llmkit.checks import choice, integer, json_object, strings, time_limit
+from llmkit.checks import choice, integer, strings, time_limit, wrong
 from llmkit.credentials import find_key
 from llmkit.deadlines import Deadlines, Timeout
-from llmkit.engine import Engine, told
+from llmkit.engine import Engine, Fetched, told
 from llmkit.errors import (
     ConfigurationError,
     InvalidResponseError,
@@ -27,7 +27,7 @@ from llmkit.response import Model, Response
 from llmkit.stream import Reader, Stream
 from llmkit.transport import SupportsRequest, Transport
 from llmkit.wire import wire as find_wire
-from llmkit.wire.base import Call, ModelPage
+from llmkit.wire.base import Call, Decoded, ModelPage
 
 T = TypeVar("T")
 Unsupported = Literal["error", "warn"]
@@ -116,9 +116,13 @@ class Client:
         )
         if session is not None and (proxy is not None or verify is not True):
             raise ConfigurationError("session: proxy and verify are the session's own business; set them there")
-        self._set_up(settings, api_key, required=True)
+        if session is not None and not callable(getattr(session, "request", None)):
+            raise wrong("session", "an object with the `request` of requests.Session", session)
+        if auth is not None and not callable(auth):
+            raise wrong("auth", "a function of the prepared request, as requests.auth has them", auth)
+        self._set_up(settings, api_key)
 
-    def _set_up(self, settings: _Settings, api_key: Any, *, required: bool) -> None:
+    def _set_up(self, settings: _Settings, api_key: Any) -> None:
         row, model = _row(settings.provider)
         wire = find_wire(row.wire)
         own = base_address(filled(row, settings.variables), wire.version)
@@ -128,8 +132,7 @@ class Client:
         self._model = settings.model or model or row.default_model
         if self._model is not None:
             checked({"model": self._model})
-        key = find_key(row, api_key, address, own=own, authorized=authorized or not required)
-        self._missing_key = not required and key.value is None
+        key = find_key(row, api_key, address, own=own, authorized=authorized)
         transport = Transport(proxy=settings.proxy, verify=settings.verify, session=settings.session)
         self._engine = Engine(row, wire, address, key, settings.auth, transport)
         self._quirks = wire.quirks() if row.quirks is None else row.quirks
@@ -150,7 +153,7 @@ class Client:
         return {"settings": self._settings, "api_key": self._engine.key.argument()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self._set_up(state["settings"], state["api_key"], required=True)
+        self._set_up(state["settings"], state["api_key"])
 
     def close(self) -> None:
         """Drop the free connections; a later call opens new ones. Of a `with_options` copy: nothing."""
@@ -202,11 +205,10 @@ class Client:
             if self._engine.wire.long_answer(request, self._quirks):
                 return self._complete_streaming(request, headers, deadlines)
             call = self._encode(request, stream=False)
-            reply = self._engine.json(call, headers, deadlines, self._settings.max_retries)
-            decoded = self._engine.wire.decode(reply.value, self._quirks)
+            found = self._fetch(call, headers, deadlines, self._decode)
         except LLMKitError as error:
             self._raise(error, request.model)
-        return self._engine.respond(decoded, reply.answer, reply.attempts)
+        return self._engine.respond(found.value, found.answer, found.attempts)
 
     def stream(self, prompt: Prompt, **options: Unpack[Options]) -> Stream[None]:
         """Ask, and return when the provider has accepted; the answer is read from the stream as it arrives.
@@ -244,8 +246,7 @@ class Client:
         call = wire.encode_count(request, self._quirks, self._refuse)
         try:
             deadlines = Deadlines(request.timeout)
-            reply = self._engine.json(call, self._headers(request), deadlines, self._settings.max_retries)
-            return wire.decode_count(reply.value)
+            return self._fetch(call, self._headers(request), deadlines, wire.decode_count).value
         except LLMKitError as error:
             self._raise(error, request.model)
 
@@ -263,23 +264,22 @@ class Client:
             timeout: Of all pages together.
             extra_headers: Headers that win over llmkit's.
             extra_query: Added to the address of each page.
-            extra_body: Sent as the body, which these requests do not have otherwise.
+            extra_body: Has no place here, as a list is asked for without a body.
 
         Raises:
             LLMKitError: As `complete`.
         """
-        wire = self._engine.wire
-        if wire.encode_models is None or wire.decode_models is None:
-            raise ConfigurationError(f"models: the wire {wire.name} has no list of models")
+        encode, decode = self._engine.wire.encode_models, self._engine.wire.decode_models
+        if encode is None or decode is None:
+            raise ConfigurationError(f"models: the wire {self._engine.wire.name} has no list of models")
         headers = {**self._settings.headers, **strings("extra_headers", extra_headers or {})}
         query = strings("extra_query", extra_query or {})
         deadlines = Deadlines(time_limit("timeout", timeout))
-        json_object("extra_body", extra_body or {})
+        if extra_body:
+            self._refuse("extra_body", "a list of models is asked for without a body")
 
         def page(following: Mapping[str, str]) -> ModelPage:
-            call = wire.encode_models({**query, **following})  # type: ignore[misc]
-            reply = self._engine.json(call, headers, deadlines, self._settings.max_retries)
-            return wire.decode_models(reply.value)  # type: ignore[misc]
+            return self._fetch(encode({**query, **following}), headers, deadlines, decode).value
 
         try:
             return _all_pages(page)
@@ -304,6 +304,14 @@ class Client:
                 f'{text}; leave it out, or pass unsupported="warn" to have it left out', path=path
             )
         warnings.warn(f"{text}; it was left out", UnsupportedWarning, stacklevel=_outside())
+
+    def _fetch(
+        self, call: Call, headers: Mapping[str, str], deadlines: Deadlines, decode: Callable[[Any], T]
+    ) -> Fetched[T]:
+        return self._engine.fetch(call, headers, deadlines, self._settings.max_retries, decode)
+
+    def _decode(self, body: Any) -> Decoded:
+        return self._engine.wire.decode(body, self._quirks)
 
     def _encode(self, request: ResolvedRequest, *, stream: bool) -> Call:
         return self._engine.wire.encode(request, self._quirks, self._refuse, stream)

@@ -5,9 +5,9 @@ One engine serves all calls of a client and of its `with_options` copies.
 
 import platform
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 import llmkit
 from llmkit.addresses import with_query
@@ -53,21 +53,27 @@ class Engine:
         """The tries of one call."""
         return Attempts(max_retries, self.quota, deadlines, **options)
 
-    def json(self, call: Call, headers: Mapping[str, str], deadlines: Deadlines, max_retries: int) -> "Reply":
-        """Send `call` until it is answered; its body as JSON.
+    def fetch(
+        self,
+        call: Call,
+        headers: Mapping[str, str],
+        deadlines: Deadlines,
+        max_retries: int,
+        decode: Callable[[Any], T],
+    ) -> "Fetched[T]":
+        """Send `call` until it is answered; what `decode` makes of the JSON in its body.
 
         Raises:
             LLMKitError: Whatever came between; with `attempts`.
         """
         attempts = self.attempts(deadlines, max_retries)
 
-        def once() -> Reply:
+        def once() -> tuple[T, Answer]:
             answer, _ = self.open(call, headers, deadlines, stream=False)
-            return Reply(self.parse(answer), answer)
+            return decode(self.parse(answer)), answer
 
-        reply = attempts.run(once)
-        reply.attempts = attempts.made
-        return reply
+        value, answer = attempts.run(once)
+        return Fetched(value, answer, attempts.made)
 
     def open(
         self, call: Call, headers: Mapping[str, str], deadlines: Deadlines, *, stream: bool
@@ -189,13 +195,13 @@ class Engine:
         return authorize
 
 
-@define(eq=False)
-class Reply:
-    """A whole body, and the answer that it came in."""
+@frozen
+class Fetched(Generic[T]):
+    """What a body was decoded to, and the answer that it came in."""
 
-    value: Any
+    value: T
     answer: Answer
-    attempts: int = 1
+    attempts: int
 
 
 def request_id(headers: Mapping[str, str]) -> str | None:

@@ -288,7 +288,7 @@ class Stream(Generic[T_co]):
         try:
             self._read_or_retry()
         except LLMKitError as error:
-            self._error = self._about(error)
+            self._error = self._about(error).with_details(attempts=self._attempts.made)
         finally:
             self._reading = False
         if self._error is not None:

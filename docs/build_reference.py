@@ -1,0 +1,190 @@
+"""Write `docs/reference.md` from the docstrings: every public name, and the tables of options and hosts.
+
+``python docs/build_reference.py`` writes it; with ``--print`` it is printed instead, which a test compares.
+"""
+
+import inspect
+import re
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+import llmkit
+from llmkit import errors, testing
+from llmkit.request import OPTIONS
+
+GROUPS = {
+    "The client": ("Client", "Stream", "Timeout", "Request"),
+    "Messages": ("SystemMessage", "UserMessage", "AssistantMessage"),
+    "Parts": ("Text", "Image", "Audio", "Video", "Document", "Thinking", "ToolCall", "ToolResult", "Refusal", "Opaque",
+              "Citation"),
+    "Tools": ("Tool", "ServerTool"),
+    "Events": ("TextDelta", "ThinkingDelta", "ToolCallDelta"),
+    "Answers": ("Response", "FinishReason", "Usage", "Model", "Embeddings"),
+    "Hosts": ("Provider", "providers"),
+}  # fmt: skip
+ALIASES = ("Message", "Part", "Media", "Event", "Prompt", "Options")
+SECTIONS = re.compile(r"^(Attributes|Args|Returns|Raises|Example|Yields):\s*$", re.MULTILINE)
+MADE_INSIDE = ("Stream",)  # nobody else calls their constructor
+WIDEST = 90  # characters of a signature in one line
+ITEM = re.compile(r"^    (\*{0,2}\w[\w, ]*): ", re.MULTILINE)
+
+
+def main() -> None:
+    """Write the page, or print it."""
+    page = "\n".join(lines()).rstrip() + "\n"
+    if "--print" in sys.argv:
+        sys.stdout.write(page)
+    else:
+        (Path(__file__).parent / "reference.md").write_text(page)
+
+
+def lines() -> list[str]:
+    """The page."""
+    found = ["# Reference", "", "Made from the docstrings by `make docs`. All names are importable from `llmkit`.", ""]
+    for title, names in GROUPS.items():
+        found += [f"## {title}", ""]
+        for name in names:
+            found += described(name, getattr(llmkit, name))
+    found += ["## Options", "", *options()]
+    found += ["## Errors", "", *docstring(errors.__doc__ or "")]
+    for name in sorted(vars(errors)):
+        cls = getattr(errors, name)
+        if inspect.isclass(cls) and issubclass(cls, errors.LLMKitError):
+            found += described(name, cls, members=False)
+    found += ["## Rows", "", *rows()]
+    found += ["## `llmkit.testing`", "", *docstring(testing.__doc__ or "")]
+    for name in testing.__all__:
+        if inspect.isclass(getattr(testing, name)):
+            found += described(name, getattr(testing, name))
+    found += [
+        "## For annotations",
+        "",
+        f"`{'`, `'.join(ALIASES)}`: unions and typed dicts for your own signatures.",
+        "",
+    ]
+    return found
+
+
+def described(name: str, thing: Any, *, members: bool = True) -> list[str]:
+    """A class with its methods, or a function."""
+    found = [f"### `{name}`", ""]
+    if name not in MADE_INSIDE and (shown := signature(thing)) is not None:
+        found += ["```text", f"{name}{shown}", "```", ""]
+    found += docstring(inspect.getdoc(thing) or "")
+    if inspect.isclass(thing) and members:
+        for member, value in public_members(thing):
+            found += [f"#### `{name}.{member}`", ""]
+            function = value.__func__ if isinstance(value, (classmethod, staticmethod)) else value
+            if inspect.isfunction(function):
+                found += ["```text", f"{member}{signature(function)}", "```", ""]
+            found += docstring(inspect.getdoc(value) or "")
+    return found
+
+
+def public_members(cls: type) -> list[tuple[str, Any]]:
+    """Methods and properties with a docstring of their own, in their order; those of a private base included."""
+    found: dict[str, Any] = {}
+    for base in reversed(cls.__mro__):
+        if base.__module__.startswith("llmkit"):
+            found |= {name: value for name, value in vars(base).items() if not name.startswith("_")}
+    kinds = (property, classmethod, staticmethod)
+    return [
+        (name, value)
+        for name, value in found.items()
+        if (inspect.isfunction(value) or isinstance(value, kinds)) and inspect.getdoc(value)
+    ]
+
+
+def signature(thing: Any) -> str | None:
+    """Names and defaults, one a line where they are many; None for what is made by llmkit alone."""
+    if inspect.isclass(thing) and issubclass(thing, Exception):
+        return None
+    found = inspect.signature(thing)
+    shown = []
+    star = False
+    for parameter in found.parameters.values():
+        if parameter.name in ("self", "cls"):
+            continue
+        if parameter.kind is parameter.KEYWORD_ONLY and not star:
+            shown.append("*")
+            star = True
+        default = "" if parameter.default is parameter.empty else f"={default_of(parameter.default)}"
+        prefix = {parameter.VAR_KEYWORD: "**", parameter.VAR_POSITIONAL: "*"}.get(parameter.kind, "")
+        shown.append(f"{prefix}{parameter.name}{default}")
+    one = f"({', '.join(shown)})"
+    return (
+        one
+        if len(one) <= WIDEST
+        else "(\n" + textwrap.fill(", ".join(shown), 96, initial_indent="    ", subsequent_indent="    ") + "\n)"
+    )
+
+
+def default_of(value: Any) -> str:
+    """A default as one would write it."""
+    if isinstance(value, attrs.Factory) or value is attrs.NOTHING:  # type: ignore[arg-type]
+        return "…"
+    return getattr(value, "__name__", None) or repr(value)
+
+
+def docstring(text: str) -> list[str]:
+    """A docstring in Markdown: its sections as lists, its indented blocks as they are."""
+    text = inspect.cleandoc(text).replace("``", "`")
+    found: list[str] = []
+    pieces = SECTIONS.split(text)
+    found += [block(pieces[0]), ""]
+    for title, body in zip(pieces[1::2], pieces[2::2], strict=True):
+        found += [f"**{title}**", "", section(body), ""]
+    return found
+
+
+INDENTED = re.compile(r"::\n\n((?:    .*\n?|\n)+)")
+
+
+def block(text: str) -> str:
+    """Prose; a paragraph that ends in `::` and what is indented below it become a block of code."""
+
+    def fenced(found: re.Match[str]) -> str:
+        return f":\n\n```text\n{textwrap.dedent(found[1]).rstrip()}\n```\n\n"
+
+    return INDENTED.sub(fenced, text.strip() + "\n").replace("\n:\n", "\n").strip()
+
+
+def section(body: str) -> str:
+    """The items of a section as a list; a section without items as prose."""
+    body = textwrap.indent(textwrap.dedent(body.strip("\n")), "    ")
+    if not ITEM.search(body):
+        return block(textwrap.dedent(body))
+    items = ITEM.split(body)
+    pairs = zip(items[1::2], items[2::2], strict=True)
+    return "\n".join(f"- `{name.strip()}`: {' '.join(text.split())}" for name, text in pairs)
+
+
+def options() -> list[str]:
+    """The table of options."""
+    head = [
+        "For `complete`, `stream`, `count_tokens`, `with_options` and `Request`.",
+        "None is the same as leaving one out, but for `timeout`.",
+        "",
+        "| option | takes | meaning | default |",
+        "| --- | --- | --- | --- |",
+    ]
+    cells = ((f"`{name}`", row.type, row.meaning, row.default) for name, row in OPTIONS.items())
+    return [*head, *(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in cells), ""]
+
+
+def rows() -> list[str]:
+    """The table of hosts."""
+    head = ["| name | wire | key | default model |", "| --- | --- | --- | --- |"]
+    cells = (
+        (row.name, row.wire, "` or `".join(row.key_variables) or "none", row.default_model or "none")
+        for row in llmkit.providers()
+    )
+    return [*head, *(f"| `{'` | `'.join(row)}` |" for row in cells), ""]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,33 @@
+"""Fixtures that many tests ask for."""
+
+import pytest
+
+from llmkit.testing import FakeServer
+
+
+@pytest.fixture
+def server():
+    """A provider on loopback, scripted by the test."""
+    with FakeServer() as running:
+        yield running
+
+
+@pytest.fixture
+def client(server):
+    """A client of it that does not retry, so that a fault is seen at once."""
+    return server.client("anthropic", max_retries=0, model="claude-x")
+
+
+@pytest.fixture(autouse=True)
+def _no_key_of_the_developer(monkeypatch):
+    """What the environment of whoever runs the tests holds is none of their business."""
+    for name in (
+        "ANTHROPIC_API_KEY",
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "ALL_PROXY",
+        "http_proxy",
+        "https_proxy",
+        "all_proxy",
+    ):
+        monkeypatch.delenv(name, raising=False)

@@ -1,0 +1,178 @@
+"""The house keeps its plan: imports point downwards, third parties have one door, importing is cheap."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import llmkit
+from llmkit import providers
+
+PACKAGE = Path(llmkit.__file__).parent
+# Rooms from the ground up; a room may import what stands before it, and what stands beside it.
+FLOORS = (
+    "errors",
+    "deadlines media_types sniffing png fetching sources media",
+    "messages tools checks request response events",
+    "json_codec sse accumulate dict_parts history resolve",
+    "wire",
+    "provider rows addresses credentials exchange failures pools connections answer sessions transport retry provider_errors",
+    "engine stream client",
+    "testing cli __main__",
+)
+FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms.split()}
+FILES = sorted(path for path in PACKAGE.rglob("*.py"))
+# What a floor above may be asked for, with the reason.
+EXCEPTIONS = {
+    ("errors", "messages"),  # types only
+    ("errors", "response"),  # types only
+    ("media_types", "sniffing"),
+}
+DOORS = {
+    "requests": {"transport", "connections", "pools", "answer", "sessions", "failures", "fetching", "exchange"},
+    "urllib3": {"transport", "connections", "pools", "answer", "sessions", "failures", "fetching", "exchange"},
+    "tenacity": {"retry"},
+}
+NEVER = {
+    "anthropic",
+    "openai",
+    "google",
+    "litellm",
+    "pydantic",
+    "asyncio",
+    "aiohttp",
+    "httpx",
+    "PIL",
+    "numpy",
+    "django",
+}
+
+
+def room_of(path):
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return parts[0]
+
+
+def imports(path):
+    """Every module that a file imports, anywhere in it, and whether only for types."""
+    tree = ast.parse(path.read_text())
+    for_types = {
+        id(node)
+        for test in ast.walk(tree)
+        if isinstance(test, ast.If) and ast.unparse(test.test) == "TYPE_CHECKING"
+        for node in ast.walk(test)
+    }
+    for node in ast.walk(tree):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            names = [node.module or ""]
+            if node.module == "llmkit":
+                names = [f"llmkit.{alias.name}" for alias in node.names]
+        yield from ((name, id(node) in for_types) for name in names)
+
+
+def test_every_room_has_its_floor():
+    assert {room_of(path) for path in FILES} - {"__init__"} == set(FLOOR_OF)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_downwards(path):
+    room = room_of(path)
+    if room == "__init__":
+        return
+    for name, for_types in imports(path):
+        if not name.startswith("llmkit.") or for_types:
+            continue
+        other = name.split(".")[1]
+        if other not in FLOOR_OF:  # a name of the package's own door
+            assert room in ("testing", "cli", "__main__") or name == "llmkit.__version__", name
+            continue
+        if (room, other) not in EXCEPTIONS:
+            assert FLOOR_OF[other] <= FLOOR_OF[room], f"{room} imports {other}, which stands above it"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_third_parties_have_their_door(path):
+    for name, for_types in imports(path):
+        root = name.split(".")[0]
+        assert root not in NEVER, name
+        if root in DOORS and not for_types:
+            assert room_of(path) in DOORS[root], f"{name} is imported outside its door"
+
+
+def test_no_wire_and_no_engine_knows_a_host():
+    names = {row.name for row in providers()}
+    for path in FILES:
+        if room_of(path) not in ("wire", "engine", "stream", "client", "accumulate", "resolve", "credentials"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Compare):
+                words = {item.value for item in ast.walk(node) if isinstance(item, ast.Constant)}
+                assert not words & names, f"{path.name}: {ast.unparse(node)}"
+
+
+def run(code):
+    return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def test_importing_the_package_imports_nothing_else():
+    loaded = run("import sys; before = set(sys.modules); import llmkit; print(*sorted(set(sys.modules) - before))")
+    assert not {"requests", "attr", "attrs", "cattrs", "tenacity", "urllib3", "ssl"} & set(loaded.split())
+
+
+def test_the_words_need_no_network_library():
+    loaded = run("import sys; from llmkit import UserMessage, Image, Response, TextDelta; print(*sys.modules)").split()
+    assert not {"requests", "cattrs", "tenacity", "urllib3"} & set(loaded)
+
+
+def test_a_client_needs_no_retry_library_before_a_failure():
+    loaded = run("import sys; from llmkit import Client; Client('anthropic', api_key='k'); print(*sys.modules)").split()
+    assert not {"tenacity", "cattrs", "PIL", "numpy"} & set(loaded)
+
+
+def test_the_doors_are_those_that_checkers_see():
+    tree = ast.parse((PACKAGE / "__init__.py").read_text())
+    seen = {}
+    for test in ast.walk(tree):
+        if isinstance(test, ast.If) and ast.unparse(test.test) == "TYPE_CHECKING":
+            for node in test.body:
+                seen |= {alias.asname: node.module for alias in node.names}
+    assert seen == {name: f"llmkit.{module}" for name, module in llmkit._MODULE_OF.items()}
+    assert set(seen) <= set(dir(llmkit))
+
+
+@pytest.mark.parametrize("name", sorted(llmkit._MODULE_OF))
+def test_every_door_opens(name):
+    assert getattr(llmkit, name) is not None
+
+
+def test_a_misspelt_name():
+    with pytest.raises(AttributeError, match="no attribute 'Clint'"):
+        llmkit.Clint  # noqa: B018
+
+
+def test_star_import():
+    names: dict[str, object] = {}
+    exec("from llmkit import *", names)
+    assert set(llmkit._MODULE_OF) <= set(names)
+
+
+def test_the_bare_install_is_small():
+    """Of ten packages at most: counted from the metadata of what is required, with all that these require."""
+    from importlib.metadata import requires
+
+    from packaging.requirements import Requirement
+
+    wanted, found = ["llmkit"], set()
+    while wanted:
+        name = wanted.pop()
+        if name not in found:
+            found.add(name)
+            rows = [Requirement(text) for text in requires(name) or ()]
+            wanted += [row.name.lower() for row in rows if row.marker is None or row.marker.evaluate({"extra": ""})]
+    assert len(found) <= 10, sorted(found)

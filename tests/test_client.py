@@ -1,0 +1,527 @@
+"""`llmkit.client` and `engine`: calls over a real socket, to a server that answers as it is told."""
+
+import os
+import pickle
+import threading
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+
+import attrs
+import pytest
+import requests
+
+from llmkit import (
+    APIError,
+    AssistantMessage,
+    AuthenticationError,
+    BadRequestError,
+    Client,
+    ConfigurationError,
+    DeadlineError,
+    FinishReason,
+    Image,
+    LLMKitError,
+    MissingAuthError,
+    Model,
+    NotFoundError,
+    OverloadedError,
+    Provider,
+    RateLimitError,
+    Request,
+    SystemMessage,
+    Text,
+    Timeout,
+    Tool,
+    ToolCall,
+    UnknownProviderError,
+    UnsupportedOptionError,
+    UnsupportedWarning,
+    Usage,
+    UserMessage,
+)
+from llmkit.provider import provider
+from llmkit.wire.quirks import AnthropicMessagesQuirks
+
+PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 16
+
+
+def sent(server):
+    return server.requests[-1].json
+
+
+# A whole answer.
+
+
+def test_complete(server, client):
+    server.reply(["Hel", "lo"], usage=Usage(10, 5, 4, 3, 2))
+    response = client.complete("Hi")
+    assert response.text == "Hello"
+    assert response.message == AssistantMessage(["Hel", "lo"])
+    assert response.finish_reason == FinishReason("stop", "end_turn")
+    assert response.usage == Usage(10, 5, 4, 3, 2)
+    assert (response.provider, response.attempts, response.model) == ("anthropic", 1, "claude-x")
+    assert response.headers["Content-Type"] == "application/json"
+    assert response.raw["type"] == "message"
+    assert sent(server) == {
+        "model": "claude-x",
+        "max_tokens": 4096,
+        "messages": [{"role": "user", "content": [{"type": "text", "text": "Hi"}]}],
+    }
+
+
+def test_headers(server):
+    client = server.client("anthropic", headers={"X-Team": "a", "anthropic-beta": "one,two"}, model="claude-x")
+    client.complete("Hi", extra_headers={"x-team": "b", "Anthropic-Beta": "two, three", "accept": "text/plain"})
+    found = server.requests[-1].headers
+    assert found["x-team"] == "b"
+    assert found["anthropic-beta"] == "one,two,three"
+    assert found["accept"] == "text/plain"
+    assert found["anthropic-version"] == "2023-06-01"
+    assert found["content-type"] == "application/json"
+    assert found["x-api-key"]
+    assert found["user-agent"].startswith("llmkit/")
+    assert "authorization" not in found
+    client.stream("Hi").collect()
+    assert server.requests[-1].headers["accept"] == "text/event-stream"
+    assert server.requests[-1].headers["accept-encoding"] == "identity"
+
+
+def test_a_beta_that_the_wire_asks_for_is_added_to_the_callers(server, client):
+    client.complete(
+        [UserMessage([Image(file_id="f"), "a"])], extra_headers={"anthropic-beta": "mine"}, extra_query={"beta": "true"}
+    )
+    assert server.requests[-1].headers["anthropic-beta"] == "files-api-2025-04-14,mine"
+    assert (server.requests[-1].path, server.requests[-1].query) == ("/v1/messages", {"beta": "true"})
+
+
+def test_a_caller_may_bring_the_key_in_a_header(server):
+    with Client("anthropic", base_url=server.url, headers={"X-Api-Key": "mine"}) as client:
+        client.complete("Hi", model="claude-x")
+    assert server.requests[-1].headers["x-api-key"] == "mine"
+
+
+class Signed(requests.auth.AuthBase):
+    def __call__(self, prepared):
+        prepared.headers["x-api-key"] = f"signed-{len(prepared.body)}"
+        return prepared
+
+
+def test_auth_sees_the_body_and_needs_no_key(server):
+    with Client("anthropic", base_url=server.url, auth=Signed(), model="claude-x") as client:
+        client.complete("Hi")
+    length = server.requests[-1].headers["content-length"]
+    assert server.requests[-1].headers["x-api-key"] == f"signed-{length}"
+
+
+def test_a_conversation_round_trips(server, client):
+    tool = Tool("look", "Looks.", {"properties": {"at": {"type": "string"}}})
+    server.reply(["Let me look.", ToolCall("t1", "look", {"at": "sky"})])
+    messages = [SystemMessage("Be brief."), UserMessage("Why?")]
+    first = client.complete(messages, tools=[tool])
+    assert first.finish_reason.reason == "tool_calls"
+    server.reply("Blue.")
+    messages += [first.message, UserMessage([call.result({"sky": "blue"}) for call in first.tool_calls])]
+    assert client.complete(messages, tools=[tool]).text == "Blue."
+    assert [message["role"] for message in sent(server)["messages"]] == ["user", "assistant", "user"]
+    assert server.requests[-1].messages == messages
+
+
+def test_long_answers_are_streamed_and_collected(server, client):
+    server.reply(["Hi", ToolCall("t1", "look")])
+    whole = client.complete("Hi", max_tokens=21_333)
+    assert "stream" not in sent(server)
+    server.reply(["Hi", ToolCall("t1", "look")])
+    collected = client.complete("Hi", max_tokens=21_334)
+    assert sent(server)["stream"] is True
+    assert attrs.evolve(whole, id="") == attrs.evolve(collected, id="")
+
+
+def test_model_aliases(server):
+    row = attrs.evolve(provider("anthropic"), name="mine", aliases={"fast": "claude-fast-1"}, default_model="fast")
+    with Client(row, base_url=server.url, api_key="k") as client:
+        client.complete("Hi")
+        assert sent(server)["model"] == "claude-fast-1"
+        client.complete("Hi", model="other")
+        assert sent(server)["model"] == "other"
+    with Client("anthropic:claude-y", base_url=server.url, api_key="k") as client:
+        client.complete("Hi")
+        assert sent(server)["model"] == "claude-y"
+        assert "claude-y" in repr(client)
+
+
+def test_a_row_of_the_users(server):
+    row = Provider(
+        "gateway",
+        "anthropic-messages",
+        "https://gateway.example/{team}",
+        auth="x-api-key+bearer",
+        default_model="vendor/claude",
+        quirks=AnthropicMessagesQuirks(model_slash=True),
+        variables={"team": ("GATEWAY_TEAM",)},
+        query={"a": "1"},
+        headers={"x-row": "1"},
+    )
+    with Client(row, base_url=server.url, api_key="k", variables={"team": "t"}) as client:
+        assert client.complete("Hi").provider == "gateway"
+    request = server.requests[-1]
+    assert (request.path, request.query) == ("/v1/messages", {"a": "1"})
+    assert (request.headers["x-api-key"], request.headers["authorization"]) == ("k", "Bearer k")
+    assert request.headers["x-row"] == "1"
+    assert request.json["model"] == "vendor/claude"
+
+
+# Options.
+
+
+def test_with_options(server, client):
+    cold = client.with_options(temperature=0, headers={"x-a": "1"}, model="claude-z", timeout=Timeout(total=50))
+    colder = cold.with_options(top_k=1, temperature=None)
+    colder.complete("Hi")
+    assert (sent(server)["temperature"], sent(server)["top_k"], sent(server)["model"]) == (0, 1, "claude-z")
+    assert server.requests[-1].headers["x-a"] == "1"
+    client.complete("Hi")
+    assert "temperature" not in sent(server)
+    assert "x-a" not in server.requests[-1].headers
+    with pytest.raises(ConfigurationError, match="temprature: no such option"):
+        client.with_options(temprature=0)
+    with pytest.raises(ConfigurationError, match="max_retries"):
+        client.with_options(max_retries=-1)
+
+
+def test_copies_share_connections_and_closing_one_does_nothing(server, client):
+    copy = client.with_options(temperature=0)
+    client.complete("Hi")
+    copy.complete("Hi")
+    copy.close()
+    client.complete("Hi")
+    assert server.connections == 1
+    client.close()
+    client.complete("Hi")
+    assert server.connections == 2
+
+
+UNSUPPORTED = {"seed": 1, "frequency_penalty": 0.5, "presence_penalty": 0.5, "logprobs": 2}
+
+
+@pytest.mark.parametrize(("name", "value"), UNSUPPORTED.items())
+def test_what_the_wire_cannot_express(server, client, name, value):
+    with pytest.raises(UnsupportedOptionError) as caught:
+        client.complete("Hi", **{name: value})
+    assert caught.value.path == name
+    assert server.requests == []
+    with pytest.warns(UnsupportedWarning, match=f"^{name}: ") as warned:
+        client.with_options(unsupported="warn").complete("Hi", **{name: value})
+    assert warned[0].filename == __file__
+    assert name not in sent(server)
+
+
+def test_a_part_that_is_left_out_with_a_warning(server, client):
+    from llmkit import Audio
+
+    message = UserMessage([Audio(data=b"RIFF\x04\0\0\0WAVEfmt "), "a"])
+    with pytest.raises(UnsupportedOptionError) as caught:
+        client.complete([SystemMessage("s"), message])
+    assert caught.value.path == "prompt[1].content[0]"
+    with pytest.warns(UnsupportedWarning, match=r"^prompt\[1\]\.content\[0\]: "):
+        client.with_options(unsupported="warn").complete([SystemMessage("s"), message])
+    assert sent(server)["messages"][0]["content"] == [{"type": "text", "text": "a"}]
+
+
+BAD_CLIENTS = {
+    "unknown row": ({"provider": "antropic"}, UnknownProviderError, "provider: no row is named 'antropic'"),
+    "row that is none": ({"provider": 3}, ConfigurationError, "provider: expected a name"),
+    "no scheme": ({"base_url": "api.x.example"}, ConfigurationError, "base_url: expected http"),
+    "user in the address": ({"base_url": "https://u:p@x.example"}, ConfigurationError, "base_url: a user"),
+    "control character in the key": ({"api_key": "k\n"}, ConfigurationError, "api_key: it holds control"),
+    "empty key": ({"api_key": ""}, MissingAuthError, "api_key: it is empty"),
+    "model in two lines": ({"model": "a\nb"}, ConfigurationError, "model: expected"),
+    "model in the name in two lines": ({"provider": "anthropic:a\n"}, ConfigurationError, "model: expected"),
+    "negative time": ({"timeout": -1}, ConfigurationError, "timeout: expected"),
+    "retries": ({"max_retries": -1}, ConfigurationError, "max_retries: expected"),
+    "retries that are none": ({"max_retries": True}, ConfigurationError, "max_retries: expected"),
+    "headers that are none": ({"headers": {"a": 1}}, ConfigurationError, "headers.a: expected text"),
+    "variables": ({"variables": {"x": "y"}}, ConfigurationError, "variables: anthropic has no 'x'"),
+    "proxy that is none": ({"proxy": "http://"}, ConfigurationError, "proxy"),
+    "no such bundle": ({"verify": "/no/such/file"}, ConfigurationError, "the CA bundle '/no/such/file' (verify"),
+    "unsupported": ({"unsupported": "ignore"}, ConfigurationError, "unsupported: expected 'error' or"),
+    "session and proxy": ({"session": object(), "proxy": "http://x"}, ConfigurationError, "session: proxy"),
+    "session and verify": ({"session": object(), "verify": False}, ConfigurationError, "session: proxy"),
+    "session that is none": ({"session": object()}, ConfigurationError, "session: expected"),
+    "auth that is none": ({"auth": "me"}, ConfigurationError, "auth: expected"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "error", "message"), BAD_CLIENTS.values(), ids=BAD_CLIENTS.keys())
+def test_bad_clients(arguments, error, message):
+    with pytest.raises(error) as caught:
+        Client(**{"provider": "anthropic", "api_key": "k", **arguments})
+    assert str(caught.value).startswith(message)
+
+
+BAD_HEADERS = {"line end": "a\r\nx-evil: 1", "NUL": "a\0", "beyond latin-1": "日本"}
+
+
+@pytest.mark.parametrize("value", BAD_HEADERS.values(), ids=BAD_HEADERS.keys())
+def test_headers_that_cannot_be_sent(server, client, value):
+    with pytest.raises(ConfigurationError) as caught:
+        client.complete("Hi", extra_headers={"x-mine": value})
+    assert "x-mine" in str(caught.value)
+    assert value not in str(caught.value)
+    assert server.requests == []
+
+
+def test_no_bad_input_reaches_the_server(server, client):
+    from test_resolve import BAD
+
+    for prompt, options, _ in BAD.values():
+        for ask in (client.complete, client.stream, client.count_tokens):
+            with pytest.raises(ConfigurationError):
+                ask(prompt, **options)
+    for model in ("a/b", "a\nb"):
+        with pytest.raises(ConfigurationError, match="^model: "):
+            client.complete("Hi", model=model)
+    assert server.requests == []
+
+
+# Keys.
+
+
+def test_the_environments_key(server, monkeypatch):
+    with pytest.raises(MissingAuthError, match="ANTHROPIC_API_KEY"):
+        Client("anthropic")
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "from-the-environment")
+    with Client("anthropic", base_url=server.url, model="claude-x") as client:
+        client.complete("Hi")
+    assert server.requests[-1].headers["x-api-key"] == "from-the-environment"
+    with pytest.raises(MissingAuthError, match=r"no API key for gateway\.example: .* pass api_key="):
+        Client("anthropic", base_url="https://gateway.example")
+
+
+def test_a_function_is_asked_again_when_its_key_is_refused(server):
+    keys = iter(["old", "new", "newer"])
+    with server.client("anthropic", api_key=lambda: next(keys), max_retries=0, model="claude-x") as client:
+        server.fault("bad key")
+        assert client.complete("Hi").text == "Hi"
+        assert [request.headers["x-api-key"] for request in server.requests] == ["old", "new"]
+        client.complete("Hi")
+        assert server.requests[-1].headers["x-api-key"] == "new"
+
+
+def test_a_function_that_knows_no_other_key(server):
+    with Client("anthropic", base_url=server.url, api_key=lambda: "same", max_retries=0, model="claude-x") as client:
+        server.fault("bad key")
+        with pytest.raises(AuthenticationError):
+            client.complete("Hi")
+        assert len(server.requests) == 1
+
+
+# Errors.
+
+STATUSES = {
+    "bad request": (BadRequestError("what?", status=400), BadRequestError, False),
+    "not found": (NotFoundError("no model", status=404), NotFoundError, False),
+    "rate limit": (RateLimitError("slow down", status=429, retry_after=2.0), RateLimitError, True),
+    "overloaded": (OverloadedError("busy", status=529), OverloadedError, True),
+}
+
+
+@pytest.mark.parametrize("mode", ["whole", "streamed"])
+@pytest.mark.parametrize(("error", "cls", "retryable"), STATUSES.values(), ids=STATUSES.keys())
+def test_errors_are_raised_at_once(server, client, mode, error, cls, retryable):
+    server.reply(error)
+    with pytest.raises(cls) as caught:
+        client.complete("Hi") if mode == "whole" else client.stream("Hi")
+    found = caught.value
+    assert (found.status, found.retryable, found.attempts) == (error.status, retryable, 1)
+    assert (found.provider, found.model, found.retry_after) == ("anthropic", "claude-x", error.retry_after)
+    assert str(error) in str(found).splitlines()[0]
+    assert found.body["error"]["message"] == str(error)
+    assert pickle.loads(pickle.dumps(found)).status == error.status
+
+
+def test_an_overloaded_provider_is_asked_again(server):
+    server.fault("overloaded")
+    server.fault("rate limited")
+    server.reply("at last")
+    response = server.client("anthropic", model="claude-x").complete("Hi")
+    assert (response.text, response.attempts) == ("at last", 3)
+
+
+def test_retries_end(server):
+    for _ in range(5):
+        server.fault("rate limited")
+    with pytest.raises(RateLimitError) as caught:
+        server.client("anthropic", max_retries=1, model="claude-x").complete("Hi")
+    assert caught.value.attempts == len(server.requests) == 2
+    assert any("attempt 1: RateLimitError" in note for note in caught.value.__notes__)
+
+
+def test_context_overflow_is_recognisable(server, client):
+    server.fault("too long")
+    with pytest.raises(BadRequestError) as caught:
+        client.complete("Hi")
+    assert caught.value.code == "context_length_exceeded"
+
+
+def test_redirects_are_not_followed(server, client):
+    server.fault("redirect")
+    with pytest.raises(APIError, match="redirects are not followed") as caught:
+        client.complete("Hi")
+    assert 300 <= caught.value.status < 400
+    assert not caught.value.retryable
+
+
+def test_the_key_stands_nowhere(server):
+    key = "sk-very-secret-0123456789"
+    client = server.client("anthropic", api_key=key, max_retries=0, model="claude-x")
+    server.reply(AuthenticationError(f"bad key {key}", status=401, headers={"x-echo": key}))
+    with pytest.raises(AuthenticationError) as caught:
+        client.complete("Hi")
+    error = caught.value
+    assert "[key]" in str(error)
+    assert key not in f"{error} {error!r} {error.body} {dict(error.headers)} {client!r}"
+    assert key.encode() not in pickle.dumps(error)
+    frame = caught.tb
+    while frame is not None:
+        assert frame.tb_frame.f_globals.get("__name__") == __name__ or key not in repr(frame.tb_frame.f_locals)
+        frame = frame.tb_next
+
+
+# Other endpoints.
+
+
+def test_count_tokens(server, client):
+    assert client.count_tokens("Hi", tools=[Tool("look")], temperature=1) > 0
+    assert server.requests[-1].path == "/v1/messages/count_tokens"
+    assert "temperature" not in sent(server)
+    with pytest.raises(ConfigurationError):
+        client.count_tokens("")
+
+
+def test_models_of_all_pages(server, client):
+    server.models = [Model(f"claude-{index}") for index in range(2500)]
+    assert [model.id for model in client.models(extra_query={"x": "1"})] == [f"claude-{index}" for index in range(2500)]
+    assert len(server.requests) == 3
+    assert server.requests[1].query == {"limit": "1000", "x": "1", "after_id": "claude-999"}
+    with pytest.raises(DeadlineError):
+        client.models(timeout=1e-9)
+
+
+# Pickles, threads, forks.
+
+
+def test_pickle(server, monkeypatch):
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "from-the-environment")
+    looked_up = Client("anthropic", base_url=server.url, max_retries=0, model="claude-x").with_options(top_k=3)
+    data = pickle.dumps(looked_up)
+    assert b"from-the-environment" not in data
+    again = pickle.loads(data)
+    again.complete("Hi")
+    assert sent(server)["top_k"] == 3
+    passed = pickle.loads(pickle.dumps(server.client("anthropic", api_key="passed", model="claude-x")))
+    passed.complete("Hi")
+    assert server.requests[-1].headers["x-api-key"] == "passed"
+    again.close()
+    passed.close()
+    monkeypatch.delenv("ANTHROPIC_API_KEY")
+    with pytest.raises(MissingAuthError):
+        pickle.loads(data)
+
+
+def test_many_threads_get_their_own_answers(server, client):
+    def ask(index):
+        return client.complete(f"answer {index}").text if index % 2 else client.stream(f"answer {index}").collect().text
+
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(ask, range(400)))
+    assert answers == [f"answer {index}" for index in range(400)]
+    assert server.connections <= 16
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
+def test_fork(server, client):
+    """The child opens connections of its own; the parent's, and its open stream, go on."""
+    client.complete("Hi")
+    stream = client.stream("one two three")
+    next(stream)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forking with threads
+        child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            with pytest.raises(LLMKitError):
+                stream.collect()
+            status = 0 if client.complete("child").text == "child" else 2
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert stream.collect().text == "one two three"
+    assert client.complete("parent").text == "parent"
+
+
+# The caller's own session.
+
+
+def test_a_session_of_the_callers(server):
+    class Counting(requests.Session):
+        calls = 0
+
+        def request(self, *args, **kwargs):
+            self.calls += 1
+            return super().request(*args, **kwargs)
+
+    with Counting() as session:
+        client = Client("anthropic", base_url=server.url, api_key="k", session=session, model="claude-x", max_retries=0)
+        assert client.complete("Hi").text == "Hi"
+        assert client.stream("Ho").collect().text == "Ho"
+        assert client.complete("He", timeout=30).text == "He"
+        assert session.calls == 3
+        server.fault("overloaded")
+        with pytest.raises(OverloadedError):
+            client.complete("Hi")
+
+
+# Requests as values.
+
+
+def test_requests(server, client):
+    client.complete(Request("Hi", top_k=3, id="r1"), top_k=2)
+    assert sent(server)["top_k"] == 3
+
+
+def test_media_option(server, client):
+    client.complete("What is it?", media=[PNG])
+    blocks = sent(server)["messages"][0]["content"]
+    assert [block["type"] for block in blocks] == ["image", "text"]
+
+
+def test_closing_twice(server):
+    client = server.client("anthropic")
+    client.close()
+    client.close()
+
+
+def test_timeouts(server, client):
+    server.fault("stall")
+    with pytest.raises(DeadlineError) as caught:
+        client.complete("Hi", timeout=0.2)
+    assert (caught.value.which, caught.value.seconds) == ("total", 0.2)
+    server.fault("stall")
+    with pytest.raises(DeadlineError) as caught:
+        client.complete("Hi", timeout=Timeout(first=0.2))
+    assert caught.value.which == "first"
+
+
+def test_closing_from_another_thread_of_the_client_leaves_calls_alone(server, client):
+    done = threading.Event()
+
+    def close():
+        client.close()
+        done.set()
+
+    stream = client.stream("one two three")
+    threading.Thread(target=close).start()
+    assert done.wait(10)
+    assert stream.collect().text == "one two three"
+    assert Text("one two three") in stream.collect().message.content

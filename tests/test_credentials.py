@@ -1,0 +1,205 @@
+"""`llmkit.credentials`, `addresses` and `provider`: which host is asked, and with whose key."""
+
+import json
+import pickle
+
+import pytest
+
+from llmkit import ConfigurationError, MissingAuthError, Provider, UnknownProviderError, providers
+from llmkit.addresses import base_address, filled, with_query
+from llmkit.credentials import Key, find_key, is_loopback
+from llmkit.provider import provider
+
+ROW = Provider("x", "anthropic-messages", "https://api.x.example", key_variables=("X_KEY", "X_TOKEN"))
+OWN = "https://api.x.example/v1"
+SECRET = "sk-secret-1"
+
+
+def key_for(address=OWN, api_key=None, environ=None, row=ROW, *, authorized=False):
+    return find_key(row, api_key, address, own=OWN, authorized=authorized, environ=environ or {})
+
+
+def test_the_argument_wins():
+    assert key_for(api_key=SECRET, environ={"X_KEY": "other"}).value() == SECRET
+
+
+def test_the_first_variable_that_is_set_wins():
+    assert key_for(environ={"X_KEY": "", "X_TOKEN": SECRET}).value() == SECRET
+    assert key_for(environ={"X_KEY": f" {SECRET}\n", "X_TOKEN": "b"}).value() == SECRET
+
+
+SENT_TO = {
+    "its own host": (OWN, True),
+    "its own host, port written": ("https://api.x.example:443/other/v1", True),
+    "in capitals": ("https://API.x.example/v1", True),
+    "loopback": ("http://127.0.0.1:8000/v1", True),
+    "loopback of IPv6": ("http://[::1]:8000/v1", True),
+    "localhost": ("http://localhost/v1", True),
+    "another host": ("https://evil.example/v1", False),
+    "a host that begins alike": ("https://api.x.example.evil.example/v1", False),
+    "a host that ends alike": ("https://evil-api.x.example/v1", False),
+    "another port": ("https://api.x.example:8443/v1", False),
+    "in the clear": ("http://api.x.example/v1", False),
+    "localhost's neighbour": ("http://localhost.evil.example/v1", False),
+    "private network": ("http://10.0.0.1/v1", False),
+}
+
+
+@pytest.mark.parametrize(("address", "sent"), SENT_TO.values(), ids=SENT_TO.keys())
+def test_where_a_key_of_the_environment_goes(address, sent):
+    if sent:
+        assert key_for(address, environ={"X_KEY": SECRET}).value() == SECRET
+    else:
+        with pytest.raises(MissingAuthError, match=r"X_KEY or X_TOKEN is sent to api\.x\.example only; pass api_key="):
+            key_for(address, environ={"X_KEY": SECRET})
+    assert key_for(address, api_key=SECRET).value() == SECRET
+
+
+def test_no_key():
+    with pytest.raises(MissingAuthError, match="set the environment variable X_KEY or X_TOKEN"):
+        key_for()
+
+
+def test_where_no_key_is_needed():
+    local = Provider("local", "anthropic-messages", "http://localhost:1", auth="none")
+    assert key_for(row=local).value() is None
+    assert key_for(authorized=True, environ={"X_KEY": SECRET}).value() is None
+
+
+NO_KEYS = {
+    "empty": ("", MissingAuthError),
+    "line end": ("sk\n", ConfigurationError),
+    "line end and header": ("sk\r\nx-evil: 1", ConfigurationError),
+    "NUL": ("sk\0", ConfigurationError),
+    "blank at its end": ("sk ", ConfigurationError),
+    "beyond ASCII": ("skß", ConfigurationError),
+    "bytes": (b"sk", ConfigurationError),
+    "number": (3, ConfigurationError),
+}
+
+
+@pytest.mark.parametrize(("value", "error"), NO_KEYS.values(), ids=NO_KEYS.keys())
+def test_what_is_no_key(value, error):
+    with pytest.raises(error) as caught:
+        key_for(api_key=value)
+    assert "api_key" in str(caught.value)
+    assert "sk" not in str(caught.value).replace("ask", "")
+    with pytest.raises(ConfigurationError):
+        key_for(api_key=lambda: value).value()
+
+
+def test_a_function_is_asked_once_and_again_when_told():
+    values = iter(["one", "two"])
+    key = key_for(api_key=lambda: next(values))
+    assert key.refreshable
+    assert [key.value(), key.value()] == ["one", "one"]
+    key.forget()
+    assert key.value() == "two"
+    fixed = Key(SECRET, passed=True)
+    fixed.forget()
+    assert fixed.value() == SECRET
+
+
+def test_no_view_of_a_key_shows_it():
+    key = Key(SECRET, passed=True)
+    assert SECRET not in f"{key!r} {key} {[key]}"
+    assert key.scrub(f"bad key {SECRET}!") == "bad key [key]!"
+    assert key.scrub_bytes(SECRET.encode()) == b"[key]"
+    assert Key(None, passed=False).scrub("x") == "x"
+    assert key.argument() == SECRET
+    assert Key(SECRET, passed=False).argument() is None
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [("http://127.0.0.2", True), ("http://127.evil.example", False), ("http://0.0.0.0", False), ("http:", False)],
+)
+def test_loopback(address, expected):
+    assert is_loopback(address) is expected
+
+
+ADDRESSES = {
+    "plain": ("https://x.example", "https://x.example/v1"),
+    "slash": ("https://x.example/", "https://x.example/v1"),
+    "with version": ("https://x.example/v1", "https://x.example/v1"),
+    "with version and slash": ("https://x.example/v1/", "https://x.example/v1"),
+    "below a path": ("https://x.example/router/anthropic", "https://x.example/router/anthropic/v1"),
+    "below a version": ("https://x.example/v1/anthropic", "https://x.example/v1/anthropic/v1"),
+    "port": ("http://localhost:8000", "http://localhost:8000/v1"),
+}
+
+
+@pytest.mark.parametrize(("value", "expected"), ADDRESSES.values(), ids=ADDRESSES.keys())
+def test_the_version_is_added_once(value, expected):
+    assert base_address(value, "/v1") == expected
+    assert base_address(expected, "/v1") == expected
+
+
+NO_ADDRESSES = [
+    "x.example",
+    "ftp://x.example",
+    "https://",
+    "https://u:p@x.example",
+    "https://x.example?a=1",
+    "https://x.example#a",
+    "https://x.example/a b",
+    "https://x.example/\n",
+    "http://x:99999",
+    "http://[::1",
+    3,
+    "",
+]
+
+
+@pytest.mark.parametrize("value", NO_ADDRESSES)
+def test_what_is_no_address(value):
+    with pytest.raises(ConfigurationError) as caught:
+        base_address(value, "/v1")
+    assert str(caught.value).startswith("base_url: ")
+    assert "u:p" not in str(caught.value)
+
+
+AZURE = Provider("az", "anthropic-messages", "https://{name}.x.example", variables={"name": ("X_NAME",), "other": ()})
+
+
+def test_variables():
+    assert filled(AZURE, {"name": "a", "other": "b"}, {}) == "https://a.x.example"
+    assert filled(AZURE, {"other": "b"}, {"X_NAME": "c"}) == "https://c.x.example"
+    with pytest.raises(ConfigurationError, match=r"variables: az needs 'name'; .*X_NAME"):
+        filled(AZURE, {"other": "b"}, {})
+    with pytest.raises(ConfigurationError, match="variables: az needs 'other'"):
+        filled(AZURE, {"name": "a"}, {})
+    with pytest.raises(ConfigurationError, match="variables: az has no 'nam'; it has name, other"):
+        filled(AZURE, {"nam": "a"}, {})
+
+
+def test_query():
+    assert with_query("https://x/v1/a", {}) == "https://x/v1/a"
+    assert with_query("https://x/v1/a", {"a": "1 2", "b": "&"}) == "https://x/v1/a?a=1+2&b=%26"
+
+
+def test_rows():
+    rows = providers()
+    names = [row.name for row in rows]
+    assert "anthropic" in names
+    assert len(names) == len(set(names))
+    for row in rows:
+        assert row == provider(row.name) == pickle.loads(pickle.dumps(row))
+        assert hash(row) == hash(provider(row.name))
+        assert not row.variables or set(row.variables)
+        base_address(row.base_url.format(**dict.fromkeys(row.variables, "x")), "/v1")
+
+
+def test_unknown_rows():
+    with pytest.raises(UnknownProviderError, match=r"no row is named 'antropic'; try anthropic"):
+        provider("antropic")
+    with pytest.raises(UnknownProviderError, match="or pass a Provider"):
+        provider("zzz")
+
+
+def test_parameters():
+    row = provider("anthropic")
+    table = row.parameters()
+    assert set(table["temperature"]) == {"type", "default", "meaning", "example"}
+    assert "seed" not in table
+    assert json.loads(row.parameters(as_json=True)) == table

@@ -1,0 +1,87 @@
+"""`llmkit.json_codec` alone."""
+
+import json
+
+import pytest
+
+from llmkit.errors import ConfigurationError, InvalidResponseError
+from llmkit.json_codec import cut_short, dump_bytes, load_bytes, loads
+
+VALUES = {"object": {"a": [1, 2.5, None, True, "é🐟"]}, "text": "x", "number": 1, "nothing": None, "empty": {}}
+
+
+@pytest.mark.parametrize("value", VALUES.values(), ids=VALUES.keys())
+def test_round_trip(value):
+    assert loads(dump_bytes(value).decode()) == value
+    assert load_bytes(dump_bytes(value)) == value
+
+
+BAD = {
+    "cut": "{",
+    "words": "Bad gateway",
+    "NaN": '{"a": NaN}',
+    "infinity": "[Infinity]",
+    "two values": "{} {}",
+    "deep": "[" * 100_000,
+    "huge number": "1" * 10_000,
+    "nothing": "",
+}
+
+
+@pytest.mark.parametrize("text", BAD.values(), ids=BAD.keys())
+def test_what_is_no_json(text):
+    with pytest.raises(InvalidResponseError) as caught:
+        loads(text)
+    assert len(str(caught.value)) < 320
+    assert len(caught.value.body) <= 1024
+    assert caught.value.__context__ is None
+
+
+def test_bytes_are_utf8_whatever_was_declared():
+    assert load_bytes('\ufeff{"é": 1}'.encode()) == {"é": 1}
+    with pytest.raises(InvalidResponseError, match="byte 2 is not UTF-8"):
+        load_bytes('{"é"}'.encode("latin-1"))
+
+
+def test_surrogates():
+    """Halves of a pair are joined; what stands alone cannot be sent and is replaced."""
+    assert json.loads(dump_bytes(["\ud83d\ude00", "a\ud800b"])) == ["😀", "a\ufffdb"]
+
+
+def cycle():
+    value: list[object] = []
+    value.append({"again": value})
+    return value
+
+
+UNFIT = {
+    "NaN": ({"a": [1, float("nan")]}, "request.a[1]"),
+    "infinity": ({"a": {"b": float("-inf")}}, "request.a.b"),
+    "object": ({"tools": [{"x": object()}]}, "request.tools[0].x"),
+    "bytes": ({"a": b""}, "request.a"),
+    "key": ({"a": {(1, 2): 3}}, "request.a"),
+    "cycle": (cycle(), "request"),
+}
+
+
+@pytest.mark.parametrize(("value", "path"), UNFIT.values(), ids=UNFIT.keys())
+def test_what_cannot_be_written_is_named(value, path):
+    with pytest.raises(ConfigurationError) as caught:
+        dump_bytes(value)
+    assert str(caught.value).startswith(path)
+
+
+CUT = b'{"type":"message","content":[{"text":"h\xc3\xa9llo \\"w\\u00e9\\"","n":-1.5e3,"ok":false,"no":null}]}'
+
+
+def test_every_beginning_of_a_body_is_seen_as_cut():
+    for at in range(1, len(CUT)):
+        assert cut_short(CUT[:at]), CUT[:at]
+    assert not cut_short(CUT)
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"Bad gateway", b"<html>", b"{oops: 1, and: more, of: it}", b'{"a": \xff and more}', b"[1]", b"nul"]
+)
+def test_what_is_no_beginning_of_a_body(data):
+    assert not cut_short(data)

@@ -1,0 +1,131 @@
+"""`llmkit.sse` alone: bytes in, events out, whatever the cuts."""
+
+import pytest
+
+from llmkit.errors import InvalidResponseError
+from llmkit.sse import ServerSentEvent, SSEDecoder
+
+
+def message(data):
+    return ServerSentEvent("message", data)
+
+
+CASES = {
+    "lf": (b"event: x\ndata: a\n\n", [ServerSentEvent("x", "a")]),
+    "crlf": (b"event: x\r\ndata: a\r\n\r\n", [ServerSentEvent("x", "a")]),
+    "cr": (b"event: x\rdata: a\r\r", [ServerSentEvent("x", "a")]),
+    "mixed ends": (b"event: x\rdata: a\r\n\ndata: b\n\r\n", [ServerSentEvent("x", "a"), message("b")]),
+    "data before event": (b"data: a\nevent: x\n\n", [ServerSentEvent("x", "a")]),
+    "no space": (b"data:a\n\n", [message("a")]),
+    "one space only is dropped": (b"data:  a\n\n", [message(" a")]),
+    "several data lines": (b"data: a\ndata: b\n\n", [message("a\nb")]),
+    "comment": (b": ping\n\n:\n\ndata: a\n\n", [message("a")]),
+    "name without data": (b"event: ping\n\ndata: a\n\n", [message("a")]),
+    "empty data": (b"data:\n\ndata\n\ndata: a\n\n", [message("a")]),
+    "id and retry": (b"id: 1\nretry: 10\ndata: a\n\n", [message("a")]),
+    "unknown field": (b"foo: 1\ndata: a\n\n", [message("a")]),
+    "byte order mark": (b"\xef\xbb\xbfdata: a\n\n", [message("a")]),
+    "mark in the middle stays": ("data: \ufeffa\n\n".encode(), [message("\ufeffa")]),
+    "separators of other standards": (
+        "data: a\u2028b\u2029c\u0085d\x0be\x0cf\n\n".encode(),
+        [message("a\u2028b\u2029c\u0085d\x0be\x0cf")],
+    ),
+    "NUL": (b"data: a\0b\n\n", [message("a\0b")]),
+    "characters of four bytes": ("data: 🐟é\n\n".encode(), [message("🐟é")]),
+    "no blank line": (b"data: a\n", []),
+    "many blank lines": (b"\n\n\ndata: a\n\n\n\n", [message("a")]),
+    "nothing": (b"", []),
+}
+each_case = pytest.mark.parametrize(("raw", "expected"), CASES.values(), ids=CASES.keys())
+
+
+def fed(*chunks):
+    decoder = SSEDecoder()
+    return [event for chunk in chunks for event in decoder.feed(chunk)]
+
+
+@each_case
+def test_whole(raw, expected):
+    assert fed(raw) == expected
+
+
+@each_case
+def test_cut_anywhere(raw, expected):
+    """Where the network cuts the body makes no difference."""
+    for cut in range(len(raw) + 1):
+        assert fed(raw[:cut], raw[cut:]) == expected, cut
+
+
+@each_case
+def test_byte_by_byte(raw, expected):
+    assert fed(*(raw[at : at + 1] for at in range(len(raw)))) == expected
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    {
+        "without its blank line": (b"data: a\n", message("a")),
+        "without any line end": (b"event: x\ndata: a", ServerSentEvent("x", "a")),
+        "half a name": (b"data: a\n\nda", None),
+        "nothing": (b"data: a\n\n", None),
+    }.values(),
+)
+def test_the_event_that_the_body_ended_in(raw, expected):
+    for cut in range(len(raw) + 1):
+        decoder = SSEDecoder()
+        decoder.feed(raw[:cut])
+        decoder.feed(raw[cut:])
+        assert decoder.close() == expected
+
+
+def test_what_stands_before_a_bad_line_is_handed_out_first():
+    raw = b"data: a\n\ndata: \xff\n\ndata: b\n\n"
+    decoder = SSEDecoder()
+    assert decoder.feed(raw) == [message("a")]
+    with pytest.raises(InvalidResponseError, match="not UTF-8"):
+        decoder.feed(b"")
+    with pytest.raises(InvalidResponseError, match="not UTF-8"):
+        decoder.close()
+
+
+def test_bad_last_line():
+    decoder = SSEDecoder()
+    assert decoder.feed(b"data: \xff") == []
+    with pytest.raises(InvalidResponseError, match="not UTF-8"):
+        decoder.close()
+
+
+TOO_LARGE = {
+    "in one line": [b"data: " + b"a" * 100],
+    "in many lines": [b"data: aaaaaaaa\n"] * 20,
+    "in comments": [b": aaaaaaaaaaaa\n"] * 20,
+    "in pieces without an end": [b"a"] * 100,
+    "in one chunk": [b"data: aaaaaaaa\n" * 20],
+}
+
+
+@pytest.mark.parametrize("chunks", TOO_LARGE.values(), ids=TOO_LARGE.keys())
+def test_an_event_is_bounded(chunks):
+    decoder = SSEDecoder(largest=64)
+
+    def feed():
+        for chunk in chunks:
+            decoder.feed(chunk)
+
+    with pytest.raises(InvalidResponseError, match="larger than 64"):
+        feed()
+
+
+def test_the_bound_is_of_one_event():
+    decoder = SSEDecoder(largest=64)
+    assert len([event for _ in range(100) for event in decoder.feed(b"data: aaaaaaaaaaaaaaaaaaaa\n\n")]) == 100
+
+
+def test_linear_in_what_arrives():
+    """Ten times the pieces of one event, ten times the calls of `join` and no more: counted in bytes copied."""
+    decoder = SSEDecoder()
+    piece = b"x" * 100
+    decoder.feed(b"data: ")
+    for _ in range(20_000):
+        decoder.feed(piece)
+    assert len(decoder.feed(b"\n\n")[0].data) == 2_000_000

@@ -1,0 +1,330 @@
+"""`llmkit.stream`: what a stream yields, when it ends, and what becomes of one that does not."""
+
+import gc
+import itertools
+import threading
+
+import attrs
+import pytest
+
+from llmkit import (
+    APIError,
+    AuthenticationError,
+    ConnectionFailedError,
+    DeadlineError,
+    FinishReason,
+    IncompleteStreamError,
+    InvalidResponseError,
+    LLMKitError,
+    OverloadedError,
+    StreamClosedError,
+    Text,
+    TextDelta,
+    Thinking,
+    ThinkingDelta,
+    Timeout,
+    ToolCall,
+    ToolCallDelta,
+    Usage,
+)
+from llmkit.testing import by_characters
+
+NAME = "anthropic-messages"
+ANSWER = [Thinking("Let me see.", "sig", wire=NAME), "It is blue.", ToolCall("t1", "look", {"at": "the sky"})]
+
+
+def test_events_in_their_order(server, client):
+    server.chunking = by_characters
+    server.reply(ANSWER, usage=Usage(10, 5, 0, 0, 2))
+    with client.stream("Why?") as stream:
+        events = list(stream)
+    kinds = [kind for kind, _ in itertools.groupby(type(event) for event in events)]
+    assert kinds == [ThinkingDelta, Thinking, TextDelta, Text, ToolCallDelta, ToolCall, FinishReason, Usage]
+    assert "".join(event.text for event in events if isinstance(event, TextDelta)) == "It is blue."
+    assert "".join(event.text for event in events if isinstance(event, ThinkingDelta)) == "Let me see."
+    fragments = [event for event in events if isinstance(event, ToolCallDelta)]
+    assert {(event.index, event.id, event.name) for event in fragments} == {(0, "t1", "look")}
+    assert all(event.arguments for event in fragments[1:])
+    assert events[-2:] == [FinishReason("tool_calls", "tool_use"), Usage(10, 5, 0, 0, 2)]
+
+
+def test_collected_it_equals_the_whole_answer(server, client):
+    server.reply(ANSWER, usage=Usage(10, 5))
+    whole = client.complete("Why?")
+    server.reply(ANSWER, usage=Usage(10, 5))
+    collected = client.stream("Why?").collect()
+    assert collected.message == whole.message
+    assert attrs.evolve(collected, id="") == attrs.evolve(whole, id="")
+    assert collected.raw.keys() == whole.raw.keys() - {"content"}
+    assert collected.headers["content-type"].startswith("text/event-stream")
+
+
+def test_text_deltas(server, client):
+    server.reply(ANSWER)
+    with client.stream("Why?") as stream:
+        assert "".join(stream.text_deltas()) == "It is blue."
+        assert stream.collect().text == "It is blue."
+
+
+def test_collect_after_a_beginning_was_read(server, client):
+    server.reply("one two three")
+    stream = client.stream("Hi")
+    assert next(stream) == TextDelta("one")
+    assert stream.collect().text == "one two three"
+    assert stream.collect() is stream.collect()
+    assert list(stream) == []
+
+
+def test_snapshot(server, client):
+    server.reply(["one two", ToolCall("t1", "look", {"at": "x"})])
+    with client.stream("Hi") as stream:
+        assert (stream.snapshot.text, stream.snapshot.finish_reason.reason) == ("", "unfinished")
+        seen = []
+        for event in stream:
+            seen.append(stream.snapshot)
+            if isinstance(event, FinishReason):
+                break
+        assert [snapshot.text for snapshot in seen][:2] == ["one", "one two"]
+        assert seen[-1].finish_reason.reason == "unfinished"
+        stream.collect()
+        assert stream.snapshot is stream.collect()
+    unfinished = next(snapshot for snapshot in seen if snapshot.tool_calls)
+    assert unfinished.tool_calls[0].name == "look"
+
+
+def test_the_connection_is_used_again(server, client):
+    for _ in range(5):
+        client.stream("Hi").collect()
+        with client.stream("Hi") as stream:
+            for event in stream:
+                if isinstance(event, Usage):
+                    break
+        client.complete("Hi")
+    assert server.connections == 1
+
+
+# What ends it early. (Fault, class whole, class streamed, whether it begins.)
+
+FAULTS = {
+    "cut stream": (ConnectionFailedError, IncompleteStreamError, True),
+    "cut connection": (ConnectionFailedError, IncompleteStreamError, True),
+    "error event": (OverloadedError, OverloadedError, True),
+    "error event first": (OverloadedError, OverloadedError, False),
+    "no events": (LLMKitError, IncompleteStreamError, False),
+    "not JSON": (InvalidResponseError, InvalidResponseError, None),
+    "HTML": (InvalidResponseError, InvalidResponseError, False),
+}
+
+
+@pytest.mark.parametrize(("fault", "row"), FAULTS.items(), ids=FAULTS.keys())
+def test_faults_of_a_stream(server, client, fault, row):
+    _, cls, begins = row
+    server.reply("one two three four five six seven eight")
+    server.fault(fault)
+    stream = client.stream("Hi")
+    events = []
+    with pytest.raises(cls) as caught:
+        events.extend(iter_into(stream, events))
+    error = caught.value
+    assert not any(isinstance(event, (FinishReason, Usage)) for event in events)
+    if begins is not None:
+        assert bool(events) is begins
+    assert error.partial.finish_reason.reason == "unfinished"
+    assert error.partial.text == "".join(event.text for event in events if isinstance(event, TextDelta))
+    assert (error.provider, error.model, error.attempts) == ("anthropic", "claude-x", 1)
+    for again in (stream.collect, lambda: next(stream)):
+        with pytest.raises(cls) as second:
+            again()
+        assert second.value is error
+
+
+def iter_into(stream, events):
+    for event in stream:
+        events.append(event)
+    return ()
+
+
+@pytest.mark.parametrize(("fault", "row"), FAULTS.items(), ids=FAULTS.keys())
+def test_faults_of_a_whole_answer(server, client, fault, row):
+    server.fault(fault)
+    with pytest.raises(row[0]):
+        client.complete("Hi")
+
+
+def test_a_long_answer_that_is_cut_is_asked_again(server):
+    """Streamed and collected, nothing was handed to the caller, so all of it can be tried again."""
+    server.fault("cut stream")
+    client = server.client("anthropic", model="claude-x")
+    response = client.complete("one two three", max_tokens=30_000)
+    assert (response.text, response.attempts) == ("one two three", 2)
+
+
+@pytest.mark.parametrize("fault", ["error event first", "no events"])
+def test_before_the_first_event_it_is_tried_again(server, fault):
+    server.fault(fault)
+    stream = server.client("anthropic", model="claude-x").stream("one two")
+    assert [event for event in stream if isinstance(event, TextDelta)] == [TextDelta("one"), TextDelta(" two")]
+    assert stream.collect().attempts == 2
+
+
+def test_after_the_first_event_it_is_not(server):
+    server.fault("cut stream")
+    stream = server.client("anthropic", model="claude-x").stream("one two three four")
+    with pytest.raises(IncompleteStreamError) as caught:
+        stream.collect()
+    assert caught.value.attempts == 1
+    assert len(server.requests) == 1
+
+
+def test_a_status_is_raised_by_stream_itself(server, client):
+    server.fault("bad key")
+    with pytest.raises(AuthenticationError):
+        client.stream("Hi")
+
+
+def test_a_whole_body_in_answer_to_a_stream(server, client):
+    """Some gateways ignore that a stream was asked for."""
+    from http.server import BaseHTTPRequestHandler, HTTPServer
+
+    class Whole(BaseHTTPRequestHandler):
+        def log_message(self, *args):
+            pass
+
+        def do_POST(self):
+            self.rfile.read(int(self.headers["content-length"]))
+            body = (
+                b'{"id":"m","type":"message","model":"claude-x","stop_reason":"tool_use","usage":{"input_tokens":1,"output_tokens":2},'
+                b'"content":[{"type":"thinking","thinking":"hm","signature":"s"},{"type":"text","text":"Hi"},'
+                b'{"type":"tool_use","id":"t1","name":"look","input":{"a":1}}]}'
+            )
+            self.send_response(200)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    with HTTPServer(("127.0.0.1", 0), Whole) as other:
+        thread = threading.Thread(target=other.handle_request)
+        thread.start()
+        with server.client("anthropic", base_url=f"http://127.0.0.1:{other.server_port}").stream("Hi") as stream:
+            assert list(stream) == [
+                ThinkingDelta("hm"),
+                Thinking("hm", "s", wire=NAME),
+                TextDelta("Hi"),
+                Text("Hi"),
+                ToolCallDelta(0, "t1", "look", '{"a":1}'),
+                ToolCall("t1", "look", {"a": 1}),
+                FinishReason("tool_calls", "tool_use"),
+                Usage(1, 2),
+            ]
+        thread.join()
+
+
+# Time.
+
+LIMITS = {
+    "a float": (0.2, "stall", "total"),
+    "first": (Timeout(first=0.2), "stall", "first"),
+    "idle": (Timeout(idle=0.2), "stall", "idle"),
+    "total": (Timeout(total=0.3), "stall", "total"),
+    "pings are nothing usable": (Timeout(first=0.3), "only pings", "first"),
+}
+
+
+@pytest.mark.parametrize(("timeout", "fault", "which"), LIMITS.values(), ids=LIMITS.keys())
+def test_deadlines(server, client, timeout, fault, which):
+    server.fault(fault)
+    with pytest.raises(DeadlineError) as caught:
+        client.stream("Hi", timeout=timeout).collect()
+    assert caught.value.which == which
+    assert caught.value.partial is not None or fault != "stall"
+
+
+def test_what_the_consumer_does_in_between_does_not_count(server, client):
+    """A float and `first` bound how long the caller is blocked, not how long it thinks."""
+    server.reply("one two three")
+    stream = client.stream("Hi", timeout=0.5)
+    next(stream)
+    threading.Event().wait(0.7)
+    assert stream.collect().text == "one two three"
+
+
+# Closing.
+
+
+def test_leaving_early_is_no_error(server, client):
+    server.reply("one two three")
+    with client.stream("Hi") as stream:
+        next(stream)
+    for after in (lambda: next(stream), stream.collect):
+        with pytest.raises(StreamClosedError):
+            after()
+    assert stream.snapshot.text.startswith("one")
+    assert client.complete("still works").text == "still works"
+
+
+def test_closing_twice_and_after_its_end(server, client):
+    stream = client.stream("Hi")
+    stream.collect()
+    stream.close()
+    stream.close()
+    assert stream.collect().text == "Hi"
+    assert "complete" in repr(stream) or "closed" in repr(stream)
+
+
+def test_close_from_another_thread_unblocks_the_reader(server, client):
+    server.fault("stall")
+    stream = client.stream("one two three")
+    reading, caught = threading.Event(), []
+
+    def read():
+        reading.set()
+        try:
+            stream.collect()
+        except LLMKitError as error:
+            caught.append(error)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    reading.wait()
+    stream.close()
+    reader.join(10)
+    assert not reader.is_alive()
+    assert [type(error) for error in caught] == [StreamClosedError]
+
+
+def test_close_while_it_waits_to_try_again(server):
+    """The pause before another try ends at once, too."""
+    from llmkit import RateLimitError
+
+    client = server.client("anthropic", model="claude-x")
+    server.fault("error event first")
+    stream = client.stream("Hi")
+    for _ in range(3):
+        server.reply(RateLimitError("wait", status=429, retry_after=50.0))
+    caught = []
+
+    def read():
+        try:
+            stream.collect()
+        except LLMKitError as error:
+            caught.append(error)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    while len(server.requests) < 2:
+        threading.Event().wait(0.01)
+    stream.close()
+    reader.join(10)
+    assert not reader.is_alive()
+    assert isinstance(caught[0], (StreamClosedError, APIError))
+
+
+def test_an_abandoned_stream_drops_its_connection(server, client):
+    server.fault("stall")
+    stream = client.stream("one two three")
+    exchange = stream._reader.exchange
+    del stream
+    gc.collect()
+    assert exchange.aborted
+    assert client.complete("still works").text == "still works"
