@@ -1,0 +1,202 @@
+"""urllib3's connections, watched: each step asks the exchange how long it may block and whether it is over.
+
+What urllib3 and `http.client` do by themselves is left to them; this adds `llmkit.transport.dialling`, a reader below
+`http.client` that checks before each recv, and sending in slices.
+"""
+
+import contextlib
+import io
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from http.client import HTTPResponse
+from typing import Any
+
+import urllib3.connection
+import urllib3.connectionpool
+
+from llmkit.transport.dialling import dial, resolve
+from llmkit.transport.exchange import Exchange
+
+PIECE = 65536  # bytes asked for or sent at a time
+
+
+class _Here(threading.local):
+    exchange: Exchange | None = None
+    fresh: bool = False  # whether no connection may come from the pool
+
+
+_here = _Here()
+
+
+def fresh_only() -> bool:
+    """Whether this thread wants no connection from the pool."""
+    return _here.fresh
+
+
+@contextlib.contextmanager
+def watched(exchange: Exchange, *, fresh: bool = False) -> Iterator[None]:
+    """Connections that this thread uses meanwhile belong to `exchange`; if `fresh`, none from the pool."""
+    before = _here.exchange, _here.fresh
+    _here.exchange, _here.fresh = exchange, fresh
+    try:
+        yield
+    finally:
+        _here.exchange, _here.fresh = before
+
+
+def current() -> Exchange:
+    """The exchange that this thread's connections belong to."""
+    exchange = _here.exchange
+    if exchange is None:
+        raise RuntimeError("this connection can only be used through llmkit's transport")
+    return exchange
+
+
+class Reader(io.RawIOBase):
+    """The bytes of one answer, below `http.client`'s buffer.
+
+    Args:
+        sock: Whose timeout is set before each read.
+        readinto: Reads at most once.
+        source: Is closed with this one.
+        exchange: Is asked before, and told after.
+        last: Whether the exchange gives the socket up when this is closed, which `http.client` does before
+            urllib3 gives the connection back; not so for a proxy's answer to CONNECT.
+    """
+
+    def __init__(
+        self, sock: Any, readinto: Callable[[Any], int | None], source: Any, exchange: Exchange, *, last: bool
+    ) -> None:
+        self._sock = sock
+        self._readinto = readinto
+        self._source = source
+        self._exchange = exchange
+        self._last = last
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Read at most once, as long as the exchange allows."""
+        exchange = self._exchange
+        self._sock.settimeout(exchange.patience(idle=exchange.begun or exchange.deadlines.impatient))
+        try:
+            count = self._readinto(buffer) or 0
+        except TimeoutError:
+            exchange.expire()
+        exchange.received(count)
+        if count and self._last:
+            exchange.begun = True
+        return count
+
+    def close(self) -> None:
+        """Give the socket up, so that `Exchange.abort` does not harm its next user."""
+        if not self.closed:
+            if self._last:
+                self._exchange.release()
+            self._source.close()
+        super().close()
+
+
+class _Reply(HTTPResponse):
+    def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        exchange = current()
+        last = exchange.stage == "send"
+        if last:
+            exchange.stage = "wait"
+        source = self.fp.detach()
+        self.fp = io.BufferedReader(Reader(sock, sock.recv_into, source, exchange, last=last), PIECE)
+
+
+class Watched(urllib3.connection.HTTPConnection):
+    """A connection of urllib3's that belongs to an exchange while it is used; how it is made is for a subclass.
+
+    Its methods are those of urllib3, each within what the exchange allows.
+    """
+
+    response_class = _Reply
+    _served = 0  # requests on this connection
+    _head = b""  # of the request, still to be sent
+    _user: Exchange | None = None
+
+    def connect(self) -> None:  # noqa: D102
+        exchange = current()
+        exchange.stage, exchange.proxied = "connect", self.proxy is not None
+        exchange.peer = f"{self.host}:{self.port}"
+        exchange.deadlines.connecting()
+        self._served = 0
+        try:
+            super().connect()
+        except TimeoutError as error:
+            if error.errno is None:  # the handshake's; else the system gave up before our limit
+                exchange.expire()
+            raise
+        finally:
+            exchange.deadlines.connected()
+        exchange.hold(self.sock)
+
+    def _tunnel(self) -> None:
+        exchange = current()
+        exchange.stage = "tunnel"
+        super()._tunnel()
+        exchange.stage = "tls"
+        self.sock.settimeout(exchange.patience())
+
+    def request(self, *args: Any, **kwargs: Any) -> None:  # noqa: D102
+        self._user = exchange = current()
+        exchange.reused = self._served > 0
+        if exchange.reused:
+            exchange.attach(self.sock)
+        self._served += 1
+        exchange.stage, exchange.unsent = "send", True
+        self._head = b""
+        super().request(*args, **kwargs)
+        self._write(self._head)
+        exchange.unsent = False
+
+    def send(self, data: Any) -> None:  # noqa: D102
+        if current().stage != "send":
+            self._write(data)  # to a proxy
+        elif not self._head:
+            self._head = data  # goes with the body: one packet where it fits, and one system call
+        else:
+            head, self._head = self._head, b""
+            if len(data) < PIECE:
+                self._write(head + data)
+            else:
+                self._write(head)
+                self._write(data)
+
+    def _write(self, data: bytes) -> None:
+        exchange = current()
+        view = memoryview(data)
+        for start in range(0, len(view), PIECE):
+            self.sock.settimeout(exchange.patience(idle=exchange.stage == "send"))
+            try:
+                self.sock.sendall(view[start : start + PIECE])
+            except TimeoutError:
+                exchange.expire()
+
+    def reusable(self) -> bool:
+        """Whether the next request may have it: not after an abort, which may still be on its way."""
+        return self._user is None or not self._user.aborted
+
+
+class _Dialled(Watched):
+    def _new_conn(self) -> socket.socket:
+        exchange = current()
+        sock = dial(resolve(self._dns_host.strip("[]"), self.port, exchange), exchange)
+        sys.audit("http.client.connect", self, self.host, self.port)
+        return sock
+
+
+class Plain(_Dialled):
+    """A connection without TLS."""
+
+
+class Secure(_Dialled, urllib3.connection.HTTPSConnection):
+    """A connection with TLS."""

@@ -1,0 +1,215 @@
+"""One request and its answer, as the threads see it: its clocks, its socket, its byte budget and its switch.
+
+The switch takes no lock, so that a finaliser may use it. It works on a duplicate of the socket that belongs to
+whoever takes it out of the `deque` first (one `pop`, which is atomic): the reader when the body has ended, so that the
+connection can go to the next user unharmed, or the thread that aborts, which shuts it down for both.
+"""
+
+import contextlib
+import os
+import queue
+import socket
+from collections import deque
+from typing import Any, Literal, NoReturn
+
+from llmkit.deadlines import Deadlines
+from llmkit.errors import DeadlineError, InvalidResponseError, LLMKitError
+
+HEAD_MOST = 1024 * 1024  # raw bytes until the headers are there; http.client alone bounds neither 100s nor trailers
+BODY_MOST = 256 * 1024 * 1024  # raw bytes of a body, or of a stream between two events
+
+Stage = Literal["connect", "tunnel", "tls", "send", "wait", "body"]
+
+
+class OverError(OSError):
+    """The exchange has ended: `Exchange.aborted` or `Exchange.ended` says how. Never leaves the transport."""
+
+
+class Exchange:
+    """One request and its answer: its clocks, its socket, and the switch that ends it from any thread.
+
+    Attributes:
+        deadlines: The clocks; of the whole call, so that attempts share them.
+        aborted: Whether `abort` came before the end.
+        ended: Why it was given up from this side: a deadline or a limit that passed.
+        stage: How far it got.
+        peer: The ``host:port`` that was connected to: the provider's or the proxy's.
+        proxied: Whether that is a proxy.
+        reused: Whether the connection had served another request before.
+        begun: Whether a byte of the answer has come.
+        unsent: Whether the request could not be written to its end.
+    """
+
+    def __init__(self, deadlines: Deadlines) -> None:
+        self.deadlines = deadlines
+        self.aborted = False
+        self.ended: LLMKitError | None = None
+        self.stage: Stage = "connect"
+        self.peer = ""
+        self.proxied = False
+        self.reused = self.begun = self.unsent = False
+        self._pid = os.getpid()
+        self._finished = False
+        self._allowance = HEAD_MOST
+        self._wake: queue.SimpleQueue[Any] | None = None
+        self._twins: deque[socket.socket] = deque()
+        self._sockets: list[Any] = []
+
+    @property
+    def going(self) -> bool:
+        """Whether nothing has ended it from this side."""
+        return not self.aborted and self.ended is None and self.ours
+
+    @property
+    def stale(self) -> bool:
+        """Whether it failed since the server had closed the connection before the request was written to its end."""
+        return self.reused and self.unsent and not self.begun and self.going
+
+    @property
+    def ours(self) -> bool:
+        """Whether this is the process that opened it, not a fork of it."""
+        return os.getpid() == self._pid
+
+    # For whoever uses the exchange.
+
+    def abort(self) -> None:
+        """End it, from any thread, at once, whatever it waits for. Nothing happens after its end or in a fork."""
+        if self._finished or not self.ours:
+            return
+        self.aborted = True
+        self._cut()
+        if self._wake is not None:
+            self._wake.put(None)
+
+    def forsake(self) -> None:
+        """End what nobody can use any more: for finalisers. Takes no lock and touches no pool."""
+        if self._finished:
+            return
+        self.aborted = self._finished = True
+        if self.ours:
+            self._cut()
+        self.release()
+        for sock in self._sockets:
+            _shed(sock)
+
+    # For the transport.
+
+    def attach(self, sock: Any) -> None:
+        """From now on, `abort` shuts this socket down.
+
+        Raises:
+            OverError: It was aborted before.
+        """
+        self.release()
+        self._sockets = [sock]
+        bare = _bare(sock)
+        self._twins.append(socket.fromfd(bare.fileno(), bare.family, bare.type, bare.proto))
+        if self.aborted:  # came between: `abort` may not have seen the twin
+            self._cut()
+            raise OverError
+
+    def hold(self, sock: Any) -> None:
+        """The attached socket is now wrapped in this one: what `forsake` has to close."""
+        self._sockets = [sock]
+
+    def release(self) -> None:
+        """From now on, `abort` no longer touches the socket."""
+        with contextlib.suppress(IndexError):
+            self._twins.pop().close()
+
+    def finish(self) -> None:
+        """The answer has been read or dropped: `abort` does nothing any more."""
+        self._finished = True
+        self.release()
+        self._sockets = []
+
+    def drop(self) -> None:
+        """Tell the server that nobody listens, even where a fork holds a copy of the socket; then `finish`."""
+        if self.ours:
+            self._cut()
+        self.finish()
+
+    def check(self) -> None:
+        """Go on only if it has not ended.
+
+        Raises:
+            OverError: It was aborted, or this is a fork.
+        """
+        if self.aborted or not self.ours:
+            raise OverError
+
+    def patience(self, *, idle: bool = False) -> float | None:
+        """Seconds that the next operation may block; to be asked before each.
+
+        Raises:
+            OverError: It was aborted, a limit has passed, or this is a fork.
+        """
+        self.check()
+        try:
+            return self.deadlines.left(idle=idle)
+        except DeadlineError as error:
+            self.ended = error.with_traceback(None)
+            raise OverError from None
+
+    def expire(self) -> NoReturn:
+        """The operation did not end in the time that `patience` gave."""
+        self.ended = self.deadlines.expired()
+        raise OverError
+
+    def allow(self, most: int) -> None:
+        """Let so many raw bytes come from now on."""
+        self._allowance = most
+
+    def received(self, count: int) -> None:
+        """So many raw bytes have come.
+
+        Raises:
+            OverError: It was aborted meanwhile, which a read sees as a plain end; or they are too many.
+        """
+        if self.aborted:
+            raise OverError
+        self._allowance -= count
+        if self._allowance < 0:
+            where = "the answer" if self.stage == "body" else "the answer's headers"
+            self.ended = InvalidResponseError(f"{where} had no end within the limit: the connection was closed")
+            raise OverError
+
+    def wait(self, answers: "queue.SimpleQueue[Any]") -> Any:
+        """The next thing that another thread puts there.
+
+        Raises:
+            OverError: It was aborted, or a limit passed.
+        """
+        self._wake = answers
+        try:
+            answer = answers.get(timeout=self.patience())
+        except queue.Empty:
+            self.expire()
+        finally:
+            self._wake = None
+        if self.aborted:
+            answers.put(answer)  # who left it there may have to close it
+            raise OverError
+        return answer
+
+    def _cut(self) -> None:
+        try:
+            twin = self._twins.pop()
+        except IndexError:
+            return
+        with contextlib.suppress(OSError):
+            twin.shutdown(socket.SHUT_RDWR)
+        twin.close()
+
+
+def _bare(sock: Any) -> socket.socket:
+    while not isinstance(sock, socket.socket):
+        sock = sock.socket  # TLS in TLS: urllib3's SSLTransport around a socket
+    return sock
+
+
+def _shed(sock: Any) -> None:
+    """Close without the reference counts of `makefile`, whose objects die in any order: no ResourceWarning."""
+    descriptor = socket.socket.detach(_bare(sock))
+    if descriptor >= 0:
+        socket.close(descriptor)

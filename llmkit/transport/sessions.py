@@ -1,0 +1,213 @@
+"""Asking through a caller's own session: its pool, proxies, cookies and quirks are the caller's.
+
+It is called through `request`, which AuthorizedSession and requests-cache override, and read through urllib3 only where
+that is what lies below. A total that passes before the headers are there leaves the request behind, in a thread of its
+own; an abort at that time is noticed when they come.
+"""
+
+import contextlib
+import contextvars
+import io
+import queue
+import socket
+import ssl
+import threading
+from collections.abc import Callable
+from http.client import HTTPResponse
+from typing import Any
+
+import requests
+import requests.structures
+import urllib3.response
+from urllib3.exceptions import NewConnectionError
+
+from llmkit.errors import LLMKitError
+from llmkit.transport.answer import Answer, Iterated, Raw, Source
+from llmkit.transport.connections import PIECE, Reader
+from llmkit.transport.exchange import Exchange, OverError
+from llmkit.transport.failures import chain, failure
+from llmkit.transport.outgoing import Authorize, Outgoing, prepared, unsendable
+
+_LOCATION = "x-llmkit-location"
+_NOT_CONNECTED = (socket.gaierror, ConnectionRefusedError, ssl.SSLError, NewConnectionError)
+
+
+def ask(session: Any, outgoing: Outgoing, url: str, host: str, exchange: Exchange) -> Answer | LLMKitError:
+    """Send through `session` and wait for the headers; what it raises is returned as one of our errors."""
+    if isinstance(session, requests.Session):
+        arguments = _for_requests(session, outgoing, url)
+    else:
+        arguments = _for_others(outgoing, url)
+    if isinstance(arguments, LLMKitError):
+        return arguments
+    try:
+        arguments["timeout"] = _timeouts(exchange, partial=isinstance(session, requests.Session))
+        response = _requested(session.request, outgoing.method, arguments, exchange)
+        exchange.stage = "body"
+        exchange.begun = True
+        return _answer(response, url, host, exchange)
+    except LLMKitError as error:  # of `authorize`
+        return error.with_traceback(None)
+    except Exception as error:  # noqa: BLE001 - the session is the caller's: nobody knows what it raises
+        return _failed(error, exchange, host)
+
+
+def _for_requests(session: requests.Session, outgoing: Outgoing, url: str) -> dict[str, Any] | LLMKitError:
+    headers = dict(outgoing.headers)
+    if outgoing.stream:
+        headers = {"Accept-Encoding": "identity", **headers}
+    hooks = [*session.hooks.get("response", ()), _keep_location]
+    arguments: dict[str, Any] = {"url": url, "data": outgoing.body, "headers": headers, "hooks": {"response": hooks}}
+    # An `auth` beats netrc, and one that changes nothing beats it too; but it would also beat the session's own.
+    if outgoing.authorize is not None:
+        arguments["auth"] = _Checked(outgoing.authorize)
+    elif session.auth is None:
+        arguments["auth"] = _unchanged
+    return unsendable(headers) or {**arguments, "stream": True, "allow_redirects": False}
+
+
+def _for_others(outgoing: Outgoing, url: str) -> dict[str, Any] | LLMKitError:
+    request = prepared(outgoing, url)
+    if isinstance(request, LLMKitError):
+        return request
+    headers = dict(request.headers)
+    headers.pop("Content-Length", None)
+    return {"url": request.url, "data": request.body, "headers": headers, "stream": True, "allow_redirects": False}
+
+
+class _Checked:
+    """An `authorize` for requests' `auth=`, whose header is looked at before requests would quote it in an error."""
+
+    def __init__(self, authorize: Authorize) -> None:
+        self._authorize = authorize
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request = self._authorize(request)
+        refused = unsendable(request.headers)
+        if refused is not None:
+            raise refused
+        return request
+
+
+def _unchanged(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
+
+
+def _keep_location(response: Any, *_: Any, **__: Any) -> Any:
+    """Hide a redirect from requests, which would read its body to the end although it must not follow it."""
+    if "location" in response.headers:
+        response.headers[_LOCATION] = response.headers.pop("location")
+    return response
+
+
+def _timeouts(exchange: Exchange, *, partial: bool) -> tuple[float | None, float | None] | None:
+    deadlines = exchange.deadlines
+    deadlines.connecting()
+    connect = exchange.patience()
+    deadlines.connected()
+    read = exchange.patience()
+    if partial or (connect is not None and read is not None):
+        return connect, read
+    return None  # curl_cffi adds the two
+
+
+def _requested(request: Callable[..., Any], method: str, arguments: dict[str, Any], exchange: Exchange) -> Any:
+    if not exchange.deadlines.bounded:
+        return request(method, **arguments)
+    return _Left(contextvars.copy_context().run, request, method, arguments).wait(exchange)
+
+
+class _Left:
+    """A request in a daemon thread, which can be left behind there; its response is closed when it comes."""
+
+    def __init__(self, run: Callable[..., Any], request: Callable[..., Any], method: str, arguments: Any) -> None:
+        self._answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._left = False
+        threading.Thread(target=self._run, args=(run, request, method, arguments), daemon=True).start()
+
+    def wait(self, exchange: Exchange) -> Any:
+        """The response.
+
+        Raises:
+            OverError: It did not come in time.
+        """
+        try:
+            answer = exchange.wait(self._answers)
+        except OverError:
+            self._left = True
+            self._close()
+            raise
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    def _run(self, run: Callable[..., Any], request: Callable[..., Any], method: str, arguments: Any) -> None:
+        try:
+            answer = run(request, method, **arguments)
+        except BaseException as error:  # noqa: BLE001 - raised again by `wait`
+            answer = error
+        self._answers.put(answer)
+        if self._left:
+            self._close()
+
+    def _close(self) -> None:
+        with contextlib.suppress(queue.Empty):
+            while True:
+                close = getattr(self._answers.get_nowait(), "close", None)
+                if close is not None:
+                    close()
+
+
+def _answer(response: Any, url: str, host: str, exchange: Exchange) -> Answer:
+    headers = requests.structures.CaseInsensitiveDict(response.headers)
+    if _LOCATION in headers:
+        headers["location"] = headers.pop(_LOCATION)
+    raw = getattr(response, "raw", None)
+    source: Source
+    if type(raw) is urllib3.response.HTTPResponse:  # a subclass may have a `read` that matters, as requests-cache's
+        source = Raw(raw)
+        _watch(raw, exchange)
+    else:
+        # curl_cffi warns of a size, requests without one reads byte by byte
+        source = Iterated(response, (PIECE,) if isinstance(response, requests.Response) else (), exchange)
+    return Answer(
+        exchange,
+        source,
+        status=response.status_code,
+        reason=getattr(response, "reason", None) or "",
+        headers=headers,
+        url=url,
+        host=host,
+    )
+
+
+def _watch(raw: urllib3.response.HTTPResponse, exchange: Exchange) -> None:
+    """Put our reader below a response that is already there, if its insides are as known."""
+    reply = getattr(raw, "_fp", None)
+    buffered = getattr(reply, "fp", None)
+    sock = getattr(getattr(buffered, "raw", None), "_sock", None)
+    if type(reply) is not HTTPResponse or not isinstance(buffered, io.BufferedReader) or sock is None:
+        return
+    exchange.attach(sock)
+
+    def readinto(buffer: Any) -> int:
+        data = buffered.read1(len(buffer))  # not its readinto1, which blocks even where there is something to return
+        buffer[: len(data)] = data
+        return len(data)
+
+    reader = Reader(sock, readinto, buffered, exchange, last=True)
+    reply.fp = io.BufferedReader(reader, PIECE)
+
+
+def _failed(error: Exception, exchange: Exchange, host: str) -> LLMKitError:
+    links = list(chain(error))
+    if exchange.going and any(isinstance(link, TimeoutError | requests.Timeout) for link in links):
+        if any(isinstance(link, requests.ConnectTimeout) for link in links):
+            exchange.deadlines.connecting()
+        with contextlib.suppress(OverError):
+            exchange.patience()
+            exchange.expire()
+        exchange.deadlines.connected()
+    elif not any(isinstance(link, _NOT_CONNECTED) for link in links):
+        exchange.stage = "wait"
+    return failure(error, exchange, host)
