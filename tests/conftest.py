@@ -5,6 +5,14 @@ import pytest
 from llmkit.testing import FakeServer
 
 
+def pytest_terminal_summary(terminalreporter):
+    """How many recordings passed which property, or that there are none."""
+    from conformance import summary
+
+    for line in summary.lines():
+        terminalreporter.write_line(line)
+
+
 @pytest.fixture
 def server():
     """A provider on loopback, scripted by the test."""

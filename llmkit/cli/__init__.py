@@ -1,0 +1,73 @@
+"""The command `llmkit`. Each subcommand is a module with `add`, which declares its arguments, and `run`.
+
+Exit codes: 0 it worked; 1 it failed on the way; 2 something was wrong before anything was sent; 130 Ctrl-C;
+141 nobody reads the output any more.
+"""
+
+import argparse
+import io
+import os
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+from llmkit import __version__
+from llmkit.cli import ask, demo
+from llmkit.cli.output import tell
+from llmkit.errors import ConfigurationError, LLMKitError, MissingAuthError
+
+FAILED, WRONG, INTERRUPTED, UNREAD = 1, 2, 130, 141
+_COMMANDS: Final = (ask, demo)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        argv: Its arguments, without its name; None for those of the process.
+
+    Returns:
+        The exit code.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # what the terminal cannot show must not stop the rest
+    try:
+        arguments = _parser().parse_args(argv)
+    except SystemExit as exc:  # argparse has said what there was to say
+        return exc.code if isinstance(exc.code, int) else WRONG
+    return _guarded(arguments)
+
+
+def _guarded(arguments: argparse.Namespace) -> int:
+    try:
+        code: int = arguments.run(arguments)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        _discard_output()
+        return UNREAD
+    except MissingAuthError as error:
+        said, _, _ = str(error).partition(", or pass api_key=")  # which nobody can here
+        tell(f'{said}; to see llmkit without a key, run "llmkit demo"')
+        return WRONG
+    except LLMKitError as error:
+        tell(str(error))
+        return WRONG if isinstance(error, ConfigurationError) else FAILED
+    return code
+
+
+def _discard_output() -> None:
+    """Keep Python from complaining, as it exits, that the rest cannot be written."""
+    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - no path is dealt with
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="llmkit", description="Talk to language models.", allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=f"llmkit {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in _COMMANDS:
+        command.add(commands)
+    return parser

@@ -1,0 +1,134 @@
+"""``llmkit ask``: one question, and its answer as it arrives."""
+
+import argparse
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from llmkit.cli.output import Answer, tell
+from llmkit.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from llmkit.client import Client
+    from llmkit.request import Options
+    from llmkit.response import Response
+
+PROVIDER: Final = "anthropic"
+_DESCRIPTION: Final = """\
+Ask a model, and show its answer as it arrives. Standard input, if it is no
+terminal, is put behind the prompt."""
+_EXAMPLES: Final = """\
+examples:
+  llmkit ask "Why is the sky blue?"
+  llmkit ask -a photo.jpg What is this?
+  git diff | llmkit ask -s "You review code." What is wrong with this?"""
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the arguments."""
+    parser = commands.add_parser(
+        "ask",
+        allow_abbrev=False,
+        help="ask a model",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=run)
+    add_ = parser.add_argument
+    add_("prompt", nargs="*", metavar="PROMPT", help="what to ask; words are joined")
+    add_("-p", "--provider", default=PROVIDER, help=f"who is asked, also as provider:model (default: {PROVIDER})")
+    add_("-m", "--model", help="which model answers (default: the provider's row names one)")
+    add_("-s", "--system", help="instructions")
+    add_("-a", "--attach", action="append", metavar="FILE", help="a picture or document, as a path or an http(s) URL")
+    add_("--max-tokens", type=int, metavar="N", help="tokens of the answer, at most")
+    add_("--temperature", type=float, metavar="T", help="how freely words are chosen")
+    add_("--timeout", type=float, metavar="SECONDS", help="how long to wait for anything at all")
+    add_("--base-url", metavar="URL", help="another address of the provider")
+    add_("--no-stream", action="store_true", help="wait for the whole answer")
+    add_("-v", "--verbose", action="store_true", help="tell the usage and why the answer ended, on standard error")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Ask.
+
+    Raises:
+        LLMKitError: As `Client.stream`.
+    """
+    prompt = _prompt(arguments.prompt)
+    from llmkit.client import Client  # noqa: PLC0415 - with the network, which --help needs not
+
+    limits = {} if arguments.timeout is None else {"timeout": arguments.timeout}
+    with Client(arguments.provider, base_url=arguments.base_url, **limits) as client:
+        response = _answered(client, prompt, _options(arguments), stream=not arguments.no_stream)
+    _remark(response)
+    if arguments.verbose:
+        _report(response)
+    return 0
+
+
+def _prompt(words: list[str]) -> str:
+    pieces = [" ".join(words), _input()]
+    prompt = "\n\n".join(piece for piece in pieces if piece.strip())
+    if not prompt:
+        raise ConfigurationError('nothing is asked: pass a prompt, as in llmkit ask "Why is the sky blue?"')
+    return prompt
+
+
+def _input() -> str:
+    """Standard input, if something other than a terminal stands behind it."""
+    if sys.stdin is None or sys.stdin.closed or sys.stdin.isatty():
+        return ""
+    try:
+        return sys.stdin.read()
+    except UnicodeDecodeError:
+        raise ConfigurationError("standard input is no text; attach files with -a") from None
+
+
+def _options(arguments: argparse.Namespace) -> "Options":
+    return {
+        "model": arguments.model,
+        "system": arguments.system,
+        "media": arguments.attach,
+        "max_tokens": arguments.max_tokens,
+        "temperature": arguments.temperature,
+    }
+
+
+def _answered(client: "Client", prompt: str, options: "Options", *, stream: bool) -> "Response[Any]":
+    if not stream:
+        response = client.complete(prompt, **options)
+        with Answer() as answer:
+            answer.write(response.text)
+        return response
+    with client.stream(prompt, **options) as received, Answer() as answer:
+        for text in received.text_deltas():
+            answer.write(text)
+    return received.collect()
+
+
+_REMARKS: Final[Mapping[str, str]] = {
+    "length": "the answer was cut off: it reached its limit of tokens (see --max-tokens)",
+    "tool_calls": "the model wants a tool to be called, which this command cannot do",
+    "content_filter": "the answer was cut off by the provider's filter",
+    "refusal": "the model refused to answer",
+    "pause": "the model paused before the end of its answer",
+    "error": "the model failed before the end of its answer",
+}
+
+
+def _remark(response: "Response[Any]") -> None:
+    """Say when the answer is not what one would take it for."""
+    reason = response.finish_reason
+    if reason.reason != "stop":
+        why = _REMARKS.get(reason.reason, f"the answer ended for an unusual reason: {reason.raw}")
+        tell(f"{why}: {response.refusal}" if response.refusal else why)
+
+
+def _report(response: "Response[Any]") -> None:
+    usage, reason = response.usage, response.finish_reason
+    raw = f" ({reason.raw})" if reason.raw else ""
+    tell(f"{response.provider}, {response.model}: {reason.reason}{raw}")
+    cached = f", {usage.cache_read_tokens} of them cached" if usage.cache_read_tokens else ""
+    thought = f", {usage.reasoning_tokens} of them reasoning" if usage.reasoning_tokens else ""
+    tell(f"{usage.input_tokens} tokens read{cached}; {usage.output_tokens} written{thought}")

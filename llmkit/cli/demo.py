@@ -1,0 +1,47 @@
+"""``llmkit demo``: what llmkit does, shown without a key and without a network."""
+
+import argparse
+import sys
+from typing import Final
+
+WORD_SECONDS: Final = 0.04
+_INTRODUCTION: Final = """\
+llmkit demo: no key and no network: answers come from a server in this process, scripted.
+What is sent and read is real HTTP, as it would be with a provider. Each piece of code below is what runs.
+
+    from llmkit import Client, Image, IncompleteStreamError, Tool, UserMessage
+
+    client = Client("anthropic")
+"""
+_GOODBYE: Final = """\
+== With a real key ==
+
+    export ANTHROPIC_API_KEY=…
+    llmkit ask "Why is the sky blue?"
+"""
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the arguments: there are none."""
+    text = "show what llmkit does, without a key and without a network"
+    parser = commands.add_parser("demo", help=text, description=f"{text.capitalize()}.")
+    parser.set_defaults(run=run)
+
+
+def run(_: argparse.Namespace) -> int:
+    """Show every scene."""
+    from llmkit.cli.scenes import SCENES  # noqa: PLC0415 - with all of llmkit, which --help needs not
+    from llmkit.testing import FakeServer  # noqa: PLC0415
+
+    print(_INTRODUCTION)
+    with FakeServer() as server:
+        # With a terminal one sees the words arrive; else nobody waits.
+        server.delay = WORD_SECONDS if sys.stdout.isatty() else 0.0
+        client = server.client("anthropic")
+        for number, scene in enumerate(SCENES, 1):
+            print(f"== {number}. {scene.title} ==\n\n{scene.code()}")
+            scene.script(server)
+            scene.play(client)
+            print()
+    print(_GOODBYE, end="")
+    return 0

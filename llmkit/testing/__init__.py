@@ -1,0 +1,17 @@
+"""For tests and for trying things out: a provider on loopback that answers as it is told.
+
+::
+
+    from llmkit.testing import FakeServer
+
+    with FakeServer() as server:
+        server.reply("Hello!")
+        print(server.client("anthropic").complete("Hi").text)
+"""
+
+from llmkit.testing.exchange import RecordedRequest
+from llmkit.testing.faults import FAULTS
+from llmkit.testing.replies import Reply, by_characters, by_words, unsplit
+from llmkit.testing.server import FakeServer
+
+__all__ = ["FAULTS", "FakeServer", "RecordedRequest", "Reply", "by_characters", "by_words", "unsplit"]

@@ -1,0 +1,111 @@
+"""What goes through the server: a request as recorded, an answer to be sent, and who makes the one of the other."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, Protocol, TypeAlias
+
+from attrs import field, frozen
+
+from llmkit.errors import APIError
+from llmkit.messages import Message
+from llmkit.response import Model
+from llmkit.testing.replies import Chunking, Reply
+
+Ending: TypeAlias = Literal["end", "reset", "stall", "drip"]
+
+
+@frozen(eq=False)
+class RecordedRequest:
+    """A request that the server got.
+
+    Attributes:
+        method: ``GET``, ``POST``, ….
+        path: Without its query, as in ``/v1/messages``.
+        headers: By name, in any case. The key that was sent stands in them.
+        json: The body; None where there is none, or none that is JSON.
+        query: What stood behind the ``?``; of a name that came twice the last value.
+        body: The bytes of the body.
+    """
+
+    method: str
+    path: str
+    headers: Mapping[str, str] = field(repr=False)
+    json: Any = field(default=None, repr=False)
+    query: Mapping[str, str] = field(factory=dict)
+    body: bytes = field(default=b"", repr=False)
+    _read: Callable[[Any], list[Message]] = field(default=lambda _: [], repr=False, kw_only=True)
+
+    @property
+    def messages(self) -> list[Message]:
+        """The conversation in the body, instructions first; empty where the body holds none.
+
+        Raises:
+            ConfigurationError: What stands there is no message; the error begins with its path.
+        """
+        return self._read(self.json)
+
+
+@frozen
+class Answer:
+    """What is sent back.
+
+    Attributes:
+        status: Of HTTP; 0: the connection is closed without any.
+        headers: But for those about length.
+        chunks: Each is sent by itself; of a stream an event each.
+        streamed: Whether it is sent as it is made, without its length.
+        ending: What comes after the chunks: the body's proper end; a reset of the connection; nothing until the
+            connection is closed; or `drip`, again and again until then.
+        missing: Bytes that the header tells of and that are not sent.
+        drip: What `ending` repeats.
+    """
+
+    status: int = 200
+    headers: Mapping[str, str] = field(factory=dict)
+    chunks: Sequence[bytes] = ()
+    streamed: bool = False
+    ending: Ending = "end"
+    missing: int = 0
+    drip: bytes = b" "
+
+
+class Desk(Protocol):
+    """Where a wire gets what it writes down; the server is one."""
+
+    models: list[Model]
+    token_count: int | None
+    chunking: Chunking
+
+    def next_reply(self, request: RecordedRequest, echo: str) -> Reply:
+        """What to answer; `echo` where nothing was scripted.
+
+        Raises:
+            ConfigurationError: The function of `FakeServer.reply_with` returned something that is no answer.
+        """
+
+    def number(self) -> int:
+        """Counts the answers, from 1."""
+
+
+@frozen
+class Rendering:
+    """One wire, from the host's side: functions chosen by a request's path and headers.
+
+    Attributes:
+        wire: Its name.
+        claims: Whether a request is meant for this wire.
+        read: A request's body → the conversation in it.
+        check: Raises `ConfigurationError` for a reply that this wire cannot express.
+        answer: What a request gets; also one that is refused.
+        error: An error as an answer.
+        error_event: An error as an event of a stream that began well.
+        ping: An event that says nothing.
+    """
+
+    wire: str
+    claims: Callable[[RecordedRequest], bool]
+    read: Callable[[Any], list[Message]]
+    check: Callable[[Reply], object]
+    answer: Callable[[RecordedRequest, Desk], Answer]
+    error: Callable[[APIError], Answer]
+    error_event: Callable[[APIError], bytes]
+    ping: bytes

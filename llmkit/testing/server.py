@@ -1,0 +1,253 @@
+"""`FakeServer`: what it was told to answer, what it was asked."""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from attrs import evolve
+
+from llmkit.checks import wrong
+from llmkit.errors import APIError, ConfigurationError, ServerError
+from llmkit.provider import Provider
+from llmkit.response import FinishReason, Model, Usage
+from llmkit.testing.exchange import Answer, RecordedRequest
+from llmkit.testing.faults import FAULTS, TABLE, Failing
+from llmkit.testing.loopback import Loopback, Pace
+from llmkit.testing.replies import Chunking, Reply, by_words, reply_of
+from llmkit.testing.wires import check, rendering_of
+
+if TYPE_CHECKING:
+    from llmkit.client import Client
+
+_CREATED: Final = datetime(2026, 1, 1, tzinfo=UTC)
+_ABLE: Final = frozenset({"image_input", "pdf_input", "structured_outputs", "thinking"})
+MODELS: Final = (
+    Model("claude-opus-5", "Claude Opus 5", _CREATED, 1_000_000, 128_000, _ABLE),
+    Model("claude-sonnet-5", "Claude Sonnet 5", _CREATED, 1_000_000, 128_000, _ABLE),
+    Model("claude-haiku-4-5", "Claude Haiku 4.5", _CREATED, 200_000, 64_000, _ABLE),
+)
+"""What `FakeServer.models` begins with."""
+
+
+class FakeServer:
+    """A provider on loopback: real HTTP, scripted answers; for llmkit's own client and for the vendors'.
+
+    With nothing scripted it answers with the last text that the user said. A request that the real host would refuse
+    for its key, its version header, a missing or mistyped field, or a tool call without its result, is refused here.
+
+    It listens between `start` and `close`, or inside ``with``. All of it may be used by many threads at once.
+
+    Attributes:
+        requests: What was asked so far, oldest first, refused requests included.
+        models: What the list of models has.
+        token_count: The answer to every count of tokens, and the input of answers without a `usage`; None for a rough
+            count, which is a token for every four characters of the words in the request, media not counted.
+        chunking: Cuts text, thoughts and arguments into what the single events of a stream carry.
+        delay: Seconds between the events of a stream.
+        pieces: Bytes of a write, to cut answers anywhere; None for one write an event.
+
+    Example:
+        ::
+
+            with FakeServer() as server:
+                server.reply("Hello!")
+                assert server.client("anthropic").complete("Hi").text == "Hello!"
+                assert server.requests[0].messages == [UserMessage("Hi")]
+    """
+
+    def __init__(self) -> None:
+        self.requests: list[RecordedRequest] = []
+        self.models: list[Model] = list(MODELS)
+        self.token_count: int | None = None
+        self.chunking: Chunking = by_words
+        self.delay: float = 0.0
+        self.pieces: int | None = None
+        self._lock = threading.RLock()
+        self._replies: deque[Reply] = deque()
+        self._faults: deque[tuple[str, int | None]] = deque()
+        self._function: Callable[[RecordedRequest], Any] | None = None
+        self._answers = 0
+        self._clients: list[Client] = []
+        self._loopback: Loopback | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, cls: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<FakeServer {'closed' if self._loopback is None else self._loopback.url}>"
+
+    @property
+    def url(self) -> str:
+        """Its root, as in ``http://127.0.0.1:49152``: what `base_url` of any client may be, without a version suffix.
+
+        Raises:
+            ConfigurationError: It is not started, or closed.
+        """
+        if self._loopback is None:
+            raise ConfigurationError("FakeServer: it is not running; use it in `with`, or call start()")
+        return self._loopback.url
+
+    @property
+    def connections(self) -> int:
+        """How many it has accepted since its start: fewer than requests where clients use theirs again."""
+        return 0 if self._loopback is None else self._loopback.accepted
+
+    @property
+    def scripted(self) -> int:
+        """How many queued replies and faults no call has asked for yet."""
+        with self._lock:
+            return len(self._replies) + len(self._faults)
+
+    def start(self) -> None:
+        """Listen, on a free port; nothing where it does already."""
+        if self._loopback is None:
+            self._loopback = Loopback(self._respond, lambda: Pace(self.delay, self.pieces))
+
+    def close(self) -> None:
+        """Drop every connection, also in the middle of an answer, close the clients of `client`, end all threads."""
+        loopback, self._loopback = self._loopback, None
+        if loopback is not None:
+            loopback.close()
+        while self._clients:
+            self._clients.pop().close()
+
+    def client(self, provider: str | Provider, **kwargs: Any) -> "Client":
+        """A client of this server, which is closed with it.
+
+        Args:
+            provider: As `llmkit.Client` takes it; its wire must be one that this server speaks.
+            **kwargs: As `llmkit.Client` takes them; `api_key` is ``test-key`` unless given.
+
+        Raises:
+            ConfigurationError: The server is not running, or an argument is wrong.
+        """
+        from llmkit.client import Client  # noqa: PLC0415 - with the network; the server itself needs it not
+
+        client = Client(provider, **{"base_url": self.url, "api_key": "test-key", **kwargs})
+        if "proxy" not in kwargs and "session" not in kwargs:
+            client._connect_directly()  # noqa: SLF001 - a proxy of the environment does not reach this machine's loopback
+        self._clients.append(client)
+        return client
+
+    def reply(
+        self, content: Any, *, usage: Usage | None = None, finish_reason: FinishReason | str | None = None
+    ) -> None:
+        """Queue one answer, for the next call that no earlier one is queued for; whole or streamed as it is asked for.
+
+        Args:
+            content: Text, a part, a sequence of both; an `APIError`, which is sent with its `status`, `code`,
+                `headers` and `retry_after`; or a `Reply`.
+            usage: What is billed; None for a rough count.
+            finish_reason: Why it ends, as a `FinishReason` or its word. None: ``tool_calls`` with a `ToolCall` in it,
+                ``refusal`` with a `Refusal`, else ``stop``.
+
+        Raises:
+            ConfigurationError: No wire can answer so; the message begins with the path of what is wrong.
+
+        Example:
+            ``server.reply([Thinking("Hm.", "signature"), ToolCall("call_1", "weather", {"city": "Oslo"})])``
+        """
+        self._replies.append(check(reply_of(content, usage, finish_reason)))
+
+    def reply_with(self, function: Callable[[RecordedRequest], Any] | None) -> None:
+        """Ask `function` for the answer to every call that none is queued for; None: echo again.
+
+        Args:
+            function: Takes the request, returns anything that `reply` takes. Called by many threads at once. What it
+                raises is sent as a status 500 that is not tried again, unless it is an `APIError`, which is sent.
+        """
+        if function is not None and not callable(function):
+            raise wrong("function", "a function of the request", function)
+        self._function = function
+
+    def fault(self, name: str, *, after: int | None = None) -> None:
+        """Let the next call fail; several are used one a call, in their order.
+
+        A queued reply is not used up by it: a call that fails in its middle fails in the middle of that reply, and the
+        next one gets it whole.
+
+        Args:
+            name: A key of `FAULTS`, which says what happens.
+            after: Events of a stream that are sent before; None for half of them.
+
+        Raises:
+            ConfigurationError: There is no such fault; the message lists all.
+        """
+        if name not in TABLE:
+            raise ConfigurationError(f"name: there is no fault {name!r}; there are {', '.join(FAULTS)}")
+        if after is not None and (not isinstance(after, int) or after < 0):
+            raise wrong("after", "a number of events", after)
+        self._faults.append((name, after))
+
+    # ---- what the wires ask for --------------------------------------------------------------------------------------
+
+    def number(self) -> int:
+        """Counts the answers, from 1."""
+        with self._lock:
+            self._answers += 1
+            return self._answers
+
+    def next_reply(self, request: RecordedRequest, echo: str) -> Reply:
+        """What to answer to `request`; `echo` where nothing was scripted.
+
+        Raises:
+            APIError: The function of `reply_with` raised it, or failed.
+        """
+        with self._lock:
+            if self._replies:
+                return self._replies.popleft()
+            function = self._function
+        if function is None:
+            return Reply(echo or ())
+        try:
+            return check(reply_of(function(request)))
+        except APIError:
+            raise
+        except Exception as exc:  # whatever the caller's function raises, its test must see it
+            text = f"the function of reply_with failed: {type(exc).__name__}: {exc}"
+            raise ServerError(text, headers={"x-should-retry": "false"}) from exc
+
+    def _respond(self, request: RecordedRequest) -> Answer:
+        rendering = rendering_of(request)
+        request = evolve(request, read=rendering.read)
+        with self._lock:
+            self.requests.append(request)
+            number = len(self.requests)
+            name, after = self._faults.popleft() if self._faults else (None, None)
+        if name is None:
+            answer = rendering.answer(request, self)
+        else:
+            answer = TABLE[name][1](Failing(lambda: rendering.answer(request, _Peeking(self)), rendering, after))
+        return evolve(answer, headers=_with_id(answer.headers, f"req_fake_{number:04}"))
+
+
+class _Peeking:
+    """The desk for an answer that will fail: what is queued stays queued."""
+
+    def __init__(self, server: FakeServer) -> None:
+        self._server = server
+        self.models = server.models
+        self.token_count = server.token_count
+        self.chunking = server.chunking
+
+    def number(self) -> int:
+        return self._server.number()
+
+    def next_reply(self, request: RecordedRequest, echo: str) -> Reply:
+        with self._server._lock:  # noqa: SLF001 - the same module's
+            if self._server._replies:  # noqa: SLF001
+                return self._server._replies[0]  # noqa: SLF001
+        return self._server.next_reply(request, echo)
+
+
+def _with_id(headers: Mapping[str, str], request_id: str) -> dict[str, str]:
+    return {"request-id": request_id, **headers}
