@@ -1,0 +1,1 @@
+"""What the conformance test is made of: recordings, a server that replays them, readers that owe llmkit nothing."""
