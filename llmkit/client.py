@@ -286,6 +286,11 @@ class Client:
         except LLMKitError as error:
             self._raise(error, None)
 
+    def _connect_directly(self) -> None:
+        """Ask no proxy of the environment: for hosts on this machine, which no proxy reaches."""
+        settings = self._settings
+        self._engine.transport = Transport(verify=settings.verify, session=settings.session, environment=False)
+
     def _resolve(self, prompt: object, options: Mapping[str, Any]) -> ResolvedRequest:
         settings = self._settings
         request = resolve(prompt, options, {"timeout": settings.timeout, **settings.options}, self._model)

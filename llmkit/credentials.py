@@ -7,11 +7,14 @@ nowhere else: another address in `base_url` must not be enough to be sent it.
 import os
 from collections.abc import Callable, Mapping
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from llmkit.errors import ConfigurationError, MissingAuthError
 from llmkit.provider import Provider
+
+
+SHORTEST_SECRET: Final = 4  # characters
 
 
 class Key:
@@ -26,6 +29,11 @@ class Key:
 
     def __repr__(self) -> str:
         return "Key(***)"
+
+    @property
+    def looked_up(self) -> bool:
+        """Whether it came from the environment."""
+        return not self.passed and self._value is not None
 
     @property
     def refreshable(self) -> bool:
@@ -51,13 +59,18 @@ class Key:
         """What was passed by the caller, for a pickle; a key that was looked up is looked up again."""
         return (self._fetch or self._value) if self.passed else None
 
+    @property
+    def _hidden(self) -> bool:
+        # What is shorter is a placeholder, and stands by chance in every other word.
+        return self._value is not None and len(self._value) >= SHORTEST_SECRET
+
     def scrub(self, text: str) -> str:
         """`text` without the key, in case a server repeats it."""
-        return text.replace(self._value, "[key]") if self._value else text
+        return text.replace(self._value, "[key]") if self._value and self._hidden else text
 
     def scrub_bytes(self, data: bytes) -> bytes:
         """As `scrub`, of bytes."""
-        return data.replace(self._value.encode(), b"[key]") if self._value else data
+        return data.replace(self._value.encode(), b"[key]") if self._value and self._hidden else data
 
 
 def _checked(value: object) -> str:

@@ -13,14 +13,21 @@ import llmkit
 from llmkit.addresses import with_query
 from llmkit.credentials import Key
 from llmkit.deadlines import Deadlines
-from llmkit.errors import APIError, AuthenticationError, ConnectionFailedError, InvalidResponseError, LLMKitError
-from llmkit.exchange import Exchange
+from llmkit.errors import (
+    BODY_SHOWN,
+    APIError,
+    AuthenticationError,
+    ConnectionFailedError,
+    InvalidResponseError,
+    LLMKitError,
+)
 from llmkit.json_codec import cut_short, load_bytes
-from llmkit.provider_errors import event_failure, redirect_failure, status_failure
 from llmkit.provider import Provider
+from llmkit.provider_errors import event_failure, redirect_failure, status_failure
 from llmkit.response import Response
 from llmkit.retry import Attempts, Quota
 from llmkit.transport import Answer, Outgoing, Transport
+from llmkit.transport.exchange import Exchange
 from llmkit.wire.base import Call, Decoded, Wire
 
 T = TypeVar("T")
@@ -70,7 +77,10 @@ class Engine:
 
         def once() -> tuple[T, Answer]:
             answer, _ = self.open(call, headers, deadlines, stream=False)
-            return decode(self.parse(answer)), answer
+            try:
+                return decode(self.parse(answer)), answer
+            except LLMKitError as error:
+                raise identified(error, answer) from error.__cause__
 
         value, answer = attempts.run(once)
         return Fetched(value, answer, attempts.made)
@@ -104,6 +114,9 @@ class Engine:
             ConnectionFailedError: It was cut off.
             InvalidResponseError: It is no JSON.
         """
+        kind = answer.headers.get("content-type", "").lower()
+        if "html" in kind:
+            raise wrong_kind("JSON", kind, answer)
         data = answer.whole()
         try:
             value = load_bytes(data)
@@ -147,13 +160,13 @@ class Engine:
             return self._clean(redirect_failure(answer.status, answer.location, answer.headers))
         body = self.key.scrub_bytes(answer.beginning())
         error = status_failure(self.wire, answer.status, answer.headers, body)
-        return self._clean(error.with_details(request_id=request_id(answer.headers)))
+        return self._clean(identified(error, answer))
 
     def _clean(self, error: APIError) -> APIError:
         """`error` without the key, in case the server repeats it."""
         error.args = tuple(self.key.scrub(str(item)) for item in error.args)
         error.headers = type(error.headers)({name: self.key.scrub(value) for name, value in error.headers.items()})  # type: ignore[call-arg]
-        if isinstance(error, AuthenticationError) and self.row.key_variables and not self.key.passed:
+        if isinstance(error, AuthenticationError) and self.key.looked_up:
             error.args = (f"{error.args[0]}; it came from {self.row.key_variables[0]}", *error.args[1:])
         return error
 
@@ -202,6 +215,22 @@ class Fetched(Generic[T]):
     value: T
     answer: Answer
     attempts: int
+
+
+def wrong_kind(expected: str, kind: str, answer: Answer) -> InvalidResponseError:
+    """The error for an answer that is a page, mostly of a proxy or a portal."""
+    start = answer.beginning(BODY_SHOWN).decode("utf-8", "replace")
+    return InvalidResponseError(f"expected {expected}, got {kind}: is base_url that of the API?", path="$", body=start)
+
+
+E = TypeVar("E", bound=LLMKitError)
+
+
+def identified(error: E, answer: Answer) -> E:
+    """`error` with the id of the exchange: the header's, which is the provider's own, else the one in the body."""
+    if (found := request_id(answer.headers)) is not None:
+        error.request_id = found
+    return error
 
 
 def request_id(headers: Mapping[str, str]) -> str | None:

@@ -36,6 +36,7 @@ _ADVICE: dict[type[APIError], str] = {
     ServerError: "the provider failed: try again later",
 }
 _SHOWN = 500  # characters of the provider's words in the first line
+_CODE_SHOWN = 60  # and of its code
 
 
 def status_failure(wire: Wire, status: int, headers: Mapping[str, str], body: bytes) -> APIError:
@@ -81,12 +82,14 @@ def redirect_failure(status: int, location: str | None, headers: Mapping[str, st
 def _error(cls: type[APIError], status: int, details: ErrorDetails, headers: Mapping[str, str], body: Any) -> APIError:
     words = " ".join(details.message.split())
     words = words if len(words) <= _SHOWN else words[: _SHOWN - 3] + "..."
-    kind = f" {details.code}" if details.code and details.code != str(status) else ""
+    code = " ".join((details.code or "").split())[:_CODE_SHOWN]
+    kind = f" {code}" if code and code != str(status) else ""
     advice = next((text for known, text in _ADVICE.items() if issubclass(cls, known)), "")
     text = f"{status}{kind}: {words or 'no explanation was given'}" + (f" ({advice})" if advice else "")
     error = cls(text, status=status, code=details.code, headers=headers, body=body)
     error.retry_after = retry_after(headers) or details.retry_after
-    error.request_id = details.request_id
+    if details.request_id is not None:  # else the headers have the word
+        error.request_id = details.request_id
     return error
 
 

@@ -128,9 +128,9 @@ class SSEDecoder:
         if not self._begun:
             self._begun = True
             line = line.removeprefix(_BOM)
-        name, colon, value = line.partition(b":")
-        if not colon or name not in (b"data", b"event"):
-            return  # a comment, `id`, `retry`, a name without a value, or one that the standard does not know
+        name, _, value = line.partition(b":")  # without a colon the value is empty
+        if name not in (b"data", b"event"):
+            return  # a comment, `id`, `retry`, or one that the standard does not know
         try:
             text = value.removeprefix(b" ").decode()
         except UnicodeDecodeError:

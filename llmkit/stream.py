@@ -9,7 +9,7 @@ from typing import Any, Generic, Self, cast
 
 from llmkit.accumulate import Accumulator
 from llmkit.deadlines import Deadlines
-from llmkit.engine import Engine
+from llmkit.engine import Engine, identified, wrong_kind
 from llmkit.errors import (
     ConnectionFailedError,
     DeadlineError,
@@ -20,13 +20,13 @@ from llmkit.errors import (
     StreamError,
 )
 from llmkit.events import Event, TextDelta, ThinkingDelta, ToolCallDelta
-from llmkit.exchange import Exchange
 from llmkit.json_codec import dump_bytes
 from llmkit.messages import Text, Thinking, ToolCall
 from llmkit.response import FinishReason, Response, T_co
 from llmkit.retry import Attempts
 from llmkit.sse import ServerSentEvent, SSEDecoder
 from llmkit.transport import Answer
+from llmkit.transport.exchange import Exchange
 from llmkit.wire.base import Decoded, ErrorEvent, StreamDecoder
 
 UNFINISHED = FinishReason("unfinished")
@@ -65,7 +65,7 @@ class Reader:
         except LLMKitError as error:
             failed = error
         self.answer.close()
-        raise failed.with_details(partial=self.partial())
+        raise identified(failed, self.answer).with_details(partial=self.partial())
 
     def to_end(self) -> Self:
         """Read the whole answer, and let its connection be used again.
@@ -92,7 +92,7 @@ class Reader:
             if "json" in kind:
                 return self._whole_body()
             if "html" in kind:
-                raise _no_stream(kind, self.answer)
+                raise wrong_kind("a stream of events", kind, self.answer)
             self._pieces = self.answer.pieces()
         piece = next(self._pieces, None)
         if piece is None:
@@ -153,13 +153,6 @@ class Reader:
         lost = IncompleteStreamError(f"the connection was lost before the answer was whole: {error}")
         lost.__cause__ = error.__cause__
         return lost
-
-
-def _no_stream(kind: str, answer: Answer) -> InvalidResponseError:
-    start = answer.beginning(1024).decode("utf-8", "replace")
-    return InvalidResponseError(
-        f"expected a stream of events, got {kind}: is base_url that of the API?", path="$", body=start
-    )
 
 
 class Stream(Generic[T_co]):
@@ -324,8 +317,13 @@ class Stream(Generic[T_co]):
     def _settle(self) -> None:
         """The answer is whole: read to the body's end, within bounds, so that the connection can be used again."""
         reader = self._reader
-        if reader is not None and reader.exchange.ours:
+        if reader is None or self._reading or not reader.exchange.ours:
+            return
+        self._reading = True
+        try:
             reader.answer.drain()
+        finally:
+            self._reading = False
 
     def _closed_error(self) -> StreamError:
         if self._reader is not None and not self._reader.exchange.ours:

@@ -141,7 +141,7 @@ _UNITS: Final[Mapping[str, tuple[Any, str]]] = {
 
 def citation(raw: dict[str, Any]) -> Citation:
     """A source, whichever of the five kinds it is."""
-    unit, key = _UNITS.get(raw.get("type", ""), (None, ""))
+    unit, key = _UNITS.get(text_or(raw.get("type"), ""), (None, ""))
     start, end = raw.get(f"start_{key}"), raw.get(f"end_{key}")
     which = raw.get("document_index", raw.get("search_result_index"))
     return Citation(

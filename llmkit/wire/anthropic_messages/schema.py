@@ -173,6 +173,8 @@ PASSED_THROUGH: Final = frozenset(
         "text_editor_code_execution_tool_result",
         "tool_search_tool_result",
         "tool_reference",
+        "tool_addition",
+        "tool_removal",
         "container_upload",
         "mid_conv_system",
         "search_result",
@@ -327,6 +329,13 @@ class ModelPage(TypedDict, total=False):
     has_more: bool
     first_id: str | None
     last_id: str | None
+
+
+class TokenCount(TypedDict, total=False):
+    """How many tokens a request has."""
+
+    input_tokens: int
+    context_management: dict[str, Any] | None
 
 
 class CustomTool(Cacheable):

@@ -18,7 +18,7 @@ from llmkit.sse import ServerSentEvent
 from llmkit.wire.anthropic_messages.decode import decode_block, finish_reason, usage
 from llmkit.wire.base import ErrorEvent
 from llmkit.wire.quirks import AnthropicMessagesQuirks
-from llmkit.wire.reading import expect, text_or
+from llmkit.wire.reading import expect, object_or_empty, text_or
 
 _NOTHING: Final[Sequence[Event]] = ()
 
@@ -104,7 +104,8 @@ class StreamDecoder:
         data = loads(event.data, "an event of the stream")
         if data.__class__ is not dict:
             expect(data, dict, "$")
-        handler = self._handlers.get(data.get("type", event.event))
+        kind = data.get("type")
+        handler = self._handlers.get(kind if kind.__class__ is str else event.event)
         return None if handler is None else handler(data)
 
     def usage(self) -> Usage:
@@ -139,16 +140,20 @@ class StreamDecoder:
         self._calls += skeleton.get("type") == "tool_use"
         self._open[index] = block
         self._order.append(block)
+        if skeleton.get("type") == "fallback":  # another model goes on; of a whole body it is the one named at the top
+            self.envelope["model"] = text_or(object_or_empty(skeleton.get("to")).get("model"), self.model)
         return [*events, *_first_events(block)]
 
     def _delta(self, data: dict[str, Any]) -> Sequence[Event]:
-        block = self._open.get(data.get("index", -1))
+        index = data.get("index")
+        block = self._open.get(index) if index.__class__ is int else None
         delta = data.get("delta")
         if block is None or not isinstance(delta, dict):
             raise InvalidResponseError(
                 "invalid answer: a delta of a block that has not begun @ $.index", path="$.index", body=str(data)[:1024]
             )
-        handler = _DELTAS.get(delta.get("type"))
+        kind = delta.get("type")
+        handler = _DELTAS.get(kind) if kind.__class__ is str else None
         if handler is None:
             # Deltas that this version does not know set fields of their block, as `compaction_delta` does.
             block.data |= {key: value for key, value in delta.items() if key != "type"}
@@ -204,8 +209,9 @@ def _json_or_text(text: str) -> Any:
 def _first_events(block: _Block) -> Sequence[Event]:
     """What a block says with its beginning."""
     match block.data:
-        case {"type": "tool_use", "id": str(id_), "name": str(name)}:
-            return (ToolCallDelta(block.call, id_, name, ""),)
+        case {"type": "tool_use"}:
+            id_ = expect(block.data.get("id"), str, f"{block.path}.id")
+            return (ToolCallDelta(block.call, id_, expect(block.data.get("name"), str, f"{block.path}.name"), ""),)
         case {"type": "text", "text": str(text)} if text:
             return (TextDelta(text),)
         case {"type": "thinking", "thinking": str(text)} if text:
@@ -244,7 +250,7 @@ def _signature_delta(block: _Block, delta: Mapping[str, Any]) -> Sequence[Event]
 def _citations_delta(block: _Block, delta: Mapping[str, Any]) -> Sequence[Event]:
     found = expect(delta.get("citation"), dict, "$.delta.citation")
     # A new list: the skeleton's belongs to the event.
-    block.data["citations"] = [*(block.data.get("citations") or ()), found]
+    block.data["citations"] = [*expect(block.data.get("citations") or [], list, f"{block.path}.citations"), found]
     return _NOTHING
 
 
