@@ -4,11 +4,14 @@ Source: https://www.rfc-editor.org/rfc/rfc8259
 """
 
 import json
-from collections.abc import Mapping, Sequence
 from math import isfinite
-from typing import Any, NoReturn
+from types import NoneType
+from typing import Any, Final, NoReturn
 
 from llmkit.errors import BODY_SHOWN, ConfigurationError, InvalidResponseError
+
+
+DEEPEST: Final = 100  # levels to which what cannot be written is looked for: a cycle has no end
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -87,18 +90,21 @@ def to_utf8(text: str) -> bytes:
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
 
 
-def _fault(value: object, path: str, depth: int = 0) -> str | None:
-    """The path of the first thing in `value` that is not JSON."""
-    if value is None or isinstance(value, (str, bool, int)):
-        return None
-    if isinstance(value, float):
-        return None if isfinite(value) else path
-    if depth > 500:  # noqa: PLR2004 - a cycle, or as good as one
-        return path
-    if isinstance(value, Mapping):
-        items = ((f"{path}.{key}", item) if isinstance(key, str) else (path, key) for key, item in value.items())
-    elif isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
-        items = ((f"{path}[{index}]", item) for index, item in enumerate(value))
-    else:
-        return path
-    return next((found for where, item in items if (found := _fault(item, where, depth + 1))), None)
+def _fault(value: object, path: str) -> str | None:
+    """The path of something in `value` that is not JSON; None where that is its depth."""
+    rest = [(value, path, 0)]
+    while rest:
+        found, where, depth = rest.pop()
+        if isinstance(found, float) and not isfinite(found):
+            return where
+        if depth > DEEPEST or found is None or isinstance(found, (str, int, float)):
+            continue
+        if isinstance(found, dict):
+            if not all(isinstance(key, (str, int, float, NoneType)) for key in found):
+                return where
+            rest += [(item, f"{where}.{key}", depth + 1) for key, item in found.items()]
+        elif isinstance(found, (list, tuple)):
+            rest += [(item, f"{where}[{index}]", depth + 1) for index, item in enumerate(found)]
+        else:
+            return where
+    return None
