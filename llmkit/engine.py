@@ -157,7 +157,7 @@ class Engine:
     def _refusal(self, answer: Answer) -> APIError:
         if 300 <= answer.status <= 399:  # noqa: PLR2004
             answer.beginning()
-            return self._clean(redirect_failure(answer.status, answer.location, answer.headers))
+            return self._clean(identified(redirect_failure(answer.status, answer.location, answer.headers), answer))
         body = self.key.scrub_bytes(answer.beginning())
         error = status_failure(self.wire, answer.status, answer.headers, body)
         return self._clean(identified(error, answer))

@@ -202,6 +202,7 @@ def test_a_budget_that_each_event_renews(transport):
         answer = transport.send(Outgoing("POST", server.url, {}, b"{}", stream=True), exchange)
         for _ in answer.pieces():
             exchange.allow(500_000)
+        transport.close()  # the server closes this connection at some time, or has
         answer = post(transport, server.url, stream=True)
         answer.renew()
 
