@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo test check lint types docs bench clean
+.PHONY: demo test check lint types docs clean
 
 demo: .venv/installed
 	$(BIN)/llmkit demo
