@@ -14,9 +14,9 @@ PACKAGE = Path(llmkit.__file__).parent
 # Rooms from the ground up; a room may import what stands before it, and what stands beside it.
 FLOORS = (
     "errors",
-    "deadlines media_types sniffing png fetching sources media",
+    "deadlines media",
     "messages tools checks request response events",
-    "json_codec sse accumulate dict_parts history resolve",
+    "json_codec sse accumulate history resolve",
     "wire",
     "provider rows addresses credentials transport retry provider_errors",
     "engine stream client",
@@ -28,11 +28,10 @@ FILES = sorted(path for path in PACKAGE.rglob("*.py"))
 EXCEPTIONS = {
     ("errors", "messages"),  # types only
     ("errors", "response"),  # types only
-    ("media_types", "sniffing"),
 }
 DOORS = {
-    "requests": {"transport", "media", "testing"},  # of testing, a dict that ignores case
-    "urllib3": {"transport", "media"},
+    "requests": {"transport", "testing"},  # of testing, a dict that ignores case
+    "urllib3": {"transport"},
     "tenacity": {"retry"},
 }
 NEVER = {

@@ -27,8 +27,8 @@ from llmkit import (
     Usage,
     UserMessage,
 )
-from llmkit.messages import Citation
 from llmkit.media.png import encode as png
+from llmkit.messages import Citation
 from llmkit.testing import FakeServer, Reply, by_characters, by_words, unsplit
 from llmkit.testing.anthropic_messages import events, whole
 from llmkit.testing.anthropic_messages.host import check

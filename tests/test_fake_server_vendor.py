@@ -19,8 +19,8 @@ from llmkit import (
     ToolCall,
     Usage,
 )
-from llmkit.messages import Citation
 from llmkit.media.png import encode as png
+from llmkit.messages import Citation
 from llmkit.testing import FakeServer, Reply
 
 anthropic = pytest.importorskip("anthropic")

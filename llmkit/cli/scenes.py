@@ -10,8 +10,8 @@ from attrs import frozen
 from llmkit.client import Client
 from llmkit.errors import IncompleteStreamError
 from llmkit.media import Image
-from llmkit.messages import ToolCall, UserMessage
 from llmkit.media.png import encode
+from llmkit.messages import ToolCall, UserMessage
 from llmkit.response import Usage
 from llmkit.testing import FakeServer, RecordedRequest
 from llmkit.tools import Tool

@@ -304,6 +304,7 @@ def _read_pil(image: Any, kind: Kind | None) -> Read:
 
 
 _PNG_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16"})
+_FOR_PNG = {"La": "LA", "PA": "RGBA", "RGBa": "RGBA"}
 
 
 def _for_png(image: Any) -> Any:
@@ -314,8 +315,8 @@ def _for_png(image: Any) -> Any:
         _, highest = image.getextrema()
         return (image.point(lambda value: value * 255 + 0.5) if highest <= 1 else image).convert("L")
     if image.mode.startswith("I"):
-        return image.convert("I")
-    return image.convert("RGBA" if image.mode in ("PA", "La", "RGBa") else "RGB")
+        return image.convert("I").convert("I;16")  # which cuts off what does not fit
+    return image.convert(_FOR_PNG.get(image.mode, "RGB"))
 
 
 def _is_array(thing: object) -> bool:

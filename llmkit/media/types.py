@@ -219,9 +219,7 @@ _TEXT_NAMES = frozenset(
     f"application/{name}"
     for name in ("json", "x-ndjson", "xml", "yaml", "x-yaml", "toml", "x-tex", "sql", "javascript", "x-sh", "x-python")
 ) | {"message/rfc822", "image/svg+xml"}
-_MARKED_DOCUMENTS = frozenset(
-    f"application/{name}" for name in ("pdf", "zip", "epub+zip", "x-ole-storage")
-)
+_MARKED_DOCUMENTS = frozenset(f"application/{name}" for name in ("pdf", "zip", "epub+zip", "x-ole-storage"))
 _NEVER_TEXT = (*_MARKED_DOCUMENTS, "application/msword", "application/vnd.ms-powerpoint", _OOXML, _ODF)
 _ZIPPED = (_OOXML, _ODF, "application/epub+zip")
 _TYPE = r"(?as)\s*([\w!#$&^.+-]{1,127})/([\w!#$&^.+-]{1,127})\s*(?:;(.*))?"

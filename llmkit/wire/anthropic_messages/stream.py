@@ -110,7 +110,7 @@ class StreamDecoder:
 
     def usage(self) -> Usage:
         """What was billed, as far as it is known."""
-        return usage(self._usage or None)
+        return usage(dict(self._usage) or None)
 
     def close(self) -> tuple[Sequence[Event], FinishReason, Usage]:
         """The parts not handed out yet, why it ended and what was billed.
