@@ -34,7 +34,7 @@ class MediaFields(TypedDict, total=False):
     citations: bool
 
 
-def _as_bytes(value: object) -> Any:
+def _as_bytes(value: bytes | bytearray | memoryview | None) -> bytes | None:
     return bytes(value) if isinstance(value, (bytearray, memoryview)) else value
 
 
