@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 from llmkit.errors import ConfigurationError, MissingAuthError
 from llmkit.provider import Provider
 
-
 SHORTEST_SECRET: Final = 4  # characters
 
 

@@ -10,7 +10,6 @@ from typing import Any, Final, NoReturn
 
 from llmkit.errors import BODY_SHOWN, ConfigurationError, InvalidResponseError
 
-
 DEEPEST: Final = 100  # levels to which what cannot be written is looked for: a cycle has no end
 
 

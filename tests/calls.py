@@ -9,9 +9,9 @@ import pytest
 import sockets
 from sockets import PATIENCE
 
-from llmkit.transport.answer import Answer
 from llmkit.deadlines import Deadlines
 from llmkit.transport import Exchange, Outgoing, Transport
+from llmkit.transport.answer import Answer
 
 KEY = "sk-secret-0123456789"
 

@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 import sockets
-from sockets import CHUNKED, PATIENCE, UNTIL_CLOSED, Server, chunk, reply
+from sockets import CHUNKED, PATIENCE, UNTIL_CLOSED, Server, chunk
 
 from llmkit.deadlines import Deadlines, Timeout
 from llmkit.errors import DeadlineError, StreamClosedError

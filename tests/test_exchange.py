@@ -7,9 +7,9 @@ import socket
 
 import pytest
 
-from llmkit.transport.connections import Plain, Reader, current, watched
 from llmkit.deadlines import Deadlines
 from llmkit.errors import ConnectionFailedError, StreamClosedError
+from llmkit.transport.connections import Plain, Reader, current, watched
 from llmkit.transport.exchange import Exchange, OverError
 from llmkit.transport.failures import failure
 
