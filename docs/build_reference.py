@@ -28,8 +28,13 @@ GROUPS = {
 }  # fmt: skip
 ALIASES = ("Message", "Part", "Media", "Event", "Prompt", "Options")
 SECTIONS = re.compile(r"^(Attributes|Args|Returns|Raises|Example|Yields):\s*$", re.MULTILINE)
-MADE_INSIDE = ("Stream",)  # nobody else calls their constructor
+OPENING = (
+    "Made from the docstrings by `make docs`. All names are importable from `llmkit`, those of the last section from "
+    "`llmkit.testing`."
+)
+MADE_INSIDE = ("Stream", "RecordedRequest")  # nobody else calls their constructor
 WIDEST = 90  # characters of a signature in one line
+INTERNAL = ("FakeServer.number", "FakeServer.next_reply")  # what the wires ask a server for
 ITEM = re.compile(r"^    (\*{0,2}\w[\w, ]*): ", re.MULTILINE)
 
 
@@ -44,7 +49,7 @@ def main() -> None:
 
 def lines() -> list[str]:
     """The page."""
-    found = ["# Reference", "", "Made from the docstrings by `make docs`. All names are importable from `llmkit`.", ""]
+    found = ["# Reference", "", OPENING, ""]
     for title, names in GROUPS.items():
         found += [f"## {title}", ""]
         for name in names:
@@ -58,8 +63,10 @@ def lines() -> list[str]:
     found += ["## Rows", "", *rows()]
     found += ["## `llmkit.testing`", "", *docstring(testing.__doc__ or "")]
     for name in testing.__all__:
-        if inspect.isclass(getattr(testing, name)):
+        if callable(getattr(testing, name)):
             found += described(name, getattr(testing, name))
+    found += ["### `FAULTS`", "", "What `FakeServer.fault` can do:", ""]
+    found += [*(f"- `{name}`: {meaning}" for name, meaning in testing.FAULTS.items()), ""]
     found += [
         "## For annotations",
         "",
@@ -77,6 +84,8 @@ def described(name: str, thing: Any, *, members: bool = True) -> list[str]:
     found += docstring(inspect.getdoc(thing) or "")
     if inspect.isclass(thing) and members:
         for member, value in public_members(thing):
+            if f"{name}.{member}" in INTERNAL:
+                continue
             found += [f"#### `{name}.{member}`", ""]
             function = value.__func__ if isinstance(value, (classmethod, staticmethod)) else value
             if inspect.isfunction(function):
@@ -100,7 +109,7 @@ def public_members(cls: type) -> list[tuple[str, Any]]:
 
 
 def signature(thing: Any) -> str | None:
-    """Names and defaults, one a line where they are many; None for what is made by llmkit alone."""
+    """Names, types and defaults, one a line where they are many; None for an exception."""
     if inspect.isclass(thing) and issubclass(thing, Exception):
         return None
     found = inspect.signature(thing)
@@ -112,15 +121,38 @@ def signature(thing: Any) -> str | None:
         if parameter.kind is parameter.KEYWORD_ONLY and not star:
             shown.append("*")
             star = True
-        default = "" if parameter.default is parameter.empty else f"={default_of(parameter.default)}"
         prefix = {parameter.VAR_KEYWORD: "**", parameter.VAR_POSITIONAL: "*"}.get(parameter.kind, "")
-        shown.append(f"{prefix}{parameter.name}{default}")
-    one = f"({', '.join(shown)})"
-    return (
-        one
-        if len(one) <= WIDEST
-        else "(\n" + textwrap.fill(", ".join(shown), 96, initial_indent="    ", subsequent_indent="    ") + "\n)"
-    )
+        shown.append(f"{prefix}{parameter.name}{annotated(parameter)}")
+    result = "" if inspect.isclass(thing) else returned(found.return_annotation)
+    one = f"({', '.join(shown)}){result}"
+    return one if len(one) <= WIDEST else "(\n" + "".join(f"    {item},\n" for item in shown) + f"){result}"
+
+
+def annotated(parameter: inspect.Parameter) -> str:
+    """Its type and its default."""
+    kind = "" if parameter.annotation is parameter.empty else f": {type_of(parameter.annotation)}"
+    if parameter.default is parameter.empty:
+        return kind
+    default = default_of(parameter.default)
+    return f"{kind} = {default}" if kind else f"={default}"
+
+
+def returned(annotation: Any) -> str:
+    """What a function returns."""
+    return "" if annotation is inspect.Signature.empty else f" -> {type_of(annotation)}"
+
+
+MODULES = re.compile(r"\b(?:llmkit|typing|collections\.abc|datetime|decimal|requests|types)(?:\.[a-z_]\w*)*\.(?=[A-Z])")
+FORWARD = re.compile(r"ForwardRef\('([^']*)'[^)]*\)")
+
+
+def type_of(annotation: Any) -> str:
+    """A type as one would write it: without modules, and unions by their name."""
+    text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
+    text = FORWARD.sub(r"\1", MODULES.sub("", text))
+    for name in ("Event", "Part", "Message", "Media"):
+        text = text.replace(MODULES.sub("", str(getattr(llmkit, name))), name)
+    return text
 
 
 def default_of(value: Any) -> str:
@@ -150,7 +182,8 @@ def block(text: str) -> str:
     def fenced(found: re.Match[str]) -> str:
         return f":\n\n```text\n{textwrap.dedent(found[1]).rstrip()}\n```\n\n"
 
-    return INDENTED.sub(fenced, text.strip() + "\n").replace("\n:\n", "\n").strip()
+    found = INDENTED.sub(fenced, text.strip() + "\n").replace("\n:\n", "\n").strip()
+    return found.removeprefix(":").strip()
 
 
 def section(body: str) -> str:

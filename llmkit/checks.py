@@ -135,7 +135,7 @@ def tool_list(name: str, value: Any) -> tuple[Tool | ServerTool, ...]:
     seen: set[str] = set()
     for index, tool in enumerate(value):
         if not isinstance(tool, (Tool, ServerTool)):
-            raise wrong(f"{name}[{index}]", "a Tool or a ServerTool", tool)
+            raise wrong(f"{name}[{index}]", "a Tool(name, description, parameters) or a ServerTool({…})", tool)
         if tool.name in seen:
             raise ConfigurationError(f"{name}[{index}]: a second tool named {tool.name!r}")
         seen |= {tool.name} - {""}

@@ -59,7 +59,7 @@ class Client:
     A pickle of it holds an `api_key` that was passed, never one that was looked up, and no open connections.
 
     Args:
-        provider: The name of a row of `llmkit.providers()`, ``name:model``, or a `Provider`.
+        provider: The name of one of `llmkit.providers()`, ``name:model``, or a `Provider`.
         model: For calls that name none.
         api_key: The key, or a function that returns it, which is asked again when the host refuses the key.
             Else the row's environment variable, which is sent to the row's own host or to loopback only.
@@ -77,7 +77,7 @@ class Client:
             ``warn``: it is left out with an `UnsupportedWarning`.
 
     Raises:
-        UnknownProviderError: No row has that name.
+        UnknownProviderError: No provider has that name.
         MissingAuthError: There is no key.
         ConfigurationError: Another argument is wrong; the message begins with its name.
     """
@@ -197,6 +197,7 @@ class Client:
             ConfigurationError: Before anything is sent: an argument is wrong.
             APIError: The provider said no.
             ConnectionFailedError: Nothing usable came back.
+            IncompleteStreamError: A long answer, which is streamed internally, was cut off.
             InvalidResponseError: What came is no answer.
         """
         request = self._resolve(prompt, options)
@@ -305,9 +306,8 @@ class Client:
         """What `Wire.encode` calls with what it cannot express."""
         text = f"{path}: {why}"
         if self._settings.unsupported == "error":
-            raise UnsupportedOptionError(
-                f'{text}; leave it out, or pass unsupported="warn" to have it left out', path=path
-            )
+            hint = 'leave it out, or have it left out by Client(…, unsupported="warn")'
+            raise UnsupportedOptionError(f"{text}; {hint}", path=path)
         warnings.warn(f"{text}; it was left out", UnsupportedWarning, stacklevel=_outside())
 
     def _fetch(

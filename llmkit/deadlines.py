@@ -19,7 +19,7 @@ LONGEST = 2_000_000.0  # seconds that every platform's poll() takes; 23 days
 
 _MEANING: dict[DeadlineName, str] = {
     "connect": "no connection within {} s ({}): check the address, the network and the proxy, or allow more time",
-    "first": "nothing usable came for {} s ({}): allow more time, or stream the answer",
+    "first": "nothing usable came for {} s ({}): allow more time, or ask for less",
     "idle": "no byte for {} s ({}): the provider or the network is stalled; try again, or allow more time",
     "total": "the answer was not there after {} s ({}): allow more time, or ask for less",
 }

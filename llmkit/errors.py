@@ -208,13 +208,18 @@ class DeadlineError(ConnectionFailedError, TimeoutError):
 
 
 class StreamError(LLMKitError):
-    """The root of what can happen only to a stream."""
+    """The root of what happens to streams; also from `Client.complete`, which streams long answers internally."""
 
 
 class IncompleteStreamError(StreamError):
-    """The answer ended, or the connection was lost, before the wire's terminal signal."""
+    """The answer ended, or the connection was lost, before the wire's terminal signal.
+
+    Attributes:
+        partial: What had been received; always there on what a call raises.
+    """
 
     retryable = True
+    partial: "Response[Any]"
 
 
 class StreamClosedError(StreamError):
@@ -234,7 +239,7 @@ class InvalidResponseError(LLMKitError):
 
 
 class OutputError(LLMKitError):
-    """The whole answer does not fit `output_type`.
+    """The whole answer does not fit `output_type`. Reserved: nothing raises it yet.
 
     Attributes:
         path: Where it does not fit.
@@ -248,11 +253,11 @@ class OutputError(LLMKitError):
 
 
 class ToolLoopError(LLMKitError):
-    """A chat made more rounds of tool calls than `max_rounds`."""
+    """A chat made more rounds of tool calls than `max_rounds`. Reserved: nothing raises it yet."""
 
 
 class BudgetExceededError(LLMKitError):
-    """A run cost more than `max_cost`."""
+    """A run cost more than `max_cost`. Reserved: nothing raises it yet."""
 
 
 class UnsupportedWarning(UserWarning):

@@ -6,7 +6,7 @@ checked when it is made.
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Final, Literal, TypeAlias
 
 from attrs import field, frozen
 
@@ -187,7 +187,7 @@ Part: TypeAlias = Text | Image | Audio | Video | Document | Thinking | ToolCall 
 Content: TypeAlias = str | Part | Sequence[str | Part]
 """What messages are made from."""
 
-_PARTS = (Text, Image, Audio, Video, Document, Thinking, ToolCall, ToolResult, Refusal, Opaque)
+PARTS: Final = (Text, Image, Audio, Video, Document, Thinking, ToolCall, ToolResult, Refusal, Opaque)
 _MEDIA = (Image, Audio, Video, Document)
 
 
@@ -199,7 +199,7 @@ def parts(value: object, where: str = "content") -> tuple[Part, ...]:
     """
     if isinstance(value, str):
         return (Text(value),)
-    if isinstance(value, _PARTS):
+    if isinstance(value, PARTS):
         return (value,)
     if not isinstance(value, Iterable) or isinstance(value, (bytes, bytearray, Mapping)):
         raise ConfigurationError(f"{where}: expected text, a part or a sequence of both, got {type(value).__name__}")
@@ -209,9 +209,11 @@ def parts(value: object, where: str = "content") -> tuple[Part, ...]:
 def _part(value: object, where: str) -> Part:
     if isinstance(value, str):
         return Text(value)
-    if isinstance(value, _PARTS):
+    if isinstance(value, PARTS):
         return value
-    raise ConfigurationError(f"{where}: expected text or a part, got {type(value).__name__}")
+    cls = type(value)
+    known = cls.__name__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
+    raise ConfigurationError(f"{where}: expected text or a part, got {known}; for media, wrap it: Image.of(…)")
 
 
 def _holding(value: object, allowed: tuple[type, ...], name: str, holder: str) -> tuple[Part, ...]:
@@ -223,9 +225,9 @@ def _holding(value: object, allowed: tuple[type, ...], name: str, holder: str) -
 
 
 def _result_parts(value: object) -> tuple[Part, ...]:
-    if isinstance(value, (str, *_PARTS)):
+    if isinstance(value, (str, *PARTS)):
         return parts(value)
-    if isinstance(value, Sequence) and value and all(isinstance(item, _PARTS) for item in value):
+    if isinstance(value, Sequence) and value and all(isinstance(item, PARTS) for item in value):
         return parts(value)
     try:
         return (Text(json.dumps(value, ensure_ascii=False, allow_nan=False)),)

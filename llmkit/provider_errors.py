@@ -29,7 +29,7 @@ _ADVICE: dict[type[APIError], str] = {
     AuthenticationError: "check the API key",
     PaymentRequiredError: "check the account's billing",
     PermissionDeniedError: "the key may not do this: check its account's rights",
-    NotFoundError: "check the model's name and base_url",
+    NotFoundError: "check the model's name, and that base_url ends before the endpoint's path",
     RequestTooLargeError: "send less, or smaller media",
     QuotaExceededError: "waiting will not help: check the account's quota and billing",
     RateLimitError: "ask less often",

@@ -60,7 +60,6 @@ class Options(TypedDict, total=False):
     presence_penalty: float | None
     logprobs: int | None
     reasoning: ReasoningLevel | int | None
-    output_retries: int | None
     cache: CacheTime | None
     metadata: Mapping[str, str] | None
     service_tier: str | None
@@ -112,8 +111,6 @@ OPTIONS: dict[str, Option] = {
     "logprobs": Option(integer(0, 100), "int ≥ 0", "Alternatives per token, with their log probabilities.", 5, "none"),
     "reasoning": Option(reasoning(_LEVELS), "level or int ≥ 1", "How much is thought first: a level, or a budget of tokens.",
                         "medium"),
-    "output_retries": Option(integer(0, 100), "int ≥ 0", "How often an answer that does not fit `output_type` is asked again.",
-                             1, "0"),
     "cache": Option(caching, '"5m" or "1h"', "Asks the provider to cache the conversation up to its end.", "5m", "none"),
     "metadata": Option(strings, "mapping of str to str", "Passed to the provider with the request.", {"user_id": "u1"}, "none"),
     "service_tier": Option(string, "str", "The provider's word for how the request is served and billed.", "auto"),
@@ -144,9 +141,31 @@ def checked(options: Mapping[str, Any]) -> dict[str, Any]:
 def _unknown(name: str) -> str:
     from difflib import get_close_matches  # noqa: PLC0415 - only needed to fail
 
-    near = get_close_matches(name, OPTIONS, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else "; what a provider alone knows goes into extra_body"
-    return f"{name}: no such option{hint}"
+    if name in _ELSEWHERE:
+        hint = _ELSEWHERE[name]
+    elif near := get_close_matches(name, OPTIONS, n=1):
+        hint = f"did you mean {near[0]!r}?"
+    else:
+        hint = "what a provider alone knows goes into extra_body"
+    return f"{name}: no such option; {hint}"
+
+
+# What people know from elsewhere, and where it is here.
+_ELSEWHERE = {
+    "stream": "use Client.stream",
+    "messages": "pass them as the prompt",
+    "max_retries": "it belongs to Client, or to with_options",
+    "headers": "for one call it is extra_headers",
+    "unsupported": "it belongs to Client, or to with_options",
+    "stop_sequences": "it is stop",
+    "max_completion_tokens": "it is max_tokens",
+    "max_output_tokens": "it is max_tokens",
+    "thinking": "it is reasoning, or a field of extra_body",
+    "reasoning_effort": "it is reasoning",
+    "images": "it is media",
+    "output_type": "it is not in this version; see docs/tutorial.md for answers in a schema",
+    "response_format": "see docs/tutorial.md for answers in a schema",
+}
 
 
 @frozen(init=False)
@@ -204,7 +223,6 @@ class ResolvedRequest:
     presence_penalty: float | None = None
     logprobs: int | None = None
     reasoning: ReasoningLevel | int | None = None
-    output_retries: int = 0
     cache: CacheTime | None = None
     metadata: Mapping[str, str] | None = None
     service_tier: str | None = None

@@ -8,6 +8,7 @@ from attrs import evolve
 from llmkit.checks import wrong
 from llmkit.errors import ConfigurationError
 from llmkit.messages import (
+    PARTS,
     AssistantMessage,
     Media,
     Message,
@@ -20,6 +21,7 @@ from llmkit.messages import (
     UserMessage,
 )
 from llmkit.request import Request, ResolvedRequest, checked
+from llmkit.response import Response
 
 _MESSAGES = (SystemMessage, UserMessage, AssistantMessage)
 _NOT_FIELDS = ("system", "media", "model")
@@ -72,12 +74,22 @@ def conversation(prompt: object) -> list[Message]:
     if isinstance(prompt, Mapping):
         prompt = [prompt]
     if not isinstance(prompt, Sequence) or isinstance(prompt, (bytes, bytearray)):
-        raise wrong("prompt", "text, a message or a sequence of messages", prompt)
+        hint = " (a part goes into UserMessage([…]) or media=)" if isinstance(prompt, PARTS) else ""
+        raise wrong("prompt", f"text, a message or a sequence of messages{hint}", prompt)
+    for index, item in enumerate(prompt):
+        if not isinstance(item, (*_MESSAGES, Mapping)):
+            raise wrong(f"prompt[{index}]", f"a message or a dict{_hint(item)}", item)
     if all(isinstance(item, _MESSAGES) for item in prompt):
         return [*prompt]
     from llmkit.history import typed  # noqa: PLC0415 - only for dicts
 
     return typed(prompt)
+
+
+def _hint(item: object) -> str:
+    if isinstance(item, Response):
+        return " (pass response.message)"
+    return " (text and parts of one message go into UserMessage([…]))" if isinstance(item, (str, *PARTS)) else ""
 
 
 def _leading(messages: Sequence[Message]) -> int:

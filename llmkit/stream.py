@@ -328,4 +328,4 @@ class Stream(Generic[T_co]):
     def _closed_error(self) -> StreamError:
         if self._reader is not None and not self._reader.exchange.ours:
             return StreamError("the stream belongs to the process that opened it, and this is a fork of it")
-        return StreamClosedError("the stream was closed before its end")
+        return StreamClosedError("the stream was closed before its end: read it inside `with`, or collect() it there")

@@ -12,10 +12,52 @@ RESERVED_NAMES: Final = ("auto", "required", "none")
 """Words of the option `tool_choice`, which no tool may be named."""
 
 
+# Of an object; what has none of them is mostly the properties themselves, sent without a word and never understood.
+_KEYWORDS: Final = frozenset(
+    {
+        "type",
+        "properties",
+        "required",
+        "additionalProperties",
+        "patternProperties",
+        "propertyNames",
+        "minProperties",
+        "maxProperties",
+        "dependentRequired",
+        "dependentSchemas",
+        "unevaluatedProperties",
+        "$ref",
+        "$defs",
+        "definitions",
+        "$schema",
+        "$id",
+        "$comment",
+        "anyOf",
+        "oneOf",
+        "allOf",
+        "not",
+        "if",
+        "then",
+        "else",
+        "enum",
+        "const",
+        "title",
+        "description",
+        "default",
+        "examples",
+    }
+)
+
+
 def _object_schema(value: object) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         raise ConfigurationError(f"Tool.parameters: expected a JSON Schema as a mapping, got {type(value).__name__}")
     schema = dict(value)
+    if schema and not schema.keys() & _KEYWORDS:
+        raise ConfigurationError(
+            f"Tool.parameters: {', '.join(map(repr, list(schema)[:3]))} is no keyword of JSON Schema; "
+            'put the arguments into {"properties": {…}}'
+        )
     if schema.setdefault("type", "object") != "object":
         raise ConfigurationError(f"Tool.parameters.type: expected 'object', got {schema['type']!r}")
     return schema

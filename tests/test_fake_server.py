@@ -315,7 +315,7 @@ def raising(error):
 FUNCTIONS = {
     "raises": (raising(KeyError("city")), ServerError, "KeyError: 'city'"),
     "raises an APIError": (raising(NotFoundError("gone", status=404)), NotFoundError, "gone"),
-    "returns nothing": (lambda request: None, ServerError, "content: expected text"),
+    "returns what is no answer": (lambda request: 3, ServerError, "content: expected text"),
 }
 
 
@@ -325,6 +325,13 @@ def test_function_that_fails_is_told(server, function, cls, message):
     with pytest.raises(cls, match=message) as caught:
         server.client("anthropic").complete("hi")
     assert caught.value.attempts == 1
+
+
+def test_a_function_that_returns_nothing_echoes(server):
+    seen = []
+    server.reply_with(seen.append)
+    assert server.client("anthropic").complete("hi").text == "hi"
+    assert len(seen) == 1
 
 
 def test_reply_with_wants_a_function(server):

@@ -698,3 +698,10 @@ def test_zeros_and_noise_are_quick():
         with pytest.raises(MediaError):
             Image(data)
     assert time.process_time() - start < 1
+
+
+def test_text_that_is_named_like_a_picture(tmp_path):
+    path = tmp_path / "photo.png"
+    path.write_text("version https://git-lfs.example/spec/v1")
+    with pytest.raises(MediaError, match=r"'photo\.png'.* is text, and its name says image/png"):
+        media_of(path)

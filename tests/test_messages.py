@@ -111,7 +111,7 @@ MISPLACED = {
     "nothing": (UserMessage, None, "UserMessage.content: expected text"),
     "bytes": (UserMessage, b"a", "UserMessage.content: expected text"),
     "a dict": (UserMessage, {"a": 1}, "UserMessage.content: expected text"),
-    "a number among parts": (UserMessage, ["a", 3], "UserMessage.content[1]: expected text or a part, got int"),
+    "a number among parts": (UserMessage, ["a", 3], "UserMessage.content[1]: expected text or a part, got int; for"),
     "text that is none": (Text, 3, "Text.text: expected str, got int"),
     "call in a result": (ToolResult, None, "ToolResult.content"),
 }
@@ -189,6 +189,10 @@ TOOLS = {
     "no name": (lambda: Tool(""), "Tool.name"),
     "a name that is none": (lambda: Tool(3), "Tool.name"),
     "no schema": (lambda: Tool("x", "", "y"), "Tool.parameters: expected a JSON Schema"),
+    "properties without a schema": (
+        lambda: Tool("x", "", {"city": {"type": "string"}}),
+        "Tool.parameters: 'city' is no keyword of JSON Schema",
+    ),
     "schema of no object": (lambda: Tool("x", "", {"type": "string"}), "Tool.parameters.type"),
     "server tool that is none": (lambda: ServerTool("web_search"), "ServerTool.data"),
 }

@@ -8,10 +8,12 @@ import pytest
 from llmkit import (
     AssistantMessage,
     ConfigurationError,
+    FinishReason,
     Image,
     MediaError,
     Options,
     Request,
+    Response,
     SystemMessage,
     Text,
     Timeout,
@@ -25,6 +27,7 @@ from llmkit.resolve import resolve
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 16
 LOOK = Tool("look")
+RESPONSE = Response("", "m", "p", AssistantMessage("a"), FinishReason("stop"))
 CALL = ToolCall("t1", "look")
 
 
@@ -76,6 +79,18 @@ BAD = {
         "prompt[1].content[0].call_id",
     ),
     "unknown option": ("hi", {"temprature": 1}, "temprature: no such option; did you mean 'temperature'?"),
+    "option of another library": ("hi", {"stop_sequences": ["a"]}, "stop_sequences: no such option; it is stop"),
+    "text among messages": (["hi"], {}, "prompt[0]: expected a message or a dict (text and parts of one message go"),
+    "a part as prompt": (
+        Image(data=PNG),
+        {},
+        "prompt: expected text, a message or a sequence of messages (a part goes",
+    ),
+    "an answer among messages": (
+        [UserMessage("a"), RESPONSE],
+        {},
+        "prompt[1]: expected a message or a dict (pass resp",
+    ),
     "unknown option like no other": ("hi", {"xyzzy": 1}, "xyzzy: no such option; what a provider alone knows"),
     "negative": ("hi", {"max_tokens": -1}, "max_tokens: expected a whole number"),
     "zero": ("hi", {"max_tokens": 0}, "max_tokens"),

@@ -79,8 +79,10 @@ def _input() -> str:
     """Standard input, if something other than a terminal stands behind it."""
     if sys.stdin is None or sys.stdin.closed or sys.stdin.isatty():
         return ""
+    # Not its text: in some locales Python lets through what is none.
+    binary = getattr(sys.stdin, "buffer", None)
     try:
-        return sys.stdin.read()
+        return sys.stdin.read() if binary is None else binary.read().decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ConfigurationError("standard input is no text; attach files with -a") from None
 

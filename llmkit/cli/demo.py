@@ -2,12 +2,14 @@
 
 import argparse
 import sys
+from pathlib import Path
 from typing import Final
 
 WORD_SECONDS: Final = 0.04
 _INTRODUCTION: Final = """\
-llmkit demo: no key and no network: answers come from a server in this process, scripted.
-What is sent and read is real HTTP, as it would be with a provider. Each piece of code below is what runs.
+llmkit demo: no key and no network: answers come from a server in this process,
+scripted. What is sent and read is real HTTP, as it would be with a provider.
+Each piece of code below is what runs.
 
     from llmkit import Client, Image, IncompleteStreamError, Tool, UserMessage
 
@@ -17,7 +19,7 @@ _GOODBYE: Final = """\
 == With a real key ==
 
     export ANTHROPIC_API_KEY=…
-    llmkit ask "Why is the sky blue?"
+    {command} ask "Why is the sky blue?"
 """
 
 
@@ -43,5 +45,15 @@ def run(_: argparse.Namespace) -> int:
             scene.script(server)
             scene.play(client)
             print()
-    print(_GOODBYE, end="")
+    print(_GOODBYE.format(command=_command()), end="")
     return 0
+
+
+def _command() -> str:
+    """How this command can be called again: by its name where it is found, else as it was."""
+    from shutil import which  # noqa: PLC0415 - only here
+
+    if which("llmkit"):
+        return "llmkit"
+    called = Path(sys.argv[0])
+    return str(called) if called.name == "llmkit" else "python -m llmkit"

@@ -57,7 +57,7 @@ def _stream(client: Client) -> None:
 
 
 def _picture(client: Client) -> None:
-    picture = Image.of(small_png())  # or a path, an URL, a file, a PIL image, a numpy array …
+    picture = Image.of(small_png())  # or a path, a URL, a file, a PIL image, a numpy array …
     response = client.complete("What is this?", media=[picture])
     print(response.text)
 

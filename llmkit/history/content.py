@@ -10,9 +10,8 @@ from llmkit.history import anthropic, chat
 from llmkit.history.marks import ANTHROPIC, CHAT, breakpoint_of, cache_of, extra_of
 from llmkit.history.nodes import Node, items, located, node_of
 from llmkit.media import Audio, Document, Image, Video
-from llmkit.messages import Opaque, Part, Refusal, Text, Thinking, ToolCall, ToolResult
+from llmkit.messages import PARTS, Part, Text, Thinking, ToolResult
 
-_PARTS: Final = (Text, Image, Audio, Video, Document, Thinking, ToolCall, ToolResult, Refusal, Opaque)
 # Parts of another API of OpenAI's, which neither shape has.
 _RESPONSES: Final = frozenset({"input_text", "input_image", "input_file", "output_text", "reasoning"})
 
@@ -29,7 +28,7 @@ def parts_of(content: object, where: str) -> tuple[Part, ...]:
     Raises:
         ConfigurationError: Something is wrong; the message begins with its path.
     """
-    if isinstance(content, (str, *_PARTS)):
+    if isinstance(content, (str, *PARTS)):
         return (_part(content, where),)
     return tuple(_part(block, path) for block, path in items(content, where))
 
@@ -37,7 +36,7 @@ def parts_of(content: object, where: str) -> tuple[Part, ...]:
 def _part(block: object, where: str) -> Part:
     if isinstance(block, str):
         return Text(block)
-    if isinstance(block, _PARTS):
+    if isinstance(block, PARTS):
         return block
     node = node_of(block, where)
     name = node.get("type", str)
@@ -72,7 +71,7 @@ def _tool_result(node: Node) -> ToolResult:
 
 def _result_content(content: object, where: str) -> tuple[Part, ...]:
     """The parts of a result, in which no other result may stand: so that what is nested without end is not read so."""
-    if not isinstance(content, (str, *_PARTS)):
+    if not isinstance(content, (str, *PARTS)):
         for block, path in items(content, where):
             if isinstance(block, Mapping) and block.get("type") == "tool_result":
                 Node(block, path).fail("type", "a tool_result cannot stand in a tool_result")

@@ -87,7 +87,7 @@ class _Medium:
         Args:
             thing: Bytes, a path, an http(s) URL, a data URI, a binary file object (read from where it stands),
                 ``(thing, filename)``, a Django `File`, a PIL image, a numpy array, a matplotlib figure, or such a
-                part. Of an URL nothing is read: the provider does.
+                part. Of a URL nothing is read: the provider does.
             **fields: The other fields, which win over what is found.
 
         Raises:
@@ -214,7 +214,7 @@ _CLASSES: dict[Kind, type[Image] | type[Audio] | type[Video] | type[Document]] =
 def media_of(thing: object, **fields: Unpack[MediaFields]) -> Media:
     """Make a part from anything that `.of` takes; which of the four is found from the content, then the name.
 
-    Of an URL only the name tells; one that tells nothing is an `Image`.
+    Of a URL only the name tells; one that tells nothing is an `Image`.
 
     Raises:
         MediaError: As for `Image.of`.

@@ -326,6 +326,9 @@ def find(data: bytes, name: str | None, hint: str | None = None) -> str | None:
     found = sniff(data)
     if found is None:
         return next(iter(guesses), None)
+    if is_text(found) and guesses and not any(is_text(guess) for guess in guesses):
+        # What is named like a picture and is text is an error page, or a pointer to what was not fetched.
+        raise MediaError(f"the content{_called(name)} is text, and its name says {guesses[0]}")
     heard = next((guess for guess in guesses if _same_container(guess, found) and kind_of(guess) == "audio"), None)
     return fitting(found, "audio") or found if heard else refined(found, guesses)
 

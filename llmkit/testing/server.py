@@ -36,7 +36,8 @@ class FakeServer:
     """A provider on loopback: real HTTP, scripted answers; for llmkit's own client and for the vendors'.
 
     With nothing scripted it answers with the last text that the user said. A request that the real host would refuse
-    for its key, its version header, a missing or mistyped field, or a tool call without its result, is refused here.
+    for a missing key or version header, a missing or mistyped field, or a tool call without its result, is refused
+    here.
 
     It listens between `start` and `close`, or inside ``with``. All of it may be used by many threads at once.
 
@@ -74,8 +75,7 @@ class FakeServer:
         self._loopback: Loopback | None = None
 
     def __enter__(self) -> Self:
-        self.start()
-        return self
+        return self.start()
 
     def __exit__(
         self, cls: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -107,10 +107,11 @@ class FakeServer:
         with self._lock:
             return len(self._replies) + len(self._faults)
 
-    def start(self) -> None:
-        """Listen, on a free port; nothing where it does already."""
+    def start(self) -> Self:
+        """Listen, on a free port; nothing where it does already. Returns itself."""
         if self._loopback is None:
             self._loopback = Loopback(self._respond, lambda: Pace(self.delay, self.pieces))
+        return self
 
     def close(self) -> None:
         """Drop every connection, also in the middle of an answer, close the clients of `client`, end all threads."""
@@ -159,11 +160,12 @@ class FakeServer:
         self._replies.append(check(reply_of(content, usage, finish_reason)))
 
     def reply_with(self, function: Callable[[RecordedRequest], Any] | None) -> None:
-        """Ask `function` for the answer to every call that none is queued for; None: echo again.
+        """Ask `function` for the answer to every call that none is queued for.
 
         Args:
-            function: Takes the request, returns anything that `reply` takes. Called by many threads at once. What it
-                raises is sent as a status 500 that is not tried again, unless it is an `APIError`, which is sent.
+            function: Takes the request, returns anything that `reply` takes, or None for an echo. Called by many
+                threads at once. What it raises is sent as a status 500 that is not tried again, unless it is an
+                `APIError`, which is sent. Pass None instead of a function to echo again.
         """
         if function is not None and not callable(function):
             raise wrong("function", "a function of the request", function)
@@ -209,7 +211,8 @@ class FakeServer:
         if function is None:
             return Reply(echo or ())
         try:
-            return check(reply_of(function(request)))
+            content = function(request)
+            return Reply(echo or ()) if content is None else check(reply_of(content))
         except APIError:
             raise
         except Exception as exc:  # whatever the caller's function raises, its test must see it

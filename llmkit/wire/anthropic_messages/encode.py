@@ -90,11 +90,8 @@ class _Encoder:
             "model",
             f"this host's names have no slash: {request.model!r}",
         )
-        need(
-            request.temperature is None or request.temperature <= 1,
-            "temperature",
-            "expected a number from 0 to 1 on this wire",
-        )
+        warmth = request.temperature or 0
+        need(warmth <= 1, "temperature", f"expected a number from 0 to 1 on this wire, got {warmth}")
         thought = reasoning(request, quirks.facts(request.model), self._refuse)
         system, messages = self._system(), self._messages()
         need(bool(messages), "prompt", "nothing is left to send: all of it is blank")
