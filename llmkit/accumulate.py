@@ -5,6 +5,7 @@ deltas are kept only until their part has come, for what was received of one tha
 """
 
 from collections.abc import Sequence
+from typing import Self
 
 from llmkit.errors import InvalidResponseError
 from llmkit.events import Event, TextDelta, ThinkingDelta, ToolCallDelta
@@ -36,9 +37,15 @@ class Accumulator:
                 self._parts.append(event)
                 self._forget(event)
 
-    def message(self) -> AssistantMessage:
-        """All parts; those that are not complete as far as they have come."""
-        return AssistantMessage((*self._parts, *self._unfinished()))
+    def message(self, pending: Sequence[Event] = ()) -> AssistantMessage:
+        """All parts; those that are not complete as far as they have come; then those that `pending` make."""
+        rest = Accumulator().taking(pending).message().content if pending else ()
+        return AssistantMessage((*self._parts, *self._unfinished(), *rest))
+
+    def taking(self, events: Sequence[Event]) -> Self:
+        """This one, after `add`."""
+        self.add(events)
+        return self
 
     def _forget(self, part: Part) -> None:
         """Drop the deltas of a part that has come whole."""

@@ -18,17 +18,17 @@ def base_address(value: object, version: str) -> str:
         raise ConfigurationError(f"base_url: expected an address, got {value!r:.80}")
     try:
         parts = urlsplit(value)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         usable = False
     if not usable:
         raise ConfigurationError(f"base_url: expected http:// or https:// and a host, got {value!r:.80}")
     if "@" in parts.netloc:
         raise ConfigurationError("base_url: a user or password in it would be sent to the host; pass api_key or auth")
-    if parts.query or parts.fragment:
+    if "?" in value or "#" in value:
         raise ConfigurationError("base_url: no query and no fragment can stand in it; pass extra_query")
     address = value.rstrip("/")
-    return address if address.endswith(version) else address + version
+    return address if parts.path.rstrip("/").endswith(version) else address + version
 
 
 def filled(row: Provider, variables: Mapping[str, str], environ: Mapping[str, str] = os.environ) -> str:

@@ -3,8 +3,9 @@
 All raise `ConfigurationError` with a message that begins with the name.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
-from math import isfinite
+from math import inf, nan
 from numbers import Integral, Real
 from typing import Any, TypeAlias
 
@@ -17,7 +18,10 @@ Check: TypeAlias = Callable[[str, Any], Any]
 
 def wrong(name: str, expected: str, value: object) -> ConfigurationError:
     """The error for an argument: what was expected, and what came, cut short."""
-    shown = repr(value)
+    try:
+        shown = repr(value)
+    except ValueError:  # a number of thousands of digits
+        shown = type(value).__name__
     return ConfigurationError(f"{name}: expected {expected}, got {shown if len(shown) <= 80 else shown[:77] + '...'}")  # noqa: PLR2004
 
 
@@ -41,12 +45,19 @@ def number(least: float, most: float) -> Check:
     """Numbers from `least` to `most`; numpy's count, NaN and `True` do not."""
 
     def check(name: str, value: Any) -> float:
-        fits: bool = value.__class__ is not bool and isinstance(value, Real) and least <= float(value) <= most
-        if not fits:
+        if not least <= _real(value) <= most:  # NaN is in no bounds
             raise wrong(name, f"a number from {least} to {most}", value)
         return value if type(value) is int else float(value)
 
     return check
+
+
+def _real(value: Any) -> float:
+    """`value` where it is a number that a float can hold, else NaN."""
+    try:
+        return nan if isinstance(value, bool) or not isinstance(value, Real) else float(value)
+    except OverflowError:
+        return nan
 
 
 fraction = number(0, 1)
@@ -97,7 +108,43 @@ def strings(name: str, value: Any) -> dict[str, str]:
             raise wrong(name, "names that are text", key)
         if not isinstance(item, str):
             raise wrong(f"{name}.{key}", "text", item)
+        if _SURROGATE.search(key + item):
+            raise ConfigurationError(f"{name}.{key}: half of a surrogate pair cannot be sent")
     return dict(value)
+
+
+class HeaderFields(dict[str, str]):
+    """Names of headers, in lower case, to their values; its `repr` has the names only, as a value may be a key."""
+
+    def __repr__(self) -> str:
+        return f"<headers {', '.join(self)}>"
+
+
+def header_fields(name: str, value: Any) -> HeaderFields:
+    """Names of headers, in lower case, to their values. No value is ever shown: it may be a key.
+
+    Source: https://www.rfc-editor.org/rfc/rfc9110#section-5
+    """
+    if not isinstance(value, Mapping):
+        raise ConfigurationError(f"{name}: expected a mapping of text to text, got {type(value).__name__}")
+    found = HeaderFields()
+    for key, item in value.items():
+        if not isinstance(key, str) or not _HEADER_NAME.fullmatch(key):
+            raise ConfigurationError(f"{name}: {key!r:.50} is no name for a header: letters, digits and dashes")
+        if not isinstance(item, str):
+            raise ConfigurationError(f"{name}.{key}: expected text, got {type(item).__name__}")
+        if not _HEADER_VALUE.fullmatch(item):
+            raise ConfigurationError(f"{name}.{key}: it holds line ends, control characters or what is beyond latin-1")
+        if key.lower() in _FRAMING:
+            raise ConfigurationError(f"{name}.{key}: it says how the body is sent, which llmkit decides")
+        found[key.lower()] = item
+    return found
+
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_FRAMING = frozenset({"content-length", "transfer-encoding", "connection"})
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def json_object(name: str, value: Any) -> dict[str, Any]:
@@ -123,7 +170,7 @@ def time_limit(name: str, value: Any) -> float | Timeout | None:
     """Seconds above 0, a `Timeout`, or None for no limit."""
     if value is None or isinstance(value, Timeout):
         return value
-    if isinstance(value, bool) or not isinstance(value, Real) or not isfinite(value) or value <= 0:
+    if not 0 < _real(value) < inf:
         raise wrong(name, "seconds above 0, a Timeout or None", value)
     return float(value)
 

@@ -1,15 +1,17 @@
 """The door: a client for one host."""
 
+import os
 import warnings
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, NoReturn, Self, TypeVar, Unpack
 
 from attrs import evolve
 
 from llmkit.addresses import base_address, filled
-from llmkit.checks import choice, integer, strings, time_limit, wrong
-from llmkit.credentials import find_key
+from llmkit.checks import choice, header_fields, integer, string, strings, time_limit, wrong
+from llmkit.credentials import Key, find_key, is_loopback, kept
 from llmkit.deadlines import Deadlines, Timeout
 from llmkit.engine import Engine, Fetched, told
 from llmkit.errors import (
@@ -21,11 +23,11 @@ from llmkit.errors import (
 )
 from llmkit.provider import Provider
 from llmkit.provider import provider as provider_row
-from llmkit.request import Options, Prompt, ResolvedRequest, checked
+from llmkit.request import EndpointOptions, Options, Prompt, ResolvedRequest, checked
 from llmkit.resolve import resolve
 from llmkit.response import Model, Response
 from llmkit.stream import Reader, Stream
-from llmkit.transport import SupportsRequest, Transport
+from llmkit.transport import Exchange, SupportsRequest, Transport
 from llmkit.wire import wire as find_wire
 from llmkit.wire.base import Call, Decoded, ModelPage
 
@@ -99,6 +101,10 @@ class Client:
         session: SupportsRequest | None = None,
         unsupported: Unsupported = "error",
     ) -> None:
+        key = kept(api_key)
+        del api_key  # no frame of an error shows it
+        if isinstance(key, ConfigurationError):
+            raise key
         settings = _Settings(
             provider=provider,
             model=model,
@@ -106,9 +112,9 @@ class Client:
             variables=strings("variables", variables or {}),
             timeout=time_limit("timeout", timeout),
             max_retries=integer(0, 1000)("max_retries", max_retries),
-            headers=strings("headers", headers or {}),
-            proxy=proxy,
-            verify=verify,
+            headers=header_fields("headers", headers or {}),
+            proxy=None if proxy is None else string("proxy", proxy),
+            verify=_verify(verify),
             auth=auth,
             session=session,
             unsupported=choice("error", "warn")("unsupported", unsupported),
@@ -120,26 +126,31 @@ class Client:
             raise wrong("session", "an object with the `request` of requests.Session", session)
         if auth is not None and not callable(auth):
             raise wrong("auth", "a function of the prepared request, as requests.auth has them", auth)
-        self._set_up(settings, api_key)
+        self._set_up(settings, key)
 
-    def _set_up(self, settings: _Settings, api_key: Any) -> None:
+    def _set_up(self, settings: _Settings, passed: Key) -> None:
         row, model = _row(settings.provider)
         wire = find_wire(row.wire)
         own = base_address(filled(row, settings.variables), wire.version)
         address = own if settings.base_url is None else base_address(settings.base_url, wire.version)
-        authorized = settings.auth is not None or any(name.lower() in _AUTH_HEADERS for name in settings.headers)
+        authorized = settings.auth is not None or any(name in _AUTH_HEADERS for name in settings.headers)
         self._settings = settings
-        self._model = settings.model or model or row.default_model
+        self._model = model or row.default_model if settings.model is None else settings.model
         if self._model is not None:
             checked({"model": self._model})
-        key = find_key(row, api_key, address, own=own, authorized=authorized)
-        transport = Transport(proxy=settings.proxy, verify=settings.verify, session=settings.session)
+        key = find_key(row, passed, address, own=own, authorized=authorized)
+        # A key that was looked up is for this machine alone then, and not for a proxy on the way.
+        direct = key.looked_up and is_loopback(address)
+        transport = Transport(
+            proxy=settings.proxy, verify=settings.verify, session=settings.session, environment=not direct
+        )
         self._engine = Engine(row, wire, address, key, settings.auth, transport)
         self._quirks = wire.quirks() if row.quirks is None else row.quirks
         self._owner = True
 
     def __repr__(self) -> str:
-        return f"Client({self._engine.row.name!r}, model={self._model!r})"
+        engine = getattr(self, "_engine", None)  # not there yet where a wrong argument is told of
+        return "Client()" if engine is None else f"Client({engine.row.name!r}, model={self._model!r})"
 
     def __enter__(self) -> Self:
         return self
@@ -153,7 +164,8 @@ class Client:
         return {"settings": self._settings, "api_key": self._engine.key.argument()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self._set_up(state["settings"], state["api_key"])
+        api_key = state["api_key"]
+        self._set_up(state["settings"], Key(api_key, passed=api_key is not None))
 
     def close(self) -> None:
         """Drop the free connections; a later call opens new ones. Of a `with_options` copy: nothing."""
@@ -180,7 +192,9 @@ class Client:
         if max_retries is not None:
             settings = settings._replace(max_retries=integer(0, 1000)("max_retries", max_retries))
         if headers is not None:
-            settings = settings._replace(headers={**settings.headers, **strings("headers", headers)})
+            settings = settings._replace(
+                headers=self._engine.merged(settings.headers, header_fields("headers", headers))
+            )
         if unsupported is not None:
             settings = settings._replace(unsupported=choice("error", "warn")("unsupported", unsupported))
         copy = object.__new__(Client)
@@ -208,7 +222,7 @@ class Client:
             call = self._encode(request, stream=False)
             found = self._fetch(call, headers, deadlines, self._decode)
         except LLMKitError as error:
-            self._raise(error, request.model)
+            self._raise(error, request.model, headers)
         return self._engine.respond(found.value, found.answer, found.attempts)
 
     def stream(self, prompt: Prompt, **options: Unpack[Options]) -> Stream[None]:
@@ -223,15 +237,10 @@ class Client:
         headers, deadlines = self._headers(request), Deadlines(request.timeout)
         try:
             connect = self._connector(request, headers, deadlines)
-            return Stream(
-                self._engine,
-                connect,
-                deadlines,
-                self._settings.max_retries,
-                lambda error: self._told(error, request.model),
-            )
+            about = partial(told, engine=self._engine, model=request.model, headers=headers)
+            return Stream(self._engine, connect, deadlines, self._settings.max_retries, about)
         except LLMKitError as error:
-            self._raise(error, request.model)
+            self._raise(error, request.model, headers)
 
     def count_tokens(self, prompt: Prompt, **options: Unpack[Options]) -> int:
         """How many tokens the provider counts in the prompt, with its instructions and tools.
@@ -245,27 +254,18 @@ class Client:
             raise ConfigurationError(f"count_tokens: the wire {wire.name} cannot count")
         request = self._resolve(prompt, options)
         call = wire.encode_count(request, self._quirks, self._refuse)
+        headers = self._headers(request)
         try:
-            deadlines = Deadlines(request.timeout)
-            return self._fetch(call, self._headers(request), deadlines, wire.decode_count).value
+            return self._fetch(call, headers, Deadlines(request.timeout), wire.decode_count).value
         except LLMKitError as error:
-            self._raise(error, request.model)
+            self._raise(error, request.model, headers)
 
-    def models(
-        self,
-        *,
-        timeout: float | Timeout | None = Timeout(),  # noqa: B008 - frozen
-        extra_headers: Mapping[str, str] | None = None,
-        extra_query: Mapping[str, str] | None = None,
-        extra_body: Mapping[str, Any] | None = None,
-    ) -> list[Model]:
+    def models(self, **options: Unpack[EndpointOptions]) -> list[Model]:
         """Every model that the provider offers, from every page of its list.
 
         Args:
-            timeout: Of all pages together.
-            extra_headers: Headers that win over llmkit's.
-            extra_query: Added to the address of each page.
-            extra_body: Has no place here, as a list is asked for without a body.
+            **options: `timeout` (of all pages together), `extra_headers` and `extra_query` (of each). An `extra_body`
+                has no place here, as a list is asked for without a body.
 
         Raises:
             LLMKitError: As `complete`.
@@ -273,10 +273,13 @@ class Client:
         encode, decode = self._engine.wire.encode_models, self._engine.wire.decode_models
         if encode is None or decode is None:
             raise ConfigurationError(f"models: the wire {self._engine.wire.name} has no list of models")
-        headers = {**self._settings.headers, **strings("extra_headers", extra_headers or {})}
-        query = strings("extra_query", extra_query or {})
-        deadlines = Deadlines(time_limit("timeout", timeout))
-        if extra_body:
+        settings = self._settings
+        found = {"timeout": settings.timeout, **settings.options, **checked(options)}
+        headers = self._engine.merged(settings.headers, found.get("extra_headers", {}))
+        query, deadlines = found.get("extra_query", {}), Deadlines(found["timeout"])
+        if unknown := sorted(options.keys() - EndpointOptions.__annotations__.keys()):
+            raise ConfigurationError(f"{unknown[0]}: a list of models takes no such option")
+        if options.get("extra_body"):
             self._refuse("extra_body", "a list of models is asked for without a body")
 
         def page(following: Mapping[str, str]) -> ModelPage:
@@ -285,7 +288,7 @@ class Client:
         try:
             return _all_pages(page)
         except LLMKitError as error:
-            self._raise(error, None)
+            self._raise(error, None, headers)
 
     def _connect_directly(self) -> None:
         """Ask no proxy of the environment: for hosts on this machine, which no proxy reaches."""
@@ -323,16 +326,17 @@ class Client:
 
     def _headers(self, request: ResolvedRequest) -> Mapping[str, str]:
         """The caller's own, of all calls and of this one."""
-        return {**self._settings.headers, **request.extra_headers} if request.extra_headers else self._settings.headers
+        own, more = self._settings.headers, request.extra_headers
+        return self._engine.merged(own, more) if more else own
 
     def _connector(
         self, request: ResolvedRequest, headers: Mapping[str, str], deadlines: Deadlines
-    ) -> Callable[[], Reader]:
+    ) -> Callable[[Callable[[Exchange], None]], Reader]:
         call = self._encode(request, stream=True)
 
-        def connect() -> Reader:
-            answer, exchange = self._engine.open(call, headers, deadlines, stream=True)
-            return Reader(self._engine, answer, exchange, self._quirks)
+        def connect(begun: Callable[[Exchange], None]) -> Reader:
+            answer = self._engine.open(call, headers, deadlines, stream=True, begun=begun)
+            return Reader(self._engine, answer, deadlines, self._quirks)
 
         return connect
 
@@ -341,15 +345,20 @@ class Client:
     ) -> Response[None]:
         connect = self._connector(request, headers, deadlines)
         attempts = self._engine.attempts(deadlines, self._settings.max_retries)
-        reader = attempts.run(lambda: connect().to_end())
+        reader = attempts.run(lambda: connect(lambda _: None).to_end())
         assert reader.decoded is not None  # noqa: S101 - `to_end` ends there or raises
         return self._engine.respond(reader.decoded, reader.answer, attempts.made)
 
-    def _told(self, error: LLMKitError, model: str | None) -> LLMKitError:
-        return told(error, self._engine.row, model)
+    def _raise(self, error: LLMKitError, model: str | None, headers: Mapping[str, str]) -> NoReturn:
+        raise told(error, self._engine, model, headers)
 
-    def _raise(self, error: LLMKitError, model: str | None) -> NoReturn:
-        raise self._told(error, model)
+
+def _verify(value: object) -> bool | str:
+    if isinstance(value, (bool, str)):
+        return value
+    if isinstance(value, os.PathLike):
+        return os.fsdecode(value)
+    raise wrong("verify", "True, False or the path of a CA bundle", value)
 
 
 def _row(value: object) -> tuple[Provider, str | None]:

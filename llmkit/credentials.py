@@ -5,7 +5,7 @@ nowhere else: another address in `base_url` must not be enough to be sent it.
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -17,14 +17,27 @@ SHORTEST_SECRET: Final = 4  # characters
 
 
 class Key:
-    """An API key, or the way to one; safe to hold anywhere that is not printed."""
+    """An API key, or the way to one; safe to hold anywhere that is not printed.
+
+    Args:
+        value: The key, a function that returns it, or None.
+        passed: Whether it is the caller's own, and not one that was looked up.
+
+    Raises:
+        MissingAuthError: It is empty.
+        ConfigurationError: It cannot stand in a header; the message never has it.
+    """
 
     __slots__ = ("_fetch", "_value", "passed")
 
-    def __init__(self, value: str | Callable[[], str] | None, *, passed: bool) -> None:
-        self._fetch = None if value is None or isinstance(value, str) else value
-        self._value = _checked(value) if isinstance(value, str) else None
+    def __init__(self, value: Any, *, passed: bool) -> None:
         self.passed = passed
+        self._fetch: Callable[[], Any] | None = value if callable(value) else None
+        self._value: str | None = None
+        refused = None if value is None or callable(value) else self._take(value)
+        del value  # no frame of an error shows it
+        if refused is not None:
+            raise refused
 
     def __repr__(self) -> str:
         return "Key(***)"
@@ -34,11 +47,6 @@ class Key:
         """Whether it came from the environment."""
         return not self.passed and self._value is not None
 
-    @property
-    def refreshable(self) -> bool:
-        """Whether a refused key can be asked for anew."""
-        return self._fetch is not None
-
     def value(self) -> str | None:
         """The key; None where there is none.
 
@@ -46,73 +54,95 @@ class Key:
             ConfigurationError: The caller's function returned something that is no key.
         """
         if self._value is None and self._fetch is not None:
-            self._value = _checked(self._fetch())
+            refused = self._take(self._fetch())
+            if refused is not None:
+                raise refused
         return self._value
 
-    def forget(self) -> None:
-        """Ask the caller's function again before the next use."""
-        if self._fetch is not None:
-            self._value = None
+    def refresh(self) -> bool:
+        """Ask the caller's function again; whether there is another key now."""
+        refused = self._value
+        if self._fetch is None:
+            return False
+        self._value = None
+        return self.value() != refused
 
     def argument(self) -> str | Callable[[], str] | None:
         """What was passed by the caller, for a pickle; a key that was looked up is looked up again."""
         return (self._fetch or self._value) if self.passed else None
 
-    @property
-    def _hidden(self) -> bool:
-        # What is shorter is a placeholder, and stands by chance in every other word.
-        return self._value is not None and len(self._value) >= SHORTEST_SECRET
+    def scrub(self, value: Any, others: Sequence[str] = ()) -> Any:
+        """`value` without the key and `others`, in case a server repeats them; of JSON, all that is in it."""
+        hidden = [secret for secret in (self._value, *others) if secret and len(secret) >= SHORTEST_SECRET]
+        return _without(value, hidden) if hidden else value
 
-    def scrub(self, text: str) -> str:
-        """`text` without the key, in case a server repeats it."""
-        return text.replace(self._value, "[key]") if self._value and self._hidden else text
+    def _take(self, value: object) -> ConfigurationError | None:
+        """Keep `value`, which must be fit for a header; else the error to raise, in a frame that has not seen it."""
+        if not isinstance(value, str):
+            return ConfigurationError(
+                f"api_key: expected text or a function that returns text, got {type(value).__name__}"
+            )
+        if not value:
+            return MissingAuthError("api_key: it is empty")
+        if not value.isascii() or not value.isprintable() or value != value.strip():
+            return ConfigurationError(
+                "api_key: it holds control characters, blanks at its ends or characters outside ASCII; "
+                "was a line end copied along?"
+            )
+        self._value = value
+        return None
 
-    def scrub_bytes(self, data: bytes) -> bytes:
-        """As `scrub`, of bytes."""
-        return data.replace(self._value.encode(), b"[key]") if self._value and self._hidden else data
+
+def kept(value: Any) -> Key | ConfigurationError:
+    """What the caller passed as key, None included; or the error to raise, in a frame that does not show it."""
+    try:
+        return Key(value, passed=value is not None)
+    except ConfigurationError as error:
+        return error.with_traceback(None)
 
 
-def _checked(value: object) -> str:
-    """`value`, which must be fit for a header: the reason is told, the value never."""
-    if not isinstance(value, str):
-        raise ConfigurationError(f"api_key: expected text or a function that returns text, got {type(value).__name__}")
-    if not value:
-        raise MissingAuthError("api_key: it is empty")
-    if not value.isascii() or not value.isprintable() or value != value.strip():
-        raise ConfigurationError(
-            "api_key: it holds control characters, blanks at its ends or characters outside ASCII; "
-            "was a line end copied along?"
-        )
+def _without(value: Any, secrets: Sequence[str]) -> Any:
+    if isinstance(value, str):
+        for secret in secrets:
+            value = value.replace(secret, "[key]")
+        return value
+    if isinstance(value, dict):
+        return {_without(key, secrets): _without(item, secrets) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without(item, secrets) for item in value]
+    if isinstance(value, Mapping):  # headers, which ignore case
+        return type(value)({key: _without(item, secrets) for key, item in value.items()})  # type: ignore[call-arg]
     return value
 
 
 def find_key(
-    row: Provider, api_key: Any, address: str, *, own: str, authorized: bool, environ: Mapping[str, str] = os.environ
+    row: Provider,
+    key: Key,
+    address: str,
+    *,
+    own: str,
+    authorized: bool,
+    environ: Mapping[str, str] | None = None,
 ) -> Key:
     """The key for `address`.
 
     Args:
         row: Whose `key_variables` are looked up.
-        api_key: What the caller passed.
+        key: What the caller passed, or nothing.
         address: The base URL that requests go to.
         own: The row's own base URL, as its variables fill it.
         authorized: Whether something else (an `auth`, a header of the caller's) proves who asks.
-        environ: The environment.
+        environ: The environment; None for that of the process.
 
     Raises:
         MissingAuthError: There is none; the message names the variable, or why its key is not sent there.
         ConfigurationError: It cannot stand in a header.
     """
-    if api_key is not None:
-        if not isinstance(api_key, str) and not callable(api_key):
-            _checked(api_key)
-        return Key(api_key, passed=True)
-    if row.auth == "none" or authorized:
-        return Key(None, passed=False)
+    if key.passed or row.auth == "none" or authorized:
+        return key
     trusted = _same_host(address, own) or is_loopback(address)
-    found = next((environ[name] for name in row.key_variables if environ.get(name)), None)
-    if found is not None and trusted:
-        return Key(found.strip(), passed=False)
+    if trusted and (found := _look_up(row, environ)) is not None:
+        return found
     names = " or ".join(row.key_variables) or "api_key"
     if not trusted:
         raise MissingAuthError(
@@ -120,6 +150,14 @@ def find_key(
             "pass api_key= for another host"
         )
     raise MissingAuthError(f"no API key for {row.name}: set the environment variable {names}, or pass api_key=")
+
+
+def _look_up(row: Provider, environ: Mapping[str, str] | None) -> Key | None:
+    """The key of the first variable that holds one. Apart, so that no frame of an error shows the environment."""
+    variables = os.environ if environ is None else environ
+    values = (variables.get(name, "").strip() for name in row.key_variables)
+    value = next((value for value in values if value), None)
+    return None if value is None else Key(value, passed=False)
 
 
 def _host(address: str) -> str:

@@ -7,10 +7,11 @@ import platform
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 import llmkit
 from llmkit.addresses import with_query
+from llmkit.checks import HeaderFields
 from llmkit.credentials import Key
 from llmkit.deadlines import Deadlines
 from llmkit.errors import (
@@ -31,6 +32,7 @@ from llmkit.transport.exchange import Exchange
 from llmkit.wire.base import Call, Decoded, Wire
 
 T = TypeVar("T")
+SECRET_HEADERS = ("authorization", "x-api-key", "api-key", "proxy-authorization", "cookie")
 USER_AGENT = f"llmkit/{llmkit.__version__} python/{platform.python_version()}"
 
 
@@ -76,7 +78,7 @@ class Engine:
         attempts = self.attempts(deadlines, max_retries)
 
         def once() -> tuple[T, Answer]:
-            answer, _ = self.open(call, headers, deadlines, stream=False)
+            answer = self.open(call, headers, deadlines, stream=False)
             try:
                 return decode(self.parse(answer)), answer
             except LLMKitError as error:
@@ -86,25 +88,35 @@ class Engine:
         return Fetched(value, answer, attempts.made)
 
     def open(
-        self, call: Call, headers: Mapping[str, str], deadlines: Deadlines, *, stream: bool
-    ) -> tuple[Answer, Exchange]:
+        self,
+        call: Call,
+        headers: Mapping[str, str],
+        deadlines: Deadlines,
+        *,
+        stream: bool,
+        begun: Callable[[Exchange], None] = lambda _: None,
+    ) -> Answer:
         """Send `call` once; the answer, whose headers are there and say that it is one.
+
+        Args:
+            call: What to send.
+            headers: The caller's own.
+            deadlines: Of the whole call.
+            stream: Whether it is wanted as it arrives.
+            begun: Told of the exchange before anything is sent, so that it can be aborted from then on.
 
         Raises:
             APIError: The status is not 2xx.
             ConnectionFailedError: No answer came.
         """
         outgoing = self._outgoing(call, headers, stream=stream)
-        answer, exchange = self._send(outgoing, deadlines)
-        if answer.status == 401 and self.key.refreshable:  # noqa: PLR2004
-            refused = self.key.value()
-            self.key.forget()
-            if self.key.value() != refused:
-                answer.close()
-                answer, exchange = self._send(outgoing, deadlines)
+        answer = self._send(outgoing, deadlines, begun)
+        if answer.status == 401 and self.key.refresh():  # noqa: PLR2004
+            answer.close()
+            answer = self._send(outgoing, deadlines, begun)
         if not 200 <= answer.status <= 299:  # noqa: PLR2004
             raise self._refusal(answer)
-        return answer, exchange
+        return answer
 
     def parse(self, answer: Answer) -> Any:
         """The JSON of a whole body.
@@ -117,7 +129,10 @@ class Engine:
         kind = answer.headers.get("content-type", "").lower()
         if "html" in kind:
             raise wrong_kind("JSON", kind, answer)
-        data = answer.whole()
+        return self.read(answer.whole(), answer)
+
+    def read(self, data: bytes, answer: Answer) -> Any:
+        """As `parse`, of a body that was read already."""
         try:
             value = load_bytes(data)
         except InvalidResponseError as error:
@@ -128,11 +143,11 @@ class Engine:
             return value
         if cut_short(data):
             raise ConnectionFailedError(f"the answer was cut off after {len(data):,} bytes: try again")
-        raise failed.with_details(body=self.key.scrub(failed.body))
+        raise failed
 
     def event_failure(self, body: Any, headers: Mapping[str, str]) -> APIError:
         """The error that `body` tells of, of an answer that began well."""
-        return self._clean(event_failure(self.wire, body, headers))
+        return self._advised(event_failure(self.wire, body, headers))
 
     def respond(self, decoded: Decoded, answer: Answer, attempts: int) -> Response[Any]:
         """The caller's view of an answer."""
@@ -150,39 +165,39 @@ class Engine:
             raw=decoded.raw,
         )
 
-    def _send(self, outgoing: Outgoing, deadlines: Deadlines) -> tuple[Answer, Exchange]:
+    def merged(self, headers: Mapping[str, str], more: Mapping[str, str]) -> HeaderFields:
+        """Both, their names in lower case; `more` wins, but for headers that are lists, which add up."""
+        listed = self.wire.list_headers & headers.keys() & more.keys()
+        return HeaderFields({**headers, **more, **{name: _joined(headers[name], more[name]) for name in listed}})
+
+    def _send(self, outgoing: Outgoing, deadlines: Deadlines, begun: Callable[[Exchange], None]) -> Answer:
         exchange = Exchange(deadlines)
-        return self.transport.send(outgoing, exchange), exchange
+        begun(exchange)
+        return self.transport.send(outgoing, exchange)
 
     def _refusal(self, answer: Answer) -> APIError:
         if 300 <= answer.status <= 399:  # noqa: PLR2004
             answer.beginning()
-            return self._clean(identified(redirect_failure(answer.status, answer.location, answer.headers), answer))
-        body = self.key.scrub_bytes(answer.beginning())
-        error = status_failure(self.wire, answer.status, answer.headers, body)
-        return self._clean(identified(error, answer))
+            return self._advised(identified(redirect_failure(answer.status, answer.location, answer.headers), answer))
+        error = status_failure(self.wire, answer.status, answer.headers, answer.beginning())
+        return self._advised(identified(error, answer))
 
-    def _clean(self, error: APIError) -> APIError:
-        """`error` without the key, in case the server repeats it."""
-        error.args = tuple(self.key.scrub(str(item)) for item in error.args)
-        error.headers = type(error.headers)({name: self.key.scrub(value) for name, value in error.headers.items()})  # type: ignore[call-arg]
+    def _advised(self, error: APIError) -> APIError:
+        """`error`, which says where a refused key came from."""
         if isinstance(error, AuthenticationError) and self.key.looked_up:
             error.args = (f"{error.args[0]}; it came from {self.row.key_variables[0]}", *error.args[1:])
         return error
 
     def _outgoing(self, call: Call, headers: Mapping[str, str], *, stream: bool) -> Outgoing:
-        found = {
+        found: Mapping[str, str] = {
             "user-agent": USER_AGENT,
             "accept": "text/event-stream" if stream else "application/json",
             **self.wire.headers,
             **self.row.headers,
+            **({} if call.body is None else {"content-type": "application/json"}),
         }
-        if call.body is not None:
-            found["content-type"] = "application/json"
-        for name, value in (*call.headers.items(), *headers.items()):
-            lower = name.lower()
-            listed = lower in self.wire.list_headers and lower in found
-            found[lower] = _joined(found[lower], value) if listed else value
+        for more in (call.headers, headers):
+            found = self.merged(found, more)
         return Outgoing(
             method=call.method,
             url=with_query(self.address + call.path, {**self.row.query, **call.query}),
@@ -244,6 +259,15 @@ def _joined(one: str, other: str) -> str:
     return ",".join(dict.fromkeys(item for item in items if item))
 
 
-def told(error: LLMKitError, row: Provider, model: str | None) -> LLMKitError:
-    """`error`, which says who was asked; returned for ``raise``."""
-    return error.with_details(provider=row.name, model=model)
+def told(error: LLMKitError, engine: Engine, model: str | None, headers: Mapping[str, str]) -> LLMKitError:
+    """`error`, which says who was asked and holds no key, in case the server repeats it; returned for ``raise``."""
+    secrets = [value.removeprefix("Bearer ") for name, value in headers.items() if name in SECRET_HEADERS]
+    details = error.__dict__
+    error.args = tuple(engine.key.scrub(item, secrets) for item in error.args)
+    shown = [name for name in ("body", "code", "headers") if name in details]
+    details |= {name: engine.key.scrub(details[name], secrets) for name in shown}
+    if (partial := error.partial) is not None:
+        clean = {name: engine.key.scrub(getattr(partial, name), secrets) for name in ("headers", "raw")}
+        error.partial = evolve(partial, attempts=error.attempts or partial.attempts, **clean)
+    # The frames below hold what the server sent; to the caller, the error begins at the door.
+    return error.with_details(provider=engine.row.name, model=model).with_traceback(None)

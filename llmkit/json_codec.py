@@ -10,7 +10,7 @@ from typing import Any, Final, NoReturn
 
 from llmkit.errors import BODY_SHOWN, ConfigurationError, InvalidResponseError
 
-DEEPEST: Final = 100  # levels to which what cannot be written is looked for: a cycle has no end
+DEEPEST: Final = 200  # levels of what is read; and to which what cannot be written is looked for: a cycle has no end
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -29,7 +29,11 @@ def loads(text: str, what: str = "the answer") -> Any:
         InvalidResponseError: It is no JSON, is nested too deeply, or holds a number of thousands of digits.
     """
     try:
-        return _decode(text)
+        value = _decode(text)
+        # Python can read deeper than it can pickle, compare or show.
+        if text.count("[") + text.count("{") <= DEEPEST or not _deeper(value, DEEPEST):
+            return value
+        reason = "nested too deeply"
     except (ValueError, RecursionError) as exc:
         reason = "nested too deeply" if isinstance(exc, RecursionError) else str(exc)
     raise InvalidResponseError(f"{what} is not JSON: {reason}"[:300], path="$", body=text[:BODY_SHOWN])
@@ -60,10 +64,25 @@ def cut_short(data: bytes) -> bool:
         _decode(text)
     except json.JSONDecodeError as exc:
         # Strings that do not end are reported where they begin, all else where the text stopped making sense.
-        return exc.msg.startswith("Unterminated string") or exc.pos >= len(text) - 6  # "false", cut, is a value too few
+        # A cut "false" is at most four characters before the end; what stands behind a whole value is no cut.
+        return exc.msg.startswith("Unterminated string") or (exc.msg != "Extra data" and exc.pos >= len(text) - 6)
     except (ValueError, RecursionError):
         return False
     return False
+
+
+def _deeper(value: object, most: int) -> bool:
+    level = [value]
+    for _ in range(most + 1):
+        level = [
+            child
+            for item in level
+            if isinstance(item, (dict, list))
+            for child in (item.values() if isinstance(item, dict) else item)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def dump_bytes(value: object, what: str = "request") -> bytes:

@@ -33,7 +33,22 @@ def _assistant_content(value: "Content") -> "tuple[Part, ...]":
 
 
 def _frozen_dict(value: Mapping[str, Any]) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ConfigurationError(f"expected a mapping, as JSON objects are, got {type(value).__name__}")
     return dict(value)
+
+
+def is_text(part: object, attribute: Any, value: Any) -> None:
+    """Raise `ConfigurationError` unless a field is text."""
+    if not isinstance(value, str):
+        name = f"{type(part).__name__}.{attribute.name}"
+        raise ConfigurationError(f"{name}: expected str, got {type(value).__name__}")
+
+
+def is_cache_time(part: object, attribute: Any, value: object) -> None:
+    """Raise `ConfigurationError` unless a field is a `CacheTime` or None."""
+    if value not in (None, "5m", "1h"):
+        raise ConfigurationError(f"{type(part).__name__}.{attribute.name}: expected '5m' or '1h', got {value!r:.40}")
 
 
 def extra_field() -> Any:
@@ -80,15 +95,10 @@ class Text:
         cache: Asks the provider to cache all that stands up to here.
     """
 
-    text: str = field()
+    text: str = field(validator=is_text)
     citations: tuple[Citation, ...] = field(default=(), converter=_citations)
-    cache: CacheTime | None = None
+    cache: CacheTime | None = field(default=None, validator=is_cache_time)
     extra: dict[str, dict[str, Any]] = extra_field()
-
-    @text.validator
-    def _is_text(self, _: object, value: object) -> None:
-        if not isinstance(value, str):
-            raise ConfigurationError(f"Text.text: expected str, got {type(value).__name__}")
 
 
 @frozen
@@ -103,7 +113,7 @@ class Thinking:
             wire and left out on another.
     """
 
-    text: str
+    text: str = field(validator=is_text)
     signature: str | None = None
     redacted: str | None = None
     wire: str | None = None
@@ -122,11 +132,11 @@ class ToolResult:
         cache: Asks the provider to cache all that stands up to here.
     """
 
-    call_id: str
+    call_id: str = field(validator=is_text)
     name: str = ""
     content: "tuple[Part, ...]" = field(default=(), converter=_result_content)
     is_error: bool = False
-    cache: CacheTime | None = None
+    cache: CacheTime | None = field(default=None, validator=is_cache_time)
     extra: dict[str, dict[str, Any]] = extra_field()
 
 
@@ -142,11 +152,11 @@ class ToolCall:
         cache: Asks the provider to cache all that stands up to here.
     """
 
-    id: str
-    name: str
+    id: str = field(validator=is_text)
+    name: str = field(validator=is_text)
     arguments: dict[str, Any] = field(factory=dict, hash=False, converter=_frozen_dict)
     raw: str | None = field(default=None, hash=False, eq=False)
-    cache: CacheTime | None = field(default=None, kw_only=True)
+    cache: CacheTime | None = field(default=None, kw_only=True, validator=is_cache_time)
     extra: dict[str, dict[str, Any]] = extra_field()
 
     def result(self, value: object, is_error: bool = False) -> ToolResult:  # noqa: FBT001, FBT002 - the contract
@@ -166,7 +176,7 @@ class ToolCall:
 class Refusal:
     """The model's words for why it does not answer; no part of a message's `text`."""
 
-    text: str
+    text: str = field(validator=is_text)
     extra: dict[str, dict[str, Any]] = extra_field()
 
 

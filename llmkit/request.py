@@ -15,6 +15,7 @@ from llmkit.checks import (
     caching,
     choice,
     fraction,
+    header_fields,
     integer,
     json_object,
     model_name,
@@ -69,6 +70,15 @@ class Options(TypedDict, total=False):
     extra_body: Mapping[str, Any] | None
 
 
+class EndpointOptions(TypedDict, total=False):
+    """What a call may be given that has no prompt: those of `Options` of the same name."""
+
+    timeout: float | Timeout | None
+    extra_headers: Mapping[str, str] | None
+    extra_query: Mapping[str, str] | None
+    extra_body: Mapping[str, Any] | None
+
+
 @frozen
 class Option:
     """One row of the table.
@@ -116,7 +126,7 @@ OPTIONS: dict[str, Option] = {
     "service_tier": Option(string, "str", "The provider's word for how the request is served and billed.", "auto"),
     "timeout": Option(time_limit, "float, Timeout or None", "Time limits of this call, in seconds; None is no limit.", 60.0,
                       "the client's"),
-    "extra_headers": Option(strings, "mapping of str to str", "Headers that win over llmkit's.", {"x-trace": "1"}, "none"),
+    "extra_headers": Option(header_fields, "mapping of str to str", "Headers that win over llmkit's.", {"x-trace": "1"}, "none"),
     "extra_query": Option(strings, "mapping of str to str", "Added to the address.", {"beta": "true"}, "none"),
     "extra_body": Option(json_object, "mapping", "Merged into the body last: objects deeply, lists and scalars replaced.",
                          {"inference_geo": "eu"}, "none"),

@@ -77,6 +77,10 @@ class Usage:
             self.reasoning_tokens + other.reasoning_tokens,
         )
 
+    def __radd__(self, other: object) -> "Usage":
+        """So that `sum` works, which begins with 0."""
+        return self if other == 0 else NotImplemented
+
 
 def _silent(**options: Any) -> Any:
     """A field about the call rather than the answer: no part of ``==``, the hash or `repr`."""

@@ -24,7 +24,7 @@ from llmkit.json_codec import dump_bytes
 from llmkit.messages import Text, Thinking, ToolCall
 from llmkit.response import FinishReason, Response, T_co
 from llmkit.retry import Attempts
-from llmkit.sse import ServerSentEvent, SSEDecoder
+from llmkit.sse import LARGEST_EVENT, ServerSentEvent, SSEDecoder
 from llmkit.transport import Answer
 from llmkit.transport.exchange import Exchange
 from llmkit.wire.base import Decoded, ErrorEvent, StreamDecoder
@@ -39,9 +39,9 @@ class Reader:
         decoded: The whole answer, once it is there.
     """
 
-    def __init__(self, engine: Engine, answer: Answer, exchange: Exchange, quirks: Any) -> None:
-        self.exchange = exchange
+    def __init__(self, engine: Engine, answer: Answer, deadlines: Deadlines, quirks: Any) -> None:
         self.answer = answer
+        self._deadlines = deadlines
         self.decoded: Decoded | None = None
         self._engine = engine
         self._quirks = quirks
@@ -49,6 +49,9 @@ class Reader:
         self._decoder: StreamDecoder = engine.wire.decoder(quirks)
         self._content = Accumulator()
         self._pieces: Iterator[bytes] | None = None
+        self._begun = False  # an event has come
+        self._failed: LLMKitError | ErrorEvent | None = None
+        self._unread: list[bytes] = []  # what came before the first event
 
     def more(self) -> Sequence[Event]:
         """The next events; none where what came had none in it. At the end `decoded` is set.
@@ -73,44 +76,65 @@ class Reader:
         Raises:
             LLMKitError: As `more`.
         """
-        while self.decoded is None:
-            self.more()
+        try:
+            while self.decoded is None:
+                self.more()
+        except BaseException:  # Ctrl-C, say: the host must not go on for nobody
+            self.answer.close()
+            raise
         self.answer.drain()
         return self
 
     def partial(self, attempts: int = 1) -> Response[Any]:
         """What has been received."""
         decoder = self._decoder
-        so_far = Decoded(
-            decoder.id, decoder.model, self._content.message(), UNFINISHED, decoder.usage(), dict(decoder.envelope)
-        )
+        message = self._content.message(decoder.pending())
+        so_far = Decoded(decoder.id, decoder.model, message, UNFINISHED, decoder.usage(), dict(decoder.envelope))
         return self._engine.respond(so_far, self.answer, attempts)
 
     def _more(self) -> Sequence[Event]:
         if self._pieces is None:
             kind = self.answer.headers.get("content-type", "").lower()
             if "json" in kind:
-                return self._whole_body()
+                return self._whole_body(self._engine.parse(self.answer))
             if "html" in kind:
                 raise wrong_kind("a stream of events", kind, self.answer)
             self._pieces = self.answer.pieces()
+        if self._failed is not None:
+            raise self._failed
         piece = next(self._pieces, None)
         if piece is None:
             return self._end()
+        self._keep(piece)
         events: list[Event] = []
-        for event in self._sse.feed(piece):
-            self._take(event, events)
-            if self._decoder.ended:
-                self._finish(events)
-                break
+        try:
+            for event in self._sse.feed(piece):
+                self._take(event, events)
+                if self._decoder.ended:
+                    self._finish(events)
+                    break
+        except (LLMKitError, ErrorEvent) as error:
+            # What stands before it is handed out first: where the network cuts makes no difference.
+            if not events:
+                raise
+            self._failed = error
         return events
 
+    def _keep(self, piece: bytes) -> None:
+        """Keep what comes before the first event, in case it is no stream at all but a body under a stream's name."""
+        if not self._begun:
+            self._unread.append(piece)
+            if len(self._unread) > 1 and sum(map(len, self._unread)) > LARGEST_EVENT:
+                self._unread = []
+
     def _take(self, event: ServerSentEvent, events: list[Event]) -> None:
+        self._begun = True
+        self._unread = []
         found = self._decoder.feed(event)
         if found is None:
             return
         # It said something: the clock that ends a stream of mere pings starts again.
-        self.exchange.deadlines.progress()
+        self._deadlines.progress()
         self.answer.renew()
         if found:
             self._content.add(found)
@@ -118,6 +142,8 @@ class Reader:
 
     def _end(self) -> Sequence[Event]:
         """The body has ended: the wire decides whether the answer has."""
+        if b"".join(self._unread).lstrip()[:1] == b"{":
+            return self._whole_body(self._engine.read(b"".join(self._unread), self.answer))
         events: list[Event] = []
         if (last := self._sse.close()) is not None:
             with suppress(InvalidResponseError):  # the event that a cut went through
@@ -132,9 +158,9 @@ class Reader:
         events += [*parts, reason, usage]
         self.decoded = Decoded(decoder.id, decoder.model, self._content.message(), reason, usage, decoder.envelope)
 
-    def _whole_body(self) -> Sequence[Event]:
+    def _whole_body(self, body: Any) -> Sequence[Event]:
         """The host answered as if no stream had been asked for: the same events, all at once."""
-        self.decoded = decoded = self._engine.wire.decode(self._engine.parse(self.answer), self._quirks)
+        self.decoded = decoded = self._engine.wire.decode(body, self._quirks)
         events: list[Event] = []
         calls = 0
         for part in decoded.message.content:
@@ -167,7 +193,7 @@ class Stream(Generic[T_co]):
     def __init__(
         self,
         engine: Engine,
-        connect: Callable[[], Reader],
+        connect: Callable[[Callable[[Exchange], None]], Reader],
         deadlines: Deadlines,
         max_retries: int,
         about: Callable[[LLMKitError], LLMKitError],
@@ -182,9 +208,10 @@ class Stream(Generic[T_co]):
         self._error: LLMKitError | None = None
         self._begun = False  # an event was handed out: from now on nothing can be tried again
         self._reading = False
+        self._exchange: Exchange | None = None  # the one under way, from before its connection is made
         self._reader: Reader | None = None
         self._attempts: Attempts = engine.attempts(deadlines, max_retries, sleep=self._closed.wait)
-        self._reader = self._attempts.run(connect)
+        self._attempts.run(self._open)
 
     def __iter__(self) -> Self:
         return self
@@ -213,9 +240,9 @@ class Stream(Generic[T_co]):
 
     def __del__(self) -> None:
         # No lock is taken here: a collection may run while this very thread holds one.
-        reader = getattr(self, "_reader", None)
-        if reader is not None and self._response is None:
-            reader.exchange.forsake()
+        exchange = getattr(self, "_exchange", None)
+        if exchange is not None and self._response is None:
+            exchange.forsake()
 
     def __repr__(self) -> str:
         state = "closed" if self._closed.is_set() else "open" if self._response is None else "complete"
@@ -257,20 +284,18 @@ class Stream(Generic[T_co]):
         if self._closed.is_set():
             return
         self._closed.set()
-        reader = self._reader
-        if reader is None:
-            return
         if self._response is not None:
             self._settle()
             return
-        reader.exchange.abort()
-        if not self._reading:
-            reader.answer.close()
+        if self._exchange is not None:
+            self._exchange.abort()
+        if self._reader is not None and not self._reading:
+            self._reader.answer.close()
 
     def _fill(self) -> None:
         """Block until there is an event."""
         if self._error is not None:
-            raise self._error
+            raise self._error.with_traceback(None)
         if self._response is not None:
             self._settle()
             raise StopIteration
@@ -281,11 +306,27 @@ class Stream(Generic[T_co]):
         try:
             self._read_or_retry()
         except LLMKitError as error:
-            self._error = self._about(error).with_details(attempts=self._attempts.made)
+            self._error = self._about(error.with_details(attempts=self._attempts.made))
+        except BaseException:
+            self._interrupt()
+            raise
         finally:
             self._reading = False
         if self._error is not None:
             raise self._error
+
+    def _interrupt(self) -> None:
+        """Ctrl-C, or whatever a signal's handler raises: what was being decoded is lost, so the answer is, too."""
+        self._queue.clear()
+        self._response = None
+        reader = self._reader
+        self._error = StreamError("the stream was interrupted while it was being read: ask again")
+        if reader is not None:
+            self._error.partial = reader.partial(self._attempts.made)
+            reader.answer.close()
+        if self._exchange is not None:
+            self._exchange.abort()
+        self._about(self._error.with_details(attempts=self._attempts.made))
 
     def _read_or_retry(self) -> None:
         try:
@@ -307,17 +348,27 @@ class Stream(Generic[T_co]):
         if reader.decoded is not None:
             self._response = self._engine.respond(reader.decoded, reader.answer, self._attempts.made)
 
-    def _again(self) -> None:
-        """Another try, as the one before failed before its first event."""
+    def _open(self) -> None:
+        """Ask; `close` can end it from before the connection is made."""
+        self._reader = self._connect(self._adopt)
+        if self._closed.is_set():
+            self._reader.answer.close()
+            raise self._closed_error()
+
+    def _adopt(self, exchange: Exchange) -> None:
+        self._exchange = exchange
         if self._closed.is_set():
             raise self._closed_error()
-        self._reader = self._connect()
+
+    def _again(self) -> None:
+        """Another try, as the one before failed before its first event."""
+        self._open()
         self._read()
 
     def _settle(self) -> None:
         """The answer is whole: read to the body's end, within bounds, so that the connection can be used again."""
         reader = self._reader
-        if reader is None or self._reading or not reader.exchange.ours:
+        if reader is None or self._exchange is None or self._reading or not self._exchange.ours:
             return
         self._reading = True
         try:
@@ -326,6 +377,6 @@ class Stream(Generic[T_co]):
             self._reading = False
 
     def _closed_error(self) -> StreamError:
-        if self._reader is not None and not self._reader.exchange.ours:
+        if self._exchange is not None and not self._exchange.ours:
             return StreamError("the stream belongs to the process that opened it, and this is a fork of it")
         return StreamClosedError("the stream was closed before its end: read it inside `with`, or collect() it there")

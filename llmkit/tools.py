@@ -6,7 +6,7 @@ from typing import Any, Final
 from attrs import field, frozen
 
 from llmkit.errors import ConfigurationError
-from llmkit.messages import CacheTime
+from llmkit.messages import CacheTime, is_cache_time, is_text
 
 RESERVED_NAMES: Final = ("auto", "required", "none")
 """Words of the option `tool_choice`, which no tool may be named."""
@@ -79,12 +79,12 @@ class Tool:
     """
 
     name: str = field()
-    description: str = ""
+    description: str = field(default="", validator=is_text)
     parameters: dict[str, Any] = field(
         factory=lambda: {"type": "object", "properties": {}}, converter=_object_schema, hash=False
     )
     strict: bool | None = field(default=None, kw_only=True)
-    cache: CacheTime | None = field(default=None, kw_only=True)
+    cache: CacheTime | None = field(default=None, kw_only=True, validator=is_cache_time)
 
     @name.validator
     def _is_free(self, _: object, value: object) -> None:
@@ -107,7 +107,7 @@ class ServerTool:
     """
 
     data: dict[str, Any] = field(hash=False)
-    cache: CacheTime | None = field(default=None, kw_only=True)
+    cache: CacheTime | None = field(default=None, kw_only=True, validator=is_cache_time)
 
     @data.validator
     def _is_object(self, _: object, value: object) -> None:

@@ -754,7 +754,7 @@ STREAMS = {
             delta(0, type="text_delta", text="c"),
             stop(0),
         ],
-        [TextDelta("a"), TextDelta("b"), TextDelta("c"), Text("ac"), Text("b")],
+        [TextDelta("a"), TextDelta("c"), Text("ac"), TextDelta("b"), Text("b")],
     ),
     "index used again": (
         [begin(0, type="text", text="a"), stop(0), begin(0, type="text", text="b"), stop(0)],
@@ -808,6 +808,28 @@ def test_what_says_nothing_is_told_apart():
     assert decoder.feed(sse({"type": "ping"})) is None
     assert decoder.feed(sse({"type": "tomorrow"})) is None
     assert decoder.feed(sse(START)) is not None
+
+
+def test_what_is_held_back_is_pending():
+    """A block that is not first is handed out later; what has come of it is part of what was received."""
+    decoder = WIRE.decoder(QUIRKS)
+    result = {"type": "web_search_tool_result", "tool_use_id": "s", "content": []}
+    for data in [START, begin(0, type="text", text="a"), begin(1, type="text", text="b"), begin(2, **result), stop(2)]:
+        decoder.feed(sse(data))
+    assert decoder.pending() == [TextDelta("b"), Opaque(NAME, result)]
+
+
+def test_what_says_nothing_new_is_no_progress():
+    decoder = WIRE.decoder(QUIRKS)
+    assert decoder.feed(sse(START)) is not None
+    assert decoder.feed(sse(START)) is None
+    decoder.feed(sse(begin(0, type="text", text="")))
+    assert decoder.feed(sse(delta(0, type="text_delta", text=""))) is None
+
+
+def test_an_error_that_is_not_called_one():
+    with pytest.raises(ErrorEvent):
+        WIRE.decoder(QUIRKS).feed(ServerSentEvent("message", '{"error": {"message": "busy", "code": 529}}'))
 
 
 def test_the_deltas_counts_win():

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import attrs
 import pytest
 import requests
+from sockets import Server
 
 from llmkit import (
     APIError,
@@ -228,6 +229,10 @@ def test_a_part_that_is_left_out_with_a_warning(server, client):
 
 
 BAD_CLIENTS = {
+    "headers with a line end": ({"headers": {"a": "b\r\nc: d"}}, ConfigurationError, "headers.a: it holds line ends"),
+    "proxy that is no text": ({"proxy": 5}, ConfigurationError, "proxy: expected text"),
+    "verify that is none": ({"verify": 0}, ConfigurationError, "verify: expected True, False"),
+    "empty model": ({"model": ""}, ConfigurationError, "model: expected"),
     "unknown row": ({"provider": "antropic"}, UnknownProviderError, "provider: no row is named 'antropic'"),
     "row that is none": ({"provider": 3}, ConfigurationError, "provider: expected a name"),
     "no scheme": ({"base_url": "api.x.example"}, ConfigurationError, "base_url: expected http"),
@@ -239,7 +244,7 @@ BAD_CLIENTS = {
     "negative time": ({"timeout": -1}, ConfigurationError, "timeout: expected"),
     "retries": ({"max_retries": -1}, ConfigurationError, "max_retries: expected"),
     "retries that are none": ({"max_retries": True}, ConfigurationError, "max_retries: expected"),
-    "headers that are none": ({"headers": {"a": 1}}, ConfigurationError, "headers.a: expected text"),
+    "headers that are none": ({"headers": {"a": 1}}, ConfigurationError, "headers.a: expected text, got int"),
     "variables": ({"variables": {"x": "y"}}, ConfigurationError, "variables: anthropic has no 'x'"),
     "proxy that is none": ({"proxy": "http://"}, ConfigurationError, "proxy"),
     "no such bundle": ({"verify": "/no/such/file"}, ConfigurationError, "the CA bundle '/no/such/file' (verify"),
@@ -265,7 +270,7 @@ BAD_HEADERS = {"line end": "a\r\nx-evil: 1", "NUL": "a\0", "beyond latin-1": "æ—
 def test_headers_that_cannot_be_sent(server, client, value):
     with pytest.raises(ConfigurationError) as caught:
         client.complete("Hi", extra_headers={"x-mine": value})
-    assert "x-mine" in str(caught.value)
+    assert "extra_headers.x-mine" in str(caught.value)
     assert value not in str(caught.value)
     assert server.requests == []
 
@@ -371,20 +376,87 @@ def test_redirects_are_not_followed(server, client):
     assert not caught.value.retryable
 
 
-def test_the_key_stands_nowhere(server):
-    key = "sk-very-secret-0123456789"
-    client = server.client("anthropic", api_key=key, max_retries=0, model="claude-x")
-    server.reply(AuthenticationError(f"bad key {key}", status=401, headers={"x-echo": key}))
-    with pytest.raises(AuthenticationError) as caught:
-        client.complete("Hi")
-    error = caught.value
-    assert "[key]" in str(error)
-    assert key not in f"{error} {error!r} {error.body} {dict(error.headers)} {client!r}"
-    assert key.encode() not in pickle.dumps(error)
+KEY = "sk-very-secret-0123456789"
+
+
+def seen(caught):
+    """All that an error shows of itself, in words, in pickles and in the frames of llmkit."""
+    error, shown = caught.value, []
     frame = caught.tb
     while frame is not None:
-        assert frame.tb_frame.f_globals.get("__name__") == __name__ or key not in repr(frame.tb_frame.f_locals)
+        if frame.tb_frame.f_globals.get("__name__", "").startswith("llmkit"):
+            shown.append(repr(frame.tb_frame.f_locals))
         frame = frame.tb_next
+    details = [f"{error} {error!r}", repr(vars(error)), repr(dict(getattr(error, "headers", {})))]
+    return "".join([*shown, *details, pickle.dumps(error).decode("latin-1")])
+
+
+ECHOES = {
+    "status": (401, "application/json", f'{{"error": {{"type": "authentication_error", "message": "bad key {KEY}"}}}}'),
+    "status, escaped": (400, "application/json", f'{{"error": {{"type": "\\u0073{KEY[1:]}", "message": "m"}}}}'),
+    "status, no JSON": (500, "text/plain", f"bad key {KEY}"),
+    "error in a 200": (
+        200,
+        "application/json",
+        f'{{"error": {{"type": "{KEY}", "message": "{KEY}", "x": ["{KEY}"]}}}}',
+    ),
+    "no JSON": (200, "application/json", f"bad key {KEY}"),
+    "HTML": (200, "text/html", f"bad key {KEY}"),
+    "no answer": (200, "application/json", f'{{"content": "{KEY}"}}'),
+    "error event": (200, "text/event-stream", f'event: error\ndata: {{"error": {{"type": "{KEY}"}}}}\n\n'),
+    "event that is no JSON": (200, "text/event-stream", f"data: {KEY}\n\n"),
+    "header": (418, "text/plain", "no"),
+}
+HOLDERS = {
+    "argument": {"api_key": KEY},
+    "function": {"api_key": lambda: KEY},
+    "header": {"headers": {"X-Api-Key": KEY}},
+    "bearer": {"headers": {"Authorization": f"Bearer {KEY}"}},
+}
+
+
+@pytest.mark.parametrize("holder", HOLDERS.values(), ids=HOLDERS.keys())
+@pytest.mark.parametrize(("status", "kind", "body"), ECHOES.values(), ids=ECHOES.keys())
+def test_the_key_stands_nowhere_though_the_server_repeats_it(status, kind, body, holder):
+    reply = (
+        f"HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nx-echo: {KEY}\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+    ).encode()
+    with Server(lambda wire: (wire.receive(), wire.send(reply), wire.receive(), wire.send(reply))) as echoing:
+        client = Client("anthropic", base_url=echoing.url, max_retries=0, model="claude-x", **holder)
+        with pytest.raises(LLMKitError) as caught:
+            client.stream("Hi").collect() if "stream" in kind else client.complete("Hi")
+        client.close()
+        assert KEY not in seen(caught)
+        assert KEY not in repr(client)
+
+
+BAD_KEYS = {
+    "line end": {"api_key": f"{KEY}\n"},
+    "beside another fault": {"api_key": KEY, "timeout": -1},
+    "in a header that is bytes": {"headers": {"x-api-key": KEY.encode()}},
+    "headers that are none": {"headers": f"x-api-key: {KEY}"},
+}
+
+
+@pytest.mark.parametrize("arguments", BAD_KEYS.values(), ids=BAD_KEYS.keys())
+def test_a_key_that_is_refused_is_not_shown(arguments):
+    with pytest.raises(ConfigurationError) as caught:
+        Client("anthropic", **arguments)
+    error = caught.value
+    assert KEY not in f"{error!r} {vars(error)}"
+    frame = caught.tb
+    while frame is not None:
+        named = frame.tb_frame.f_locals
+        if frame.tb_frame.f_globals.get("__name__", "").startswith("llmkit") and "headers" not in arguments:
+            assert KEY not in repr(named), frame.tb_frame.f_code.co_name
+        frame = frame.tb_next
+
+
+def test_the_environment_is_in_no_frame_of_an_error(monkeypatch):
+    monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
+    with pytest.raises(MissingAuthError) as caught:
+        Client("anthropic", base_url="https://gateway.example")
+    assert KEY not in seen(caught)
 
 
 # Other endpoints.
@@ -405,6 +477,29 @@ def test_models_of_all_pages(server, client):
     assert server.requests[1].query == {"limit": "1000", "x": "1", "after_id": "claude-999"}
     with pytest.raises(DeadlineError):
         client.models(timeout=1e-9)
+    with pytest.raises(ConfigurationError, match="top_k: a list of models takes no such option"):
+        client.models(top_k=3)
+    with pytest.raises(UnsupportedOptionError, match="extra_body"):
+        client.models(extra_body={"a": 1})
+
+
+def test_models_heed_the_clients_defaults(server, client):
+    copy = client.with_options(extra_headers={"X-Tenant": "t"}, extra_query={"q": "1"})
+    copy.models(extra_headers={"x-other": "o"})
+    assert (server.requests[-1].headers.get("x-tenant"), server.requests[-1].headers["x-other"]) == (None, "o")
+    copy.models()
+    assert (server.requests[-1].headers["x-tenant"], server.requests[-1].query["q"]) == ("t", "1")
+    with pytest.raises(DeadlineError):
+        client.with_options(timeout=1e-9).models()
+
+
+def test_headers_are_merged_whatever_their_case(server):
+    client = server.client("anthropic", headers={"X-Trace": "client"}, model="claude-x")
+    copy = client.with_options(headers={"x-trace": "copy"})
+    copy.complete("Hi")
+    assert server.requests[-1].headers["x-trace"] == "copy"
+    copy.complete("Hi", extra_headers={"X-TRACE": "call"})
+    assert server.requests[-1].headers["x-trace"] == "call"
 
 
 # Pickles, threads, forks.

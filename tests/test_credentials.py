@@ -16,7 +16,8 @@ SECRET = "sk-secret-1"
 
 
 def key_for(address=OWN, api_key=None, environ=None, row=ROW, *, authorized=False):
-    return find_key(row, api_key, address, own=OWN, authorized=authorized, environ=environ or {})
+    passed = Key(api_key, passed=api_key is not None)
+    return find_key(row, passed, address, own=OWN, authorized=authorized, environ=environ or {})
 
 
 def test_the_argument_wins():
@@ -91,12 +92,11 @@ def test_what_is_no_key(value, error):
 def test_a_function_is_asked_once_and_again_when_told():
     values = iter(["one", "two"])
     key = key_for(api_key=lambda: next(values))
-    assert key.refreshable
     assert [key.value(), key.value()] == ["one", "one"]
-    key.forget()
+    assert key.refresh()
     assert key.value() == "two"
     fixed = Key(SECRET, passed=True)
-    fixed.forget()
+    assert not fixed.refresh()
     assert fixed.value() == SECRET
 
 
@@ -104,7 +104,7 @@ def test_no_view_of_a_key_shows_it():
     key = Key(SECRET, passed=True)
     assert SECRET not in f"{key!r} {key} {[key]}"
     assert key.scrub(f"bad key {SECRET}!") == "bad key [key]!"
-    assert key.scrub_bytes(SECRET.encode()) == b"[key]"
+    assert key.scrub({"a": [SECRET, 1], SECRET: "other"}, ["other"]) == {"a": ["[key]", 1], "[key]": "[key]"}
     assert Key(None, passed=False).scrub("x") == "x"
     assert key.argument() == SECRET
     assert Key(SECRET, passed=False).argument() is None
@@ -126,6 +126,7 @@ ADDRESSES = {
     "below a path": ("https://x.example/router/anthropic", "https://x.example/router/anthropic/v1"),
     "below a version": ("https://x.example/v1/anthropic", "https://x.example/v1/anthropic/v1"),
     "port": ("http://localhost:8000", "http://localhost:8000/v1"),
+    "a host named like it": ("http://v1", "http://v1/v1"),
 }
 
 
@@ -146,6 +147,9 @@ NO_ADDRESSES = [
     "https://x.example/\n",
     "http://x:99999",
     "http://[::1",
+    "http://x.example/?",
+    "http://x.example/#",
+    "http://x.example:0",
     3,
     "",
 ]

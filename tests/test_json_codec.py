@@ -7,7 +7,15 @@ import pytest
 from llmkit.errors import ConfigurationError, InvalidResponseError
 from llmkit.json_codec import cut_short, dump_bytes, load_bytes, loads
 
-VALUES = {"object": {"a": [1, 2.5, None, True, "é🐟"]}, "text": "x", "number": 1, "nothing": None, "empty": {}}
+VALUES = {
+    "deep enough": json.loads("[" * 190 + "]" * 190),
+    "wide": [{"a": [index]} for index in range(1000)],
+    "object": {"a": [1, 2.5, None, True, "é🐟"]},
+    "text": "x",
+    "number": 1,
+    "nothing": None,
+    "empty": {},
+}
 
 
 @pytest.mark.parametrize("value", VALUES.values(), ids=VALUES.keys())
@@ -23,6 +31,8 @@ BAD = {
     "infinity": "[Infinity]",
     "two values": "{} {}",
     "deep": "[" * 100_000,
+    "deep, and whole": "[" * 900 + "]" * 900,
+    "objects, deep and whole": '{"a":' * 300 + "1" + "}" * 300,
     "huge number": "1" * 10_000,
     "nothing": "",
 }
@@ -81,7 +91,18 @@ def test_every_beginning_of_a_body_is_seen_as_cut():
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"Bad gateway", b"<html>", b"{oops: 1, and: more, of: it}", b'{"a": \xff and more}', b"[1]", b"nul"]
+    "data",
+    [
+        b"{} x",
+        b'{"a": 1}}',
+        b"",
+        b"Bad gateway",
+        b"<html>",
+        b"{oops: 1, and: more, of: it}",
+        b'{"a": \xff and more}',
+        b"[1]",
+        b"nul",
+    ],
 )
 def test_what_is_no_beginning_of_a_body(data):
     assert not cut_short(data)

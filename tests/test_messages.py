@@ -180,6 +180,7 @@ def test_usage_adds_up():
     assert total == Usage(11, 6, 5, 4, 3)
     assert total.raw is None
     assert total.total_tokens == 17
+    assert sum([Usage(1), Usage(2)]) == Usage(3)
     with pytest.raises(TypeError):
         Usage() + 1  # type: ignore[operator]
 
@@ -194,6 +195,12 @@ TOOLS = {
         "Tool.parameters: 'city' is no keyword of JSON Schema",
     ),
     "schema of no object": (lambda: Tool("x", "", {"type": "string"}), "Tool.parameters.type"),
+    "description that is none": (lambda: Tool("x", 5), "Tool.description: expected str, got int"),
+    "time that is none, of a tool": (lambda: Tool("x", cache="9m"), "Tool.cache: expected '5m' or '1h', got '9m'"),
+    "time that is none, of a text": (lambda: Text("x", cache="9m"), "Text.cache: expected '5m' or '1h'"),
+    "id that is none": (lambda: ToolCall(5, "x"), "ToolCall.id: expected str, got int"),
+    "arguments that are none": (lambda: ToolCall("a", "x", [1]), "expected a mapping, as JSON objects are, got list"),
+    "thoughts that are none": (lambda: Thinking(5), "Thinking.text: expected str"),
     "server tool that is none": (lambda: ServerTool("web_search"), "ServerTool.data"),
 }
 

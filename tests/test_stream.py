@@ -2,10 +2,12 @@
 
 import gc
 import itertools
+import sys
 import threading
 
 import attrs
 import pytest
+from sockets import Server
 
 from llmkit import (
     APIError,
@@ -18,6 +20,7 @@ from llmkit import (
     LLMKitError,
     OverloadedError,
     StreamClosedError,
+    StreamError,
     Text,
     TextDelta,
     Thinking,
@@ -249,6 +252,94 @@ def test_what_the_consumer_does_in_between_does_not_count(server, client):
     assert stream.collect().text == "one two three"
 
 
+# Interruptions.
+
+
+class InterruptedReadError(Exception):
+    """What a handler of a signal raises."""
+
+
+@pytest.mark.parametrize("at", range(1, 12))
+def test_an_interrupted_stream_is_never_whole(server, client, at):
+    """Wherever Ctrl-C or a signal strikes while events are decoded: what was lost is not passed over."""
+    server.pieces = 100_000  # all of it in one piece
+    server.reply("one two three four five six seven")
+    stream = client.stream("Hi")
+    seen = 0
+
+    def tracer(frame, event, argument):
+        nonlocal seen
+        if frame.f_code.co_name in ("feed", "_text_delta", "_take", "add", "_finish") and event == "call":
+            seen += 1
+            if seen == at:
+                sys.settrace(None)
+                raise InterruptedReadError
+
+    before = sys.gettrace()
+    sys.settrace(tracer)
+    try:
+        with pytest.raises(InterruptedReadError):
+            stream.collect()
+    finally:
+        sys.settrace(before)
+    for again in (stream.collect, lambda: next(stream)):
+        with pytest.raises(StreamError, match="interrupted") as caught:
+            again()
+    assert caught.value.partial.finish_reason.reason == "unfinished"
+    assert client.complete("still works").text == "still works"
+
+
+def test_what_stands_before_an_error_in_the_same_piece_is_handed_out(client, server):
+    """Where the network cuts makes no difference."""
+    server.pieces = 100_000
+    server.reply("one two three four")
+    server.fault("error event")
+    events = []
+    with pytest.raises(OverloadedError):
+        iter_into(client.stream("Hi"), events)
+    assert [event for event in events if isinstance(event, TextDelta)] == [TextDelta("one"), TextDelta(" two")]
+
+
+@pytest.mark.parametrize("kind", ["text/event-stream", "text/plain"])
+def test_a_body_under_a_streams_name(client, server, kind):
+    body = b'{"error": {"type": "overloaded_error", "message": "busy"}}'
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    with Server(lambda wire: (wire.receive(), wire.send(head + body))) as other:
+        stream = server.client("anthropic", base_url=other.url, max_retries=0).stream("Hi")
+        with pytest.raises(OverloadedError):
+            stream.collect()
+
+
+def test_hints_before_the_answer_are_no_answer(client, server):
+    body = b'{"id":"m","type":"message","model":"x","content":[{"type":"text","text":"Hi"}],"stop_reason":"end_turn"}'
+    hints = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n"
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    with Server(lambda wire: (wire.receive(), wire.send(hints + head + body))) as other:
+        assert server.client("anthropic", base_url=other.url).complete("Hi", max_tokens=5).text == "Hi"
+
+
+def test_a_snapshot_stays_as_it_was(server, client):
+    server.reply("one two", usage=Usage(10, 50))
+    stream = client.stream("Hi")
+    next(stream)
+    snapshot = stream.snapshot
+    before = snapshot.raw["usage"]["output_tokens"]
+    stream.collect()
+    assert snapshot.raw["usage"]["output_tokens"] == before != 50
+
+
+def test_an_error_raised_again_does_not_grow(server, client):
+    server.fault("cut stream")
+    stream = client.stream("one two three four")
+    lengths = []
+    for _ in range(20):
+        with pytest.raises(IncompleteStreamError) as caught:
+            stream.collect()
+        lengths.append(len(caught.traceback))
+    assert lengths[-1] <= lengths[1]
+    assert caught.value.partial.attempts == caught.value.attempts == 1
+
+
 # Closing.
 
 
@@ -293,6 +384,43 @@ def test_close_from_another_thread_unblocks_the_reader(server, client):
     assert [type(error) for error in caught] == [StreamClosedError]
 
 
+def test_close_while_another_try_connects(server):
+    """Nothing is handed out after it, and the reader does not wait for the answer's headers."""
+    asked, error = (
+        threading.Event(),
+        b'event: error\ndata: {"error": {"type": "overloaded_error", "message": "busy"}}\n\n',
+    )
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
+
+    def script(wire):
+        wire.receive()
+        if not asked.is_set() and not script.again:
+            script.again = True
+            wire.send(head + error)
+            return
+        asked.set()
+        wire.server.stopped.wait(20)
+
+    script.again = False
+    with Server(script) as slow:
+        stream = server.client("anthropic", base_url=slow.url).stream("Hi")
+        caught = []
+
+        def read():
+            try:
+                next(stream)
+            except LLMKitError as error:
+                caught.append(error)
+
+        reader = threading.Thread(target=read)
+        reader.start()
+        assert asked.wait(20)
+        stream.close()
+        reader.join(10)
+        assert not reader.is_alive()
+        assert [type(error) for error in caught] == [StreamClosedError]
+
+
 def test_close_while_it_waits_to_try_again(server):
     """The pause before another try ends at once, too."""
     from llmkit import RateLimitError
@@ -323,7 +451,7 @@ def test_close_while_it_waits_to_try_again(server):
 def test_an_abandoned_stream_drops_its_connection(server, client):
     server.fault("stall")
     stream = client.stream("one two three")
-    exchange = stream._reader.exchange
+    exchange = stream._exchange
     del stream
     gc.collect()
     assert exchange.aborted

@@ -48,6 +48,10 @@ def _guarded(arguments: argparse.Namespace) -> int:
     except BrokenPipeError:
         _discard_output()
         return UNREAD
+    except OSError as error:  # of the output: a full disk
+        tell(f"the answer cannot be written: {error.strerror or error}")
+        _discard_output()
+        return FAILED
     except MissingAuthError as error:
         said, _, _ = str(error).partition(", or pass api_key=")  # which nobody can here
         tell(f'{said}; to see llmkit without a key, run "llmkit demo"')

@@ -111,6 +111,11 @@ class _Reply(HTTPResponse):
         source = self.fp.detach()
         self.fp = io.BufferedReader(Reader(sock, sock.recv_into, source, exchange, last=last), PIECE)
 
+    def _read_status(self) -> tuple[str, int, str]:
+        # `http.client` passes over 100 alone; 102 and 103 are no answers either.
+        version, status, reason = super()._read_status()  # type: ignore[misc]
+        return version, 100 if 100 < status < 200 and status != 101 else status, reason  # noqa: PLR2004
+
 
 class Watched(urllib3.connection.HTTPConnection):
     """A connection of urllib3's that belongs to an exchange while it is used; how it is made is for a subclass.

@@ -109,6 +109,9 @@ class StreamDecoder(Protocol):
             InvalidResponseError: It is not what the wire promises.
         """
 
+    def pending(self) -> Sequence[Event]:
+        """What has been received and not handed out, because what stands before it is not complete."""
+
     def usage(self) -> Usage:
         """What was billed, as far as it is known."""
 

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal, TypeAlias, TypeVar, assert_never, cast
 
 from llmkit.messages import (
-    AssistantMessage,
     Audio,
     CacheTime,
     Citation,
@@ -131,7 +130,7 @@ class _Encoder:
         parts = list(self._request.system)
         if not self._quirks.system_turns:
             parts += _later_instructions(self._request.messages)
-        return list(self._blocks(parts, "system"))
+        return list(self._blocks(enumerate(parts), "system"))
 
     def _messages(self) -> list[schema.Turn]:
         found: list[schema.Turn] = []
@@ -144,8 +143,9 @@ class _Encoder:
                 found.append({"role": message.role, "content": blocks})
         return found
 
-    def _blocks(self, parts: Iterable[Part], where: str) -> Iterator[schema.Block]:
-        for index, part in enumerate(parts):
+    def _blocks(self, parts: Iterable[tuple[int, Part]], where: str) -> Iterator[schema.Block]:
+        """The blocks for `parts`, each with its place among the caller's."""
+        for index, part in parts:
             if (block := self._block(part, f"{where}[{index}]")) is not None:
                 yield block
 
@@ -220,7 +220,7 @@ class _Encoder:
 
     def _tool_result(self, part: ToolResult, where: str) -> schema.Block:
         block: schema.ToolResultBlock = {"type": "tool_result", "tool_use_id": part.call_id}
-        if content := list(self._blocks(part.content, f"{where}.content")):
+        if content := list(self._blocks(enumerate(part.content), f"{where}.content")):
             block["content"] = content
         if part.is_error:
             block["is_error"] = True
@@ -266,13 +266,9 @@ def _later_instructions(messages: Sequence[Message]) -> Iterator[Text | Opaque]:
             yield from message.content  # type: ignore[misc]  # it holds nothing else
 
 
-def _ordered(message: Message) -> Sequence[Part]:
-    """Its parts; answers to tools first, as nothing may stand before them in a turn."""
-    match message:
-        case SystemMessage() | AssistantMessage():
-            return message.content
-        case _:
-            return sorted(message.content, key=lambda part: not isinstance(part, ToolResult))
+def _ordered(message: Message) -> Iterable[tuple[int, Part]]:
+    """Its parts, each with its place; answers to tools first, as nothing may stand before them in a turn."""
+    return sorted(enumerate(message.content), key=lambda item: not isinstance(item[1], ToolResult))
 
 
 _Cacheable = TypeVar("_Cacheable", bound=schema.Cacheable)

@@ -7,6 +7,7 @@ Source: https://platform.claude.com/docs/en/build-with-claude/streaming
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from llmkit.errors import IncompleteStreamError, InvalidResponseError
@@ -26,7 +27,7 @@ _NOTHING: Final[Sequence[Event]] = ()
 class _Block:
     """A block that is being received."""
 
-    __slots__ = ("call", "data", "done", "json", "path", "pieces")
+    __slots__ = ("call", "data", "done", "held", "json", "path", "pieces")
 
     def __init__(self, data: dict[str, Any], path: str, call: int) -> None:
         self.data = data
@@ -34,6 +35,7 @@ class _Block:
         self.call = call  # which call of the turn it is, from 0
         self.pieces: dict[str, list[str]] = {}  # field → what is to be joined
         self.json: list[str] = []
+        self.held: list[Event] = []  # to be handed out when all blocks before it are complete
         self.done = False
 
     def add(self, field: str, piece: str) -> None:
@@ -72,7 +74,7 @@ class StreamDecoder:
         self._order: list[_Block] = []  # begun and not handed out, in the order in which they began
         self._blocks = 0
         self._calls = 0
-        self._handlers: dict[str, Callable[[dict[str, Any]], Sequence[Event]]] = {
+        self._handlers: dict[str, Callable[[dict[str, Any]], Sequence[Event] | None]] = {
             "content_block_delta": self._delta,
             "content_block_start": self._begin,
             "content_block_stop": self._stop,
@@ -106,7 +108,19 @@ class StreamDecoder:
             expect(data, dict, "$")
         kind = data.get("type")
         handler = self._handlers.get(kind if kind.__class__ is str else event.event)
-        return None if handler is None else handler(data)
+        if handler is not None:
+            return handler(data)
+        return self._error(data) if data.get("error") else None  # as gateways tell of errors that are not Anthropic's
+
+    def pending(self) -> Sequence[Event]:
+        """What has been received of blocks that have one before them that is not complete."""
+        events: list[Event] = []
+        for block in self._order[1:]:
+            events += block.held
+            if block.done:
+                with suppress(InvalidResponseError):
+                    events.append(block.part())
+        return events
 
     def usage(self) -> Usage:
         """What was billed, as far as it is known."""
@@ -125,11 +139,12 @@ class StreamDecoder:
         self._open.clear()
         return self._complete(), finish_reason(self.envelope), self.usage()
 
-    def _message_start(self, data: dict[str, Any]) -> Sequence[Event]:
+    def _message_start(self, data: dict[str, Any]) -> Sequence[Event] | None:
+        again = bool(self.envelope)
         message = expect(data.get("message"), dict, "$.message")
         self.envelope |= {key: value for key, value in message.items() if key != "content"}
         self._bill(message.get("usage"))
-        return _NOTHING
+        return None if again else _NOTHING  # that it begins is no news for ever
 
     def _begin(self, data: dict[str, Any]) -> Sequence[Event]:
         index = expect(data.get("index"), int, "$.index")
@@ -142,9 +157,9 @@ class StreamDecoder:
         self._order.append(block)
         if skeleton.get("type") == "fallback":  # another model goes on; of a whole body it is the one named at the top
             self.envelope["model"] = text_or(object_or_empty(skeleton.get("to")).get("model"), self.model)
-        return [*events, *_first_events(block)]
+        return [*events, *self._heard(block, _first_events(block))]
 
-    def _delta(self, data: dict[str, Any]) -> Sequence[Event]:
+    def _delta(self, data: dict[str, Any]) -> Sequence[Event] | None:
         index = data.get("index")
         block = self._open.get(index) if index.__class__ is int else None
         delta = data.get("delta")
@@ -158,7 +173,17 @@ class StreamDecoder:
             # Deltas that this version does not know set fields of their block, as `compaction_delta` does.
             block.data |= {key: value for key, value in delta.items() if key != "type"}
             return _NOTHING
-        return handler(block, delta)
+        events = handler(block, delta)
+        if not events and not any(value for key, value in delta.items() if key != "type"):
+            return None
+        return self._heard(block, events)
+
+    def _heard(self, block: _Block, events: Sequence[Event]) -> Sequence[Event]:
+        """`events`, unless a block before theirs is still open: joined, deltas are always the answer in its order."""
+        if self._order[0] is block:
+            return events
+        block.held += events
+        return _NOTHING
 
     def _stop(self, data: dict[str, Any]) -> Sequence[Event]:
         block = self._open.pop(expect(data.get("index"), int, "$.index"), None)
@@ -170,8 +195,13 @@ class StreamDecoder:
     def _complete(self) -> Sequence[Event]:
         """The blocks that are complete and have none before them that is not."""
         events: list[Event] = []
-        while self._order and self._order[0].done:
-            block = self._order.pop(0)
+        while self._order:
+            block = self._order[0]
+            events += block.held
+            block.held = []
+            if not block.done:
+                break
+            del self._order[0]
             part = block.part()
             if isinstance(part, ToolCall) and not block.json:
                 # Joined, the fragments of a call are always its arguments, also where they came with its beginning.
@@ -195,8 +225,9 @@ class StreamDecoder:
     def _bill(self, value: object) -> None:
         """Counts are totals: a later one replaces an earlier, and null none."""
         if isinstance(value, dict):
-            self._usage |= {key: item for key, item in value.items() if item is not None or key not in self._usage}
-            self.envelope["usage"] = self._usage
+            told = {key: item for key, item in value.items() if item is not None or key not in self._usage}
+            # A new one each time: snapshots keep theirs.
+            self._usage = self.envelope["usage"] = {**self._usage, **told}
 
 
 def _json_or_text(text: str) -> Any:
