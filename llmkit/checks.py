@@ -154,6 +154,14 @@ def json_object(name: str, value: Any) -> dict[str, Any]:
     return dict(value)
 
 
+def body_fields(name: str, value: Any) -> dict[str, Any]:
+    """What is merged into a body; not what decides how the answer is read."""
+    found = json_object(name, value)
+    if "stream" in found:
+        raise ConfigurationError(f"{name}.stream: use Client.stream or Client.complete, which read what they ask for")
+    return found
+
+
 def reasoning(levels: tuple[str, ...]) -> Check:
     """One of `levels`, or a budget of tokens."""
     budget, level = integer(1), choice(*levels)

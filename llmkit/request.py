@@ -12,12 +12,12 @@ from attrs import field, frozen
 
 from llmkit.checks import (
     Check,
+    body_fields,
     caching,
     choice,
     fraction,
     header_fields,
     integer,
-    json_object,
     model_name,
     number,
     reasoning,
@@ -128,7 +128,7 @@ OPTIONS: dict[str, Option] = {
                       "the client's"),
     "extra_headers": Option(header_fields, "mapping of str to str", "Headers that win over llmkit's.", {"x-trace": "1"}, "none"),
     "extra_query": Option(strings, "mapping of str to str", "Added to the address.", {"beta": "true"}, "none"),
-    "extra_body": Option(json_object, "mapping", "Merged into the body last: objects deeply, lists and scalars replaced.",
+    "extra_body": Option(body_fields, "mapping", "Merged into the body last: objects deeply, lists and scalars replaced.",
                          {"inference_geo": "eu"}, "none"),
 }  # fmt: skip
 

@@ -60,6 +60,34 @@ def test_the_examples_run(page, tmp_path, monkeypatch):
         assert not server.scripted, "a reply that no example asked for"
 
 
+def test_the_examples_are_typed(tmp_path):
+    """What a reader copies passes `mypy --strict`, one module a page."""
+    for page in PAGES:
+        code = [block["code"] for block in BLOCK.finditer(page.read_text())]
+        if code:
+            module = tmp_path / f"{page.stem.lower()}_page.py"
+            module.write_text("from llmkit.testing import FakeServer\n\nserver = FakeServer()\n" + "\n".join(code))
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "mypy",
+            "--strict",
+            "--cache-dir",
+            str(tmp_path / "cache"),
+            *sorted(tmp_path.glob("*.py")),
+        ],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+    # One is meant: the tutorial shows what becomes of a misspelt option.
+    flagged = [line for line in done.stdout.splitlines() if ": error:" in line]
+    assert len(flagged) == 1, done.stdout
+    assert "temprature" in flagged[0]
+
+
 def test_the_reference_is_what_the_docstrings_say():
     made = subprocess.run(
         [sys.executable, ROOT / "docs" / "build_reference.py", "--print"], check=True, capture_output=True, text=True

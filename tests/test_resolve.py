@@ -145,6 +145,7 @@ BAD = {
     "metadata with a number": ("hi", {"metadata": {"user_id": 3}}, "metadata.user_id: expected text"),
     "header without name": ("hi", {"extra_headers": {"": "x"}}, "extra_headers"),
     "query that is none": ("hi", {"extra_query": ["a"]}, "extra_query"),
+    "stream in the body": ("hi", {"extra_body": {"stream": True}}, "extra_body.stream: use Client.stream"),
     "body that is none": ("hi", {"extra_body": "{}"}, "extra_body"),
     "no time": ("hi", {"timeout": 0}, "timeout: expected seconds above 0"),
     "time that is none": ("hi", {"timeout": "1"}, "timeout"),

@@ -27,7 +27,6 @@ from llmkit.messages import (
 )
 
 _MESSAGES: Final = (SystemMessage, UserMessage, AssistantMessage)
-_EMPTY: Final[tuple[object, ...]] = (None, "", False, [], {}, ())
 
 # What an answer says about itself and no provider wants back.
 _ABOUT: Final = (
@@ -158,7 +157,7 @@ _ASSISTANT_KEYS: Final = (
 def _only(node: Node, *known: str) -> None:
     """Refuse what would be lost; what is empty is no loss."""
     for key, value in node.value.items():
-        if key not in known and value not in _EMPTY:
+        if key not in known and not _is_empty(value):
             node.fail(key[:SHOWN], _UNKEPT.get(key, "unknown key; it would be lost"))
 
 
@@ -185,3 +184,8 @@ def _cited(node: Node, parts: tuple[Part, ...], sources: list[Citation]) -> tupl
             cited = evolve(text, citations=(*text.citations, *sources))
             return (*parts[:index], cited, *parts[index + 1 :])
     return node.fail("annotations", "there is no text that they belong to")
+
+
+def _is_empty(value: object) -> bool:
+    """Whether leaving it out loses nothing; 0 is a value."""
+    return value is None or value is False or (isinstance(value, (str, list, dict, tuple)) and not value)
