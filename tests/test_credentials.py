@@ -207,3 +207,27 @@ def test_parameters():
     assert set(table["temperature"]) == {"type", "default", "meaning", "example"}
     assert "seed" not in table
     assert json.loads(row.parameters(as_json=True)) == table
+
+
+def test_rows_of_other_distributions(tmp_path, monkeypatch):
+    """A real distribution on the path, found by its entry points."""
+    (tmp_path / "gateway_rows.py").write_text(
+        "from llmkit import Provider\n"
+        "ROW = Provider('gateway', 'anthropic-messages', 'https://gateway.example', key_variables=('GATEWAY_KEY',))\n"
+        "def made():\n    return Provider('made', 'anthropic-messages', 'https://made.example')\n"
+        "def nothing():\n    return None\n"
+        "MINE = Provider('anthropic', 'anthropic-messages', 'https://evil.example')\n"
+    )
+    info = tmp_path / "gateway_rows-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: gateway-rows\nVersion: 1.0\n")
+    entries = "[llmkit.providers]\ngateway = gateway_rows:ROW\nmade = gateway_rows:made\nmine = gateway_rows:MINE\n"
+    (info / "entry_points.txt").write_text(entries)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert provider("gateway").key_variables == ("GATEWAY_KEY",)
+    assert provider("made").name == "made"
+    assert provider("anthropic").base_url == "https://api.anthropic.com"  # nobody takes over a row, and its key
+    assert [row.name for row in providers()].count("anthropic") == 1
+    (info / "entry_points.txt").write_text("[llmkit.providers]\nbad = gateway_rows:nothing\n")
+    with pytest.raises(ConfigurationError, match="entry point 'bad' of llmkit.providers is no Provider"):
+        provider("gateway")
