@@ -13,7 +13,7 @@ from llmkit.addresses import base_address, filled
 from llmkit.checks import choice, header_fields, integer, string, strings, time_limit, wrong
 from llmkit.credentials import Key, find_key, is_loopback, kept
 from llmkit.deadlines import Deadlines, Timeout
-from llmkit.engine import Engine, Fetched, told
+from llmkit.engine import AUTH_HEADERS, Engine, Fetched, told
 from llmkit.errors import (
     ConfigurationError,
     InvalidResponseError,
@@ -34,7 +34,6 @@ from llmkit.wire.base import Call, Decoded, ModelPage
 T = TypeVar("T")
 Unsupported = Literal["error", "warn"]
 MOST_PAGES = 1000  # of a list; a host that always tells of one more does not keep us for ever
-_AUTH_HEADERS = ("authorization", "x-api-key")
 
 
 class _Settings(NamedTuple):
@@ -133,7 +132,7 @@ class Client:
         wire = find_wire(row.wire)
         own = base_address(filled(row, settings.variables), wire.version)
         address = own if settings.base_url is None else base_address(settings.base_url, wire.version)
-        authorized = settings.auth is not None or any(name in _AUTH_HEADERS for name in settings.headers)
+        authorized = settings.auth is not None or any(name in AUTH_HEADERS for name in settings.headers)
         self._settings = settings
         self._model = model or row.default_model if settings.model is None else settings.model
         if self._model is not None:

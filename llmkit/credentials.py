@@ -5,15 +5,14 @@ nowhere else: another address in `base_url` must not be enough to be sent it.
 """
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping
 from ipaddress import ip_address
-from typing import Any, Final
+from typing import Any
 from urllib.parse import urlsplit
 
 from llmkit.errors import ConfigurationError, MissingAuthError
 from llmkit.provider import Provider
-
-SHORTEST_SECRET: Final = 4  # characters
 
 
 class Key:
@@ -28,12 +27,13 @@ class Key:
         ConfigurationError: It cannot stand in a header; the message never has it.
     """
 
-    __slots__ = ("_fetch", "_value", "passed")
+    __slots__ = ("_fetch", "_known", "_value", "passed")
 
     def __init__(self, value: Any, *, passed: bool) -> None:
         self.passed = passed
         self._fetch: Callable[[], Any] | None = value if callable(value) else None
         self._value: str | None = None
+        self._known: deque[str] = deque(maxlen=4)
         refused = None if value is None or callable(value) else self._take(value)
         del value  # no frame of an error shows it
         if refused is not None:
@@ -53,28 +53,30 @@ class Key:
         Raises:
             ConfigurationError: The caller's function returned something that is no key.
         """
-        if self._value is None and self._fetch is not None:
+        value = self._value
+        if value is None and self._fetch is not None:
             refused = self._take(self._fetch())
             if refused is not None:
                 raise refused
-        return self._value
+            value = self._known[-1]  # not `_value`, which another thread may be asking for anew
+        return value
 
-    def refresh(self) -> bool:
-        """Ask the caller's function again; whether there is another key now."""
-        refused = self._value
+    def refresh(self, refused: str | None) -> bool:
+        """Ask the caller's function again, unless another call has since; whether there is another than `refused`."""
         if self._fetch is None:
             return False
-        self._value = None
+        if self._value == refused:
+            self._value = None
         return self.value() != refused
 
     def argument(self) -> str | Callable[[], str] | None:
         """What was passed by the caller, for a pickle; a key that was looked up is looked up again."""
         return (self._fetch or self._value) if self.passed else None
 
-    def scrub(self, value: Any, others: Sequence[str] = ()) -> Any:
-        """`value` without the key and `others`, in case a server repeats them; of JSON, all that is in it."""
-        hidden = [secret for secret in (self._value, *others) if secret and len(secret) >= SHORTEST_SECRET]
-        return _without(value, hidden) if hidden else value
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The key, and those that it replaced not long ago: a late answer may repeat an old one."""
+        return tuple(self._known)
 
     def _take(self, value: object) -> ConfigurationError | None:
         """Keep `value`, which must be fit for a header; else the error to raise, in a frame that has not seen it."""
@@ -90,6 +92,8 @@ class Key:
                 "was a line end copied along?"
             )
         self._value = value
+        if value not in self._known:
+            self._known.append(value)
         return None
 
 
@@ -99,20 +103,6 @@ def kept(value: Any) -> Key | ConfigurationError:
         return Key(value, passed=value is not None)
     except ConfigurationError as error:
         return error.with_traceback(None)
-
-
-def _without(value: Any, secrets: Sequence[str]) -> Any:
-    if isinstance(value, str):
-        for secret in secrets:
-            value = value.replace(secret, "[key]")
-        return value
-    if isinstance(value, dict):
-        return {_without(key, secrets): _without(item, secrets) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_without(item, secrets) for item in value]
-    if isinstance(value, Mapping):  # headers, which ignore case
-        return type(value)({key: _without(item, secrets) for key, item in value.items()})  # type: ignore[call-arg]
-    return value
 
 
 def find_key(

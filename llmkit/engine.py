@@ -27,13 +27,40 @@ from llmkit.provider import Provider
 from llmkit.provider_errors import event_failure, redirect_failure, status_failure
 from llmkit.response import Response
 from llmkit.retry import Attempts, Quota
+from llmkit.secrets import of_headers, without
 from llmkit.transport import Answer, Outgoing, Transport
 from llmkit.transport.exchange import Exchange
 from llmkit.wire.base import Call, Decoded, Wire
 
 T = TypeVar("T")
-SECRET_HEADERS = ("authorization", "x-api-key", "api-key", "proxy-authorization", "cookie")
+AUTH_HEADERS = ("authorization", "x-api-key")  # with one of the caller's own, no key is added
 USER_AGENT = f"llmkit/{llmkit.__version__} python/{platform.python_version()}"
+
+
+class Authorization:
+    """What sets the key on a prepared request: late, and in a frame of its own, so that no traceback shows it."""
+
+    __slots__ = ("_auth", "_key", "_scheme", "_used")
+
+    def __init__(self, key: Key, auth: Any, scheme: str) -> None:
+        self._key = key
+        self._auth = auth
+        self._scheme = scheme
+        self._used: str | None = None
+
+    def __call__(self, prepared: Any) -> Any:
+        """`prepared`, with the key in its headers, unless the caller's own prove who asks."""
+        value = self._used = self._key.value()
+        if value is not None and not any(name in prepared.headers for name in AUTH_HEADERS):
+            if "x-api-key" in self._scheme:
+                prepared.headers["x-api-key"] = value
+            if "bearer" in self._scheme:
+                prepared.headers["authorization"] = f"Bearer {value}"
+        return prepared if self._auth is None else self._auth(prepared)
+
+    def refreshed(self) -> bool:
+        """Whether there is another key than the one that was sent."""
+        return self._key.refresh(self._used)
 
 
 @define(eq=False)
@@ -109,9 +136,10 @@ class Engine:
             APIError: The status is not 2xx.
             ConnectionFailedError: No answer came.
         """
-        outgoing = self._outgoing(call, headers, stream=stream)
+        authorization = Authorization(self.key, self.auth, self.row.auth)
+        outgoing = self._outgoing(call, headers, authorization, stream=stream)
         answer = self._send(outgoing, deadlines, begun)
-        if answer.status == 401 and self.key.refresh():  # noqa: PLR2004
+        if answer.status == 401 and authorization.refreshed():  # noqa: PLR2004
             answer.close()
             answer = self._send(outgoing, deadlines, begun)
         if not 200 <= answer.status <= 299:  # noqa: PLR2004
@@ -188,7 +216,9 @@ class Engine:
             error.args = (f"{error.args[0]}; it came from {self.row.key_variables[0]}", *error.args[1:])
         return error
 
-    def _outgoing(self, call: Call, headers: Mapping[str, str], *, stream: bool) -> Outgoing:
+    def _outgoing(
+        self, call: Call, headers: Mapping[str, str], authorization: Authorization, *, stream: bool
+    ) -> Outgoing:
         found: Mapping[str, str] = {
             "user-agent": USER_AGENT,
             "accept": "text/event-stream" if stream else "application/json",
@@ -203,24 +233,9 @@ class Engine:
             url=with_query(self.address + call.path, {**self.row.query, **call.query}),
             headers=found,
             body=call.body,
-            authorize=self._authorize(found),
+            authorize=authorization,
             stream=stream,
         )
-
-    def _authorize(self, headers: Mapping[str, str]) -> Callable[[Any], Any]:
-        """What sets the key on a prepared request: late, and in a frame of its own, so that no traceback shows it."""
-        key, auth, scheme = self.key, self.auth, self.row.auth
-
-        def authorize(prepared: Any) -> Any:
-            value = key.value()
-            if value is not None:
-                if "x-api-key" in scheme and "x-api-key" not in headers:
-                    prepared.headers["x-api-key"] = value
-                if "bearer" in scheme and "authorization" not in headers:
-                    prepared.headers["authorization"] = f"Bearer {value}"
-            return prepared if auth is None else auth(prepared)
-
-        return authorize
 
 
 @frozen
@@ -261,13 +276,11 @@ def _joined(one: str, other: str) -> str:
 
 def told(error: LLMKitError, engine: Engine, model: str | None, headers: Mapping[str, str]) -> LLMKitError:
     """`error`, which says who was asked and holds no key, in case the server repeats it; returned for ``raise``."""
-    secrets = [value.removeprefix("Bearer ") for name, value in headers.items() if name in SECRET_HEADERS]
-    details = error.__dict__
-    error.args = tuple(engine.key.scrub(item, secrets) for item in error.args)
-    shown = [name for name in ("body", "code", "headers") if name in details]
-    details |= {name: engine.key.scrub(details[name], secrets) for name in shown}
-    if (partial := error.partial) is not None:
-        clean = {name: engine.key.scrub(getattr(partial, name), secrets) for name in ("headers", "raw")}
-        error.partial = evolve(partial, attempts=error.attempts or partial.attempts, **clean)
+    secrets = [*engine.key.secrets, *of_headers(headers)]
+    error.args = without(error.args, secrets)
+    for name, value in error.__dict__.items():
+        error.__dict__[name] = without(value, secrets)
+    if error.partial is not None and error.attempts:
+        error.partial = evolve(error.partial, attempts=error.attempts)
     # The frames below hold what the server sent; to the caller, the error begins at the door.
     return error.with_details(provider=engine.row.name, model=model).with_traceback(None)

@@ -7,6 +7,8 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Generic, Self, cast
 
+from attrs import evolve
+
 from llmkit.accumulate import Accumulator
 from llmkit.deadlines import Deadlines
 from llmkit.engine import Engine, identified, wrong_kind
@@ -51,7 +53,8 @@ class Reader:
         self._pieces: Iterator[bytes] | None = None
         self._begun = False  # an event has come
         self._failed: LLMKitError | ErrorEvent | None = None
-        self._unread: list[bytes] = []  # what came before the first event
+        self._unread: list[bytes] = []  # what came before the first event, as far as it is kept
+        self._kept = 0  # bytes of it
 
     def more(self) -> Sequence[Event]:
         """The next events; none where what came had none in it. At the end `decoded` is set.
@@ -87,6 +90,8 @@ class Reader:
 
     def partial(self, attempts: int = 1) -> Response[Any]:
         """What has been received."""
+        if self.decoded is not None:
+            return self._engine.respond(evolve(self.decoded, finish_reason=UNFINISHED), self.answer, attempts)
         decoder = self._decoder
         message = self._content.message(decoder.pending())
         so_far = Decoded(decoder.id, decoder.model, message, UNFINISHED, decoder.usage(), dict(decoder.envelope))
@@ -122,10 +127,12 @@ class Reader:
 
     def _keep(self, piece: bytes) -> None:
         """Keep what comes before the first event, in case it is no stream at all but a body under a stream's name."""
-        if not self._begun:
-            self._unread.append(piece)
-            if len(self._unread) > 1 and sum(map(len, self._unread)) > LARGEST_EVENT:
-                self._unread = []
+        if self._begun or self._kept > LARGEST_EVENT:
+            return
+        self._kept += len(piece)
+        self._unread.append(piece)
+        if self._kept > LARGEST_EVENT:
+            self._unread = []
 
     def _take(self, event: ServerSentEvent, events: list[Event]) -> None:
         self._begun = True
@@ -142,8 +149,9 @@ class Reader:
 
     def _end(self) -> Sequence[Event]:
         """The body has ended: the wire decides whether the answer has."""
-        if b"".join(self._unread).lstrip()[:1] == b"{":
-            return self._whole_body(self._engine.read(b"".join(self._unread), self.answer))
+        body = b"".join(self._unread)
+        if body.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{":
+            return self._whole_body(self._engine.read(body, self.answer))
         events: list[Event] = []
         if (last := self._sse.close()) is not None:
             with suppress(InvalidResponseError):  # the event that a cut went through
@@ -225,7 +233,7 @@ class Stream(Generic[T_co]):
         """
         if not self._queue:
             self._fill()
-        elif self._closed.is_set() and self._response is None:
+        elif self._closed.is_set():
             raise self._closed_error()
         self._begun = True
         return self._queue.popleft()
@@ -279,7 +287,8 @@ class Stream(Generic[T_co]):
     def close(self) -> None:
         """Drop the connection, from any thread, at once; a reader that waits for it gets `StreamClosedError`.
 
-        Of an answer that is whole nothing is lost, and its connection is kept for the next call.
+        So does who asks for more later, but where all of the answer was handed out before: that is kept, and so is its
+        connection, for the next call.
         """
         if self._closed.is_set():
             return
@@ -371,6 +380,7 @@ class Stream(Generic[T_co]):
         if reader is None or self._exchange is None or self._reading or not self._exchange.ours:
             return
         self._reading = True
+        self._deadlines.block()
         try:
             reader.answer.drain()
         finally:

@@ -18,7 +18,7 @@ FLOORS = (
     "messages tools checks request response events",
     "json_codec sse accumulate history resolve",
     "wire",
-    "provider rows addresses credentials transport retry provider_errors",
+    "provider rows addresses credentials secrets transport retry provider_errors",
     "engine stream client",
     "testing cli __main__",
 )

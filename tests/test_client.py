@@ -312,6 +312,30 @@ def test_a_function_is_asked_again_when_its_key_is_refused(server):
         assert server.requests[-1].headers["x-api-key"] == "new"
 
 
+def test_calls_under_way_when_the_key_is_exchanged(server):
+    """Each is refused with the old key; the first asks for the new one, the others use it."""
+    keys, refused = ["old"], threading.Barrier(4)
+
+    def answer(request):
+        if request.headers["x-api-key"] != "old":
+            return "ok"
+        refused.wait(20)
+        keys[0] = "new"
+        raise AuthenticationError("expired", status=401)
+
+    server.reply_with(answer)
+    client = server.client("anthropic", api_key=lambda: keys[0], max_retries=0, model="claude-x")
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda index: client.complete(f"{index}").text, range(4)))
+    assert answers == ["ok"] * 4
+
+
+def test_a_key_of_the_callers_headers_is_the_only_one(server, client):
+    client.complete("Hi", extra_headers={"authorization": "Bearer mine"})
+    assert server.requests[-1].headers["authorization"] == "Bearer mine"
+    assert "x-api-key" not in server.requests[-1].headers
+
+
 def test_a_function_that_knows_no_other_key(server):
     with Client("anthropic", base_url=server.url, api_key=lambda: "same", max_retries=0, model="claude-x") as client:
         server.fault("bad key")
@@ -428,6 +452,26 @@ def test_the_key_stands_nowhere_though_the_server_repeats_it(status, kind, body,
         client.close()
         assert KEY not in seen(caught)
         assert KEY not in repr(client)
+
+
+def test_no_note_and_no_partial_answer_holds_the_key(server):
+    client = server.client("anthropic", api_key=KEY, max_retries=1, model="claude-x")
+    for _ in range(2):
+        server.reply(OverloadedError(f"busy: {KEY}", status=529))
+    with pytest.raises(OverloadedError) as caught:
+        client.complete("Hi")
+    assert caught.value.__notes__
+    assert KEY not in seen(caught)
+    server.reply(AuthenticationError("x" * 480 + KEY, status=401))
+    with pytest.raises(AuthenticationError) as caught:
+        client.complete("Hi")
+    assert KEY[:10] not in str(caught.value)
+    server.reply(f"your key is {KEY} and this goes on for a while")
+    server.fault("cut stream", after=9)
+    with pytest.raises(LLMKitError) as caught:
+        client.stream("Hi").collect()
+    assert caught.value.partial.text.startswith("your key is [key]")
+    assert KEY not in seen(caught)
 
 
 BAD_KEYS = {

@@ -4,6 +4,7 @@ import gc
 import itertools
 import sys
 import threading
+import time
 
 import attrs
 import pytest
@@ -300,9 +301,37 @@ def test_what_stands_before_an_error_in_the_same_piece_is_handed_out(client, ser
     assert [event for event in events if isinstance(event, TextDelta)] == [TextDelta("one"), TextDelta(" two")]
 
 
+def test_snapshot_of_a_whole_body(client, server):
+    body = b'{"id":"m","type":"message","model":"x","content":[{"type":"text","text":"Hi"}],"stop_reason":"end_turn"}'
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    with Server(lambda wire: (wire.receive(), wire.send(head + body))) as other:
+        stream = server.client("anthropic", base_url=other.url).stream("Hi")
+        next(stream)
+        assert (stream.snapshot.text, stream.snapshot.id) == ("Hi", "m")
+        assert stream.snapshot.finish_reason.reason == "unfinished"
+
+
+def test_many_comments_before_the_first_event_cost_no_more_than_each(client, server):
+    """Each is looked at once: of 40,000 in as many pieces, the time of one must not grow with their number."""
+    events = (
+        b'event: message_start\ndata: {"type":"message_start","message":{"id":"m","model":"x"}}\n\n'
+        b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
+    )
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+    ping = b"8\r\n: ping\n\n\r\n"
+    body = ping * 40_000 + b"%x\r\n%s\r\n0\r\n\r\n" % (len(events), events)
+    with Server(lambda wire: (wire.receive(), wire.send(head + body))) as other:
+        stream = server.client("anthropic", base_url=other.url).stream("Hi")
+        began = time.process_time()
+        assert stream.collect().id == "m"
+        # Linear, it takes a fifth of a second; when each piece looks at all before it, over ten.
+        assert time.process_time() - began < 5
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
 @pytest.mark.parametrize("kind", ["text/event-stream", "text/plain"])
-def test_a_body_under_a_streams_name(client, server, kind):
-    body = b'{"error": {"type": "overloaded_error", "message": "busy"}}'
+def test_a_body_under_a_streams_name(client, server, kind, mark):
+    body = mark + b'{"error": {"type": "overloaded_error", "message": "busy"}}'
     head = f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     with Server(lambda wire: (wire.receive(), wire.send(head + body))) as other:
         stream = server.client("anthropic", base_url=other.url, max_retries=0).stream("Hi")
@@ -352,6 +381,26 @@ def test_leaving_early_is_no_error(server, client):
             after()
     assert stream.snapshot.text.startswith("one")
     assert client.complete("still works").text == "still works"
+
+
+@pytest.mark.parametrize("pieces", [None, 100_000])
+def test_leaving_early_is_the_same_wherever_the_network_cuts(server, client, pieces):
+    server.pieces = pieces
+    server.reply("one two three")
+    with client.stream("Hi") as stream:
+        next(stream)
+    for after in (lambda: next(stream), stream.collect):
+        with pytest.raises(StreamClosedError):
+            after()
+
+
+def test_a_slow_consumer_keeps_the_connection(server, client):
+    for _ in range(3):
+        with client.stream("Hi", timeout=0.3) as stream:
+            for event in stream:
+                if isinstance(event, Usage):
+                    threading.Event().wait(0.4)
+    assert server.connections == 1
 
 
 def test_closing_twice_and_after_its_end(server, client):

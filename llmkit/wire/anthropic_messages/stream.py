@@ -27,7 +27,7 @@ _NOTHING: Final[Sequence[Event]] = ()
 class _Block:
     """A block that is being received."""
 
-    __slots__ = ("call", "data", "done", "held", "json", "path", "pieces")
+    __slots__ = ("call", "citations", "data", "done", "held", "json", "path", "pieces")
 
     def __init__(self, data: dict[str, Any], path: str, call: int) -> None:
         self.data = data
@@ -35,6 +35,7 @@ class _Block:
         self.call = call  # which call of the turn it is, from 0
         self.pieces: dict[str, list[str]] = {}  # field → what is to be joined
         self.json: list[str] = []
+        self.citations: list[dict[str, Any]] = []
         self.held: list[Event] = []  # to be handed out when all blocks before it are complete
         self.done = False
 
@@ -49,10 +50,12 @@ class _Block:
     def part(self) -> Part:
         for field, pieces in self.pieces.items():
             self.data[field] = "".join(pieces)
-        text = "".join(self.json)
-        if text:
-            self.data["input"] = _arguments(text)
-        return decode_block(self.data, self.path)
+        data = self.data
+        if text := "".join(self.json):
+            data["input"] = _arguments(text)
+        if self.citations:
+            data = {**data, "citations": [*(data.get("citations") or ()), *self.citations]}
+        return decode_block(data, self.path)
 
 
 def _arguments(text: str) -> Any:
@@ -279,9 +282,8 @@ def _signature_delta(block: _Block, delta: Mapping[str, Any]) -> Sequence[Event]
 
 
 def _citations_delta(block: _Block, delta: Mapping[str, Any]) -> Sequence[Event]:
-    found = expect(delta.get("citation"), dict, "$.delta.citation")
-    # A new list: the skeleton's belongs to the event.
-    block.data["citations"] = [*expect(block.data.get("citations") or [], list, f"{block.path}.citations"), found]
+    expect(block.data.get("citations") or [], list, f"{block.path}.citations")
+    block.citations.append(expect(delta.get("citation"), dict, "$.delta.citation"))
     return _NOTHING
 
 

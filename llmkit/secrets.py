@@ -1,0 +1,71 @@
+"""Keeping keys out of what is shown: of texts, of JSON, and of values that hold either. Pure functions."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from operator import is_
+from typing import Any, Final
+
+import attrs
+
+HIDDEN: Final = "[key]"
+SHORTEST: Final = 4  # characters; what is shorter is a placeholder, and stands by chance in every other word
+LONG: Final = 16  # characters from which a secret is looked for inside of words, and by its beginning
+_HEAD: Final = 8  # characters of a long one by which it is known where a text was cut
+_TELLING: Final = re.compile(r"auth|key|token|secret|cookie|password", re.IGNORECASE)
+
+
+def of_headers(headers: Mapping[str, str]) -> list[str]:
+    """What in a caller's own headers may be a secret: values, their last words, and what cookies hold."""
+    found: list[str] = []
+    for name, value in headers.items():
+        if _TELLING.search(name):
+            found += [value, *value.split()[-1:], *(item.partition("=")[2].strip() for item in value.split(";"))]
+    return found
+
+
+def without(value: Any, secrets: Iterable[str]) -> Any:
+    """`value` without `secrets`: text, JSON, headers, and attrs values. What holds none is returned itself."""
+    hidden = sorted({secret for secret in secrets if len(secret) >= SHORTEST}, key=len, reverse=True)
+    return _clean(value, hidden) if hidden else value
+
+
+def _clean(value: Any, secrets: Sequence[str]) -> Any:
+    if isinstance(value, str):
+        for secret in secrets:
+            value = _hide(value, secret)
+        return value
+    if type(value) in (list, tuple):
+        items = [_clean(item, secrets) for item in value]
+        return value if all(map(is_, items, value)) else type(value)(items)
+    if isinstance(value, Mapping):
+        return _clean_mapping(value, secrets)
+    return _evolved(value, secrets) if attrs.has(type(value)) else value
+
+
+def _clean_mapping(value: Mapping[Any, Any], secrets: Sequence[str]) -> Mapping[Any, Any]:
+    names = [secret for secret in secrets if len(secret) >= LONG]  # a short one may be a word of the format
+    items = {_clean(name, names): _clean(item, secrets) for name, item in value.items()}
+    same = items.keys() == value.keys() and all(items[name] is item for name, item in value.items())
+    return value if same else type(value)(items)  # type: ignore[call-arg]
+
+
+def _evolved(value: Any, secrets: Sequence[str]) -> Any:
+    changed = {}
+    for field in attrs.fields(type(value)):
+        before = getattr(value, field.name)
+        if field.init and (after := _clean(before, secrets)) is not before:
+            changed[field.alias] = after
+    return attrs.evolve(value, **changed) if changed else value
+
+
+def _hide(text: str, secret: str) -> str:
+    if len(secret) < LONG:
+        return re.sub(rf"(?<![\w-]){re.escape(secret)}(?![\w-])", HIDDEN, text)
+    pieces, start, head = [], 0, secret[:_HEAD]
+    while (at := text.find(head, start)) >= 0:
+        end = at + len(head)  # as far as it goes on like the secret: the rest of it may have been cut off
+        while end < len(text) and end - at < len(secret) and text[end] == secret[end - at]:
+            end += 1
+        pieces += [text[start:at], HIDDEN]
+        start = end
+    return "".join([*pieces, text[start:]]) if pieces else text
