@@ -13,7 +13,7 @@ from llmkit.addresses import base_address, filled
 from llmkit.checks import choice, header_fields, integer, string, strings, time_limit, wrong
 from llmkit.credentials import Key, find_key, is_loopback, kept
 from llmkit.deadlines import Deadlines, Timeout
-from llmkit.engine import AUTH_HEADERS, Engine, Fetched, told
+from llmkit.engine import AUTH_HEADERS, Engine, Fetched, Sends, told
 from llmkit.errors import (
     ConfigurationError,
     InvalidResponseError,
@@ -344,7 +344,7 @@ class Client:
     ) -> Response[None]:
         connect = self._connector(request, headers, deadlines)
         attempts = self._engine.attempts(deadlines, self._settings.max_retries)
-        reader = attempts.run(lambda: connect(lambda _: None).to_end())
+        reader = attempts.run(lambda: connect(Sends(attempts)).to_end())
         assert reader.decoded is not None  # noqa: S101 - `to_end` ends there or raises
         return self._engine.respond(reader.decoded, reader.answer, attempts.made)
 

@@ -105,7 +105,7 @@ class Engine:
         attempts = self.attempts(deadlines, max_retries)
 
         def once() -> tuple[T, Answer]:
-            answer = self.open(call, headers, deadlines, stream=False)
+            answer = self.open(call, headers, deadlines, stream=False, begun=Sends(attempts))
             try:
                 return decode(self.parse(answer)), answer
             except LLMKitError as error:
@@ -236,6 +236,19 @@ class Engine:
             authorize=authorization,
             stream=stream,
         )
+
+
+class Sends:
+    """Told of each sending of one try: those after the first, with another key, are counted, too."""
+
+    def __init__(self, attempts: Attempts) -> None:
+        self._attempts = attempts
+        self._begun = False
+
+    def __call__(self, _: Exchange) -> None:
+        """It is about to be sent."""
+        self._attempts.made += self._begun
+        self._begun = True
 
 
 @frozen

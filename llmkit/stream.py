@@ -11,7 +11,7 @@ from attrs import evolve
 
 from llmkit.accumulate import Accumulator
 from llmkit.deadlines import Deadlines
-from llmkit.engine import Engine, identified, wrong_kind
+from llmkit.engine import Engine, Sends, identified, wrong_kind
 from llmkit.errors import (
     ConnectionFailedError,
     DeadlineError,
@@ -359,14 +359,18 @@ class Stream(Generic[T_co]):
 
     def _open(self) -> None:
         """Ask; `close` can end it from before the connection is made."""
-        self._reader = self._connect(self._adopt)
+        sends = Sends(self._attempts)
+
+        def begun(exchange: Exchange) -> None:
+            self._exchange = exchange
+            if self._closed.is_set():
+                self._attempts.made -= 1  # which is not made any more
+                raise self._closed_error()
+            sends(exchange)
+
+        self._reader = self._connect(begun)
         if self._closed.is_set():
             self._reader.answer.close()
-            raise self._closed_error()
-
-    def _adopt(self, exchange: Exchange) -> None:
-        self._exchange = exchange
-        if self._closed.is_set():
             raise self._closed_error()
 
     def _again(self) -> None:

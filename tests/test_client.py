@@ -306,7 +306,8 @@ def test_a_function_is_asked_again_when_its_key_is_refused(server):
     keys = iter(["old", "new", "newer"])
     with server.client("anthropic", api_key=lambda: next(keys), max_retries=0, model="claude-x") as client:
         server.fault("bad key")
-        assert client.complete("Hi").text == "Hi"
+        response = client.complete("Hi")
+        assert (response.text, response.attempts) == ("Hi", 2)
         assert [request.headers["x-api-key"] for request in server.requests] == ["old", "new"]
         client.complete("Hi")
         assert server.requests[-1].headers["x-api-key"] == "new"

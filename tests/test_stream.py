@@ -495,6 +495,7 @@ def test_close_while_it_waits_to_try_again(server):
     reader.join(10)
     assert not reader.is_alive()
     assert isinstance(caught[0], (StreamClosedError, APIError))
+    assert caught[0].attempts == len(server.requests)
 
 
 def test_an_abandoned_stream_drops_its_connection(server, client):
