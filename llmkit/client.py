@@ -13,7 +13,7 @@ from llmkit.addresses import base_address, filled
 from llmkit.checks import choice, header_fields, integer, string, strings, time_limit, wrong
 from llmkit.credentials import Key, find_key, is_loopback, kept
 from llmkit.deadlines import Deadlines, Timeout
-from llmkit.engine import AUTH_HEADERS, Engine, Fetched, Sends, told
+from llmkit.engine import AUTH_HEADERS, Engine, Fetched, Sends, for_caller
 from llmkit.errors import (
     ConfigurationError,
     InvalidResponseError,
@@ -236,7 +236,7 @@ class Client:
         headers, deadlines = self._headers(request), Deadlines(request.timeout)
         try:
             connect = self._connector(request, headers, deadlines)
-            about = partial(told, engine=self._engine, model=request.model, headers=headers)
+            about = partial(for_caller, engine=self._engine, model=request.model, headers=headers)
             return Stream(self._engine, connect, deadlines, self._settings.max_retries, about)
         except LLMKitError as error:
             self._raise(error, request.model, headers)
@@ -349,7 +349,7 @@ class Client:
         return self._engine.respond(reader.decoded, reader.answer, attempts.made)
 
     def _raise(self, error: LLMKitError, model: str | None, headers: Mapping[str, str]) -> NoReturn:
-        raise told(error, self._engine, model, headers)
+        raise for_caller(error, self._engine, model, headers)
 
 
 def _verify(value: object) -> bool | str:

@@ -121,7 +121,7 @@ class Engine:
         deadlines: Deadlines,
         *,
         stream: bool,
-        begun: Callable[[Exchange], None] = lambda _: None,
+        begun: Callable[[Exchange], None],
     ) -> Answer:
         """Send `call` once; the answer, whose headers are there and say that it is one.
 
@@ -287,7 +287,7 @@ def _joined(one: str, other: str) -> str:
     return ",".join(dict.fromkeys(item for item in items if item))
 
 
-def told(error: LLMKitError, engine: Engine, model: str | None, headers: Mapping[str, str]) -> LLMKitError:
+def for_caller(error: LLMKitError, engine: Engine, model: str | None, headers: Mapping[str, str]) -> LLMKitError:
     """`error`, which says who was asked and holds no key, in case the server repeats it; returned for ``raise``."""
     secrets = [*engine.key.secrets, *of_headers(headers)]
     error.args = without(error.args, secrets)

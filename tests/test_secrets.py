@@ -1,95 +1,85 @@
-"""The key is in the request, and nowhere else."""
-
-import contextlib
-import pickle
-import subprocess
-import sys
+"""`llmkit.secrets` alone."""
 
 import pytest
-from calls import KEY, authorize, once, post
-from sockets import CHUNKED, Server, echo
+from requests.structures import CaseInsensitiveDict
 
-from llmkit.deadlines import Deadlines
-from llmkit.errors import ConfigurationError, ConnectionFailedError, InvalidResponseError
-from llmkit.transport import Exchange, Outgoing
+from llmkit import AssistantMessage, FinishReason, Image, Response, Text, ToolCall, Usage
+from llmkit.secrets import of_headers, without
 
-pytest_plugins = ["calls"]
+LONG = "sk-very-secret-0123456789"
+IMAGE = Image(data=b"\x89PNG\r\n\x1a\n" + b"\0" * 16)
 
-
-def everything(error, depth=3):
-    """All that is reachable from an error by its chain and the locals of its frames, as text."""
-    seen, todo, texts = set(), [error], []
-    while todo:
-        link = todo.pop()
-        if link is None or id(link) in seen:
-            continue
-        seen.add(id(link))
-        texts += [repr(link), str(vars(link)), repr(link.args)]
-        todo += [link.__cause__, link.__context__]
-        trace = link.__traceback__
-        while trace is not None:
-            if "tests" not in trace.tb_frame.f_code.co_filename:
-                for value in trace.tb_frame.f_locals.values():
-                    texts += [repr(value), str(getattr(value, "headers", "")), str(getattr(value, "__dict__", ""))]
-            trace = trace.tb_next
-    return " ".join(texts)
-
-
-LEAKS = {
-    "no answer": once(b""),
-    "a status line that repeats the key": once(f"HTTP/{KEY}\r\n\r\n".encode()),
-    "bad chunk": once(CHUNKED + KEY.encode() + b"\r\n"),
-    "cut": once(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n" + KEY.encode()),
-    "reset": lambda wire: (wire.receive(), wire.reset()),
-    "silence": lambda wire: wire.hang(),
-    "headers": once(b"HTTP/1.1 200 OK\r\n" + f"{KEY}: {KEY}\r\n".encode() * 200 + b"\r\n"),
+CASES = {
+    "text": (f"bad key {LONG}!", "bad key [key]!"),
+    "twice": (f"{LONG} {LONG}", "[key] [key]"),
+    "inside of a word": (f"a{LONG}b", "a[key]b"),
+    "cut": (f"bad key {LONG[:15]}... (check it)", "bad key [key]... (check it)"),
+    "cut at the end": (f"bad key {LONG[:9]}", "bad key [key]"),
+    "only begins alike": ("sk-very short", "sk-very short"),
+    "JSON": ({"a": [f"x {LONG}", 1, None], LONG: {"b": LONG}}, {"a": ["x [key]", 1, None], "[key]": {"b": "[key]"}}),
+    "a tuple": ((LONG, 1), ("[key]", 1)),
+    "nothing of it": ({"a": 1}, {"a": 1}),
 }
 
 
-@pytest.mark.parametrize("script", LEAKS.values(), ids=LEAKS.keys())
-@pytest.mark.parametrize("tls", [False, True], ids=["tcp", "not trusted"])
-def test_the_key_is_nowhere(transport, script, tls):
-    with Server(script, tls=tls) as server:
-        with pytest.raises((ConnectionFailedError, InvalidResponseError)) as caught:
-            post(transport, server.url + "/?key=" + KEY, key=authorize, timeout=0.5).whole()
-        found = everything(caught.value)
-        url_shown = found.replace(f"?key={KEY}", "")  # in our own Outgoing and Route, which are no text of the error
-        assert KEY not in url_shown
-        assert KEY.encode() not in pickle.dumps(caught.value)
-        assert KEY not in str(caught.value)
-        for link in (caught.value, caught.value.__cause__):
-            if link is not None and link.__traceback__ is not None:
-                frames = [trace.f_code.co_filename for trace in _frames(link)]
-                assert not [name for name in frames if "site-packages/requests" in name or "urllib3" in name]
+@pytest.mark.parametrize(("value", "expected"), CASES.values(), ids=CASES.keys())
+def test_long_secrets(value, expected):
+    assert without(value, [LONG]) == expected
 
 
-def _frames(error):
-    trace = error.__traceback__
-    while trace is not None:
-        yield trace.tb_frame
-        trace = trace.tb_next
+SHORT = {
+    "a word": ("bad key test, it is", "bad key [key], it is"),
+    "inside of a word": ("the latest type of contests, test-1", "the latest type of contests, test-1"),
+    "the name of a member": ({"test": "test"}, {"test": "[key]"}),
+}
 
 
-def test_a_bad_key_is_nowhere(transport):
-    def bad(request):
-        request.headers["X-Api-Key"] = KEY + "\n"
-        return request
-
-    with pytest.raises(ConfigurationError) as caught:
-        post(transport, "http://127.0.0.1:1/", key=bad)
-    assert KEY not in everything(caught.value)
+@pytest.mark.parametrize(("value", "expected"), SHORT.values(), ids=SHORT.keys())
+def test_short_secrets_are_whole_words(value, expected):
+    assert without(value, ["test"]) == expected
 
 
-def test_importing_is_quiet():
-    """No I/O and no thread on import."""
-    code = "import threading, llmkit.transport, llmkit.retry; assert threading.active_count() == 1"
-    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=60)
+def test_what_is_too_short_is_none():
+    assert without("a k b", ["k", ""]) == "a k b"
 
 
-def test_repr(transport):
-    with Server(echo) as server:
-        outgoing = Outgoing("POST", server.url, {"authorization": KEY}, KEY.encode(), authorize)
-        assert KEY not in repr(outgoing)
-        assert repr(transport.send(outgoing, Exchange(Deadlines(5)))) == f"<Answer 200 of 127.0.0.1:{server.port}>"
-    with contextlib.suppress(ConnectionFailedError):
-        transport.close()
+def test_the_longest_first():
+    assert without(f"x {LONG}", [LONG[:17], LONG]) == "x [key]"
+
+
+def test_headers_stay_headers():
+    found = without(CaseInsensitiveDict({"X-Echo": LONG}), [LONG])
+    assert isinstance(found, CaseInsensitiveDict)
+    assert found["x-echo"] == "[key]"
+
+
+def test_values_that_hold_it():
+    response = Response(
+        LONG,
+        "m",
+        "p",
+        AssistantMessage([Text(f"your key is {LONG}"), ToolCall("t", "n", {"k": LONG}), IMAGE]),
+        FinishReason("stop"),
+        Usage(1, raw={"x": LONG}),
+        raw={"id": LONG},
+    )
+    found = without(response, [LONG])
+    assert LONG not in f"{found!r} {found.raw} {found.usage.raw}"
+    assert found.text == "your key is [key]"
+    assert found.message.content[2] is IMAGE
+    assert without(response, ["another-secret-0123"]) == response
+
+
+HEADERS = {
+    "bearer": ({"authorization": f"bearer {LONG}"}, LONG),
+    "basic": ({"authorization": f"Basic {LONG}"}, LONG),
+    "key": ({"x-goog-api-key": LONG}, LONG),
+    "token": ({"x-auth-token": LONG}, LONG),
+    "cookie": ({"cookie": f"a=b; session={LONG}"}, LONG),
+}
+
+
+@pytest.mark.parametrize(("headers", "secret"), HEADERS.values(), ids=HEADERS.keys())
+def test_secrets_of_headers(headers, secret):
+    assert secret in of_headers(headers)
+    assert of_headers({"x-trace": secret}) == []
