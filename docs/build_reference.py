@@ -34,7 +34,7 @@ OPENING = (
 )
 MADE_INSIDE = ("Stream", "RecordedRequest")  # nobody else calls their constructor
 WIDEST = 90  # characters of a signature in one line
-INTERNAL = ("FakeServer.number", "FakeServer.next_reply")  # what the wires ask a server for
+INTERNAL = ("FakeServer.number", "FakeServer.next_reply", "FakeServer.vectors")  # what the wires ask a server for
 ITEM = re.compile(r"^    (\*{0,2}\w[\w, ]*): ", re.MULTILINE)
 
 

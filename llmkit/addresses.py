@@ -1,15 +1,25 @@
 """Base URLs: checked, filled in, and given their version once."""
 
 import os
-from collections.abc import Mapping
-from urllib.parse import urlencode, urlsplit
+import re
+from collections.abc import Iterator, Mapping
+from itertools import chain
+from urllib.parse import quote, urlencode, urlsplit
 
 from llmkit.errors import ConfigurationError
 from llmkit.provider import Provider
 
+MODEL = "{model}"
+"""Stands in an address where each call's own model belongs."""
 
-def base_address(value: object, version: str) -> str:
-    """`value` with `version` at its end, once, and no slash after it.
+_VERSION = re.compile(r"v\d+[a-z]*\d*")
+_PLAIN = re.compile(r"[\w.:-]+")
+
+
+def base_address(value: object, suffix: str) -> str:
+    """`value` with `suffix` at its end, once, and no slash after it.
+
+    What of the suffix stands there already is not repeated, and a version that stands there is not replaced.
 
     Raises:
         ConfigurationError: It is no http(s) address, or holds a user, a query or a fragment.
@@ -27,27 +37,77 @@ def base_address(value: object, version: str) -> str:
         raise ConfigurationError("base_url: a user or password in it would be sent to the host; pass api_key or auth")
     if "?" in value or "#" in value:
         raise ConfigurationError("base_url: no query and no fragment can stand in it; pass extra_query")
-    address = value.rstrip("/")
-    return address if parts.path.rstrip("/").endswith(version) else address + version
+    return _joined(value.rstrip("/"), parts.path.strip("/").split("/"), suffix.strip("/").split("/"))
 
 
-def filled(row: Provider, variables: Mapping[str, str], environ: Mapping[str, str] = os.environ) -> str:
-    """The row's own base URL with its variables, from the argument or the environment.
+def _joined(address: str, present: list[str], wanted: list[str]) -> str:
+    """`address`, whose segments are `present`, followed by what it lacks of `wanted`."""
+    for count in range(min(len(present), len(wanted)), 0, -1):
+        if all(map(_same, present[-count:], wanted[:count])):
+            wanted = wanted[count:]
+            break
+    return "/".join([address, *filter(None, wanted)])
+
+
+def _same(present: str, wanted: str) -> bool:
+    return present == wanted or bool(_VERSION.fullmatch(present) and _VERSION.fullmatch(wanted))
+
+
+def endpoint(address: str, path: str, model: str | None) -> str:
+    """Where a call goes: `path` below `address`; each ``/..`` that it begins with climbs one segment."""
+    while path.startswith("/.."):
+        address, path = address.rpartition("/")[0], path.removeprefix("/..")
+    return f"{address}{path}".replace(MODEL, quote(model or "", safe=""))
+
+
+class Filled:
+    """A row's templates, filled with its variables: from the argument, else the environment, else the row's own.
+
+    Args:
+        row: Whose `variables` they are.
+        variables: The argument.
+        environ: The environment.
 
     Raises:
-        ConfigurationError: One is missing, or none of the row's.
+        ConfigurationError: One is missing or unfit for an address, or none of the row's.
     """
-    if unknown := sorted(variables.keys() - row.variables.keys()):
-        known = ", ".join(row.variables) or "none"
-        raise ConfigurationError(f"variables: {row.name} has no {unknown[0]!r}; it has {known}")
-    found = {}
-    for name, names in row.variables.items():
-        value = variables.get(name) or next((environ[key] for key in names if environ.get(key)), None)
-        if value is None:
-            where = f" or set {' or '.join(names)}" if names else ""
-            raise ConfigurationError(f"variables: {row.name} needs {name!r}; pass variables={{{name!r}: …}}{where}")
-        found[name] = value
-    return row.base_url.format(**found) if row.variables else row.base_url
+
+    def __init__(self, row: Provider, variables: Mapping[str, str], environ: Mapping[str, str] = os.environ) -> None:
+        if unknown := sorted(variables.keys() - row.variables.keys()):
+            known = ", ".join(row.variables) or "none"
+            raise ConfigurationError(f"variables: {row.name} has no {unknown[0]!r}; it has {known}")
+        self._row = row
+        self._values = {name: _value(row, name, variables, environ) for name in row.variables}
+
+    @property
+    def base_url(self) -> str:
+        """The row's own address."""
+        special = (self._row.special_urls.get(f"{name}={value}") for name, value in self._values.items())
+        return self(next(filter(None, special), self._row.base_url))
+
+    def __call__(self, template: str) -> str:
+        """`template` with the values in place of their names in braces."""
+        for name, value in self._values.items():
+            template = template.replace(f"{{{name}}}", value)
+        return template
+
+
+def _value(row: Provider, name: str, variables: Mapping[str, str], environ: Mapping[str, str]) -> str:
+    names = row.variables[name]
+    found = chain([variables.get(name, "")], _environment(names, environ), [row.defaults.get(name, "")])
+    value = next(filter(None, found), "")
+    if not value:
+        where = f" or set {' or '.join(names)}" if names else ""
+        raise ConfigurationError(f"variables: {row.name} needs {name!r}; pass variables={{{name!r}: …}}{where}")
+    if value.startswith(("http://", "https://")):
+        return value.rstrip("/")
+    if value != MODEL and not _PLAIN.fullmatch(value):
+        raise ConfigurationError(f"variables: {name!r} can hold letters, digits and '_.:-', got {value!r:.80}")
+    return value
+
+
+def _environment(names: tuple[str, ...], environ: Mapping[str, str]) -> Iterator[str]:
+    return (environ.get(key, "").strip() for key in names)
 
 
 def with_query(address: str, query: Mapping[str, str]) -> str:

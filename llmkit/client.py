@@ -2,14 +2,14 @@
 
 import os
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, NoReturn, Self, TypeVar, Unpack
 
 from attrs import evolve
 
-from llmkit.addresses import base_address, filled
+from llmkit.addresses import MODEL, Filled, base_address
 from llmkit.checks import choice, header_fields, integer, string, strings, time_limit, wrong
 from llmkit.credentials import Key, find_key, is_loopback, kept
 from llmkit.deadlines import Deadlines, Timeout
@@ -25,11 +25,11 @@ from llmkit.provider import Provider
 from llmkit.provider import provider as provider_row
 from llmkit.request import EndpointOptions, Options, Prompt, ResolvedRequest, checked
 from llmkit.resolve import resolve
-from llmkit.response import Model, Response
+from llmkit.response import Embeddings, Model, Response, Usage
 from llmkit.stream import Reader, Stream
 from llmkit.transport import Exchange, SupportsRequest, Transport
 from llmkit.wire import wire as find_wire
-from llmkit.wire.base import Call, Decoded, ModelPage
+from llmkit.wire.base import Call, Decoded, Embedded, EmbedRequest, ModelPage
 
 T = TypeVar("T")
 Unsupported = Literal["error", "warn"]
@@ -130,8 +130,10 @@ class Client:
     def _set_up(self, settings: _Settings, passed: Key) -> None:
         row, model = _row(settings.provider)
         wire = find_wire(row.wire)
-        own = base_address(filled(row, settings.variables), wire.version)
-        address = own if settings.base_url is None else base_address(settings.base_url, wire.version)
+        fill = Filled(row, settings.variables)
+        suffix = wire.version if row.suffix is None else fill(row.suffix)
+        own = base_address(fill.base_url, suffix)
+        address = own if settings.base_url is None else base_address(settings.base_url, suffix)
         authorized = settings.auth is not None or any(name in AUTH_HEADERS for name in settings.headers)
         self._settings = settings
         self._model = model or row.default_model if settings.model is None else settings.model
@@ -143,7 +145,8 @@ class Client:
         transport = Transport(
             proxy=settings.proxy, verify=settings.verify, session=settings.session, environment=not direct
         )
-        self._engine = Engine(row, wire, address, key, settings.auth, transport)
+        query = {name: fill(value) for name, value in row.query.items()}
+        self._engine = Engine(row, wire, address, query, key, settings.auth, transport)
         self._quirks = wire.quirks() if row.quirks is None else row.quirks
         self._owner = True
 
@@ -252,7 +255,7 @@ class Client:
         if wire.encode_count is None or wire.decode_count is None:
             raise ConfigurationError(f"count_tokens: the wire {wire.name} cannot count")
         request = self._resolve(prompt, options)
-        call = wire.encode_count(request, self._quirks, self._refuse)
+        call = self._addressed(wire.encode_count(request, self._quirks, self._refuse), request.model)
         headers = self._headers(request)
         try:
             return self._fetch(call, headers, Deadlines(request.timeout), wire.decode_count).value
@@ -272,22 +275,71 @@ class Client:
         encode, decode = self._engine.wire.encode_models, self._engine.wire.decode_models
         if encode is None or decode is None:
             raise ConfigurationError(f"models: the wire {self._engine.wire.name} has no list of models")
-        settings = self._settings
-        found = {"timeout": settings.timeout, **settings.options, **checked(options)}
-        headers = self._engine.merged(settings.headers, found.get("extra_headers", {}))
-        query, deadlines = found.get("extra_query", {}), Deadlines(found["timeout"])
-        if unknown := sorted(options.keys() - EndpointOptions.__annotations__.keys()):
-            raise ConfigurationError(f"{unknown[0]}: a list of models takes no such option")
+        found, headers = self._endpoint(options)
+        query, deadlines = found["extra_query"], Deadlines(found["timeout"])
         if options.get("extra_body"):
             self._refuse("extra_body", "a list of models is asked for without a body")
 
         def page(following: Mapping[str, str]) -> ModelPage:
-            return self._fetch(encode({**query, **following}), headers, deadlines, decode).value
+            call = encode({**query, **following}, self._quirks)
+            return self._fetch(call, headers, deadlines, decode).value
 
         try:
             return _all_pages(page)
         except LLMKitError as error:
             self._raise(error, None, headers)
+
+    def embed(
+        self,
+        texts: str | Sequence[str],
+        *,
+        model: str | None = None,
+        dimensions: int | None = None,
+        **options: Unpack[EndpointOptions],
+    ) -> Embeddings:
+        """Texts as vectors, in the order of the texts; asked for in as many calls as the host's limit needs.
+
+        Args:
+            texts: What to embed; none of them empty. One text is a list of one.
+            model: Which model; else the client's, where it was given one.
+            dimensions: How long each vector is to be; None for the model's own length.
+            **options: `timeout` (of all calls together), `extra_headers`, `extra_query` and `extra_body` (of each):
+                ``extra_body={"taskType": "RETRIEVAL_QUERY"}``, say, for Gemini.
+
+        Raises:
+            ConfigurationError: An argument is wrong, or the wire has no embeddings.
+            LLMKitError: As `complete`.
+        """
+        encode, decode = self._engine.wire.encode_embed, self._engine.wire.decode_embed
+        if encode is None or decode is None:
+            raise ConfigurationError(f"embed: the wire {self._engine.wire.name} has no embeddings")
+        found, headers = self._endpoint(options)
+        name = checked({"model": model}).get("model") or self._settings.model or self._engine.row.embedding_model
+        if name is None:
+            raise ConfigurationError("model: an embedding model must be named; it is not the one that answers")
+        name = self._engine.row.aliases.get(name, name)
+        size = None if dimensions is None else integer(1)("dimensions", dimensions)
+        deadlines, parts = Deadlines(found["timeout"]), []
+        try:
+            for batch in _batches(texts, self._quirks.embed_batch):
+                request = EmbedRequest(name, batch, size, found["extra_query"], found["extra_body"])
+                call = self._addressed(encode(request, self._quirks), name)
+                parts.append(self._fetch(call, headers, deadlines, _expecting(decode, len(batch))).value)
+        except LLMKitError as error:
+            self._raise(error, name, headers)
+        vectors = tuple(vector for part in parts for vector in part.vectors)
+        served = next((part.model for part in parts if part.model), name)
+        usage = parts[0].usage if len(parts) == 1 else sum((part.usage for part in parts), Usage())
+        return Embeddings(vectors, served, usage)
+
+    def _endpoint(self, options: EndpointOptions) -> tuple[dict[str, Any], Mapping[str, str]]:
+        """The options of a call without a prompt, and its headers."""
+        if unknown := sorted(options.keys() - EndpointOptions.__annotations__.keys()):
+            raise ConfigurationError(f"{unknown[0]}: this call takes no such option")
+        settings = self._settings
+        empty: dict[str, Any] = {"extra_query": {}, "extra_body": {}}
+        found = {**empty, "timeout": settings.timeout, **settings.options, **checked(options)}
+        return found, self._engine.merged(settings.headers, found.get("extra_headers", {}))
 
     def _connect_directly(self) -> None:
         """Ask no proxy of the environment: for hosts on this machine, which no proxy reaches."""
@@ -298,9 +350,11 @@ class Client:
         settings = self._settings
         request = resolve(prompt, options, {"timeout": settings.timeout, **settings.options}, self._model)
         row, wire = self._engine.row, self._engine.wire
-        refused: dict[str, Any] = {name: None for name in wire.unsupported if getattr(request, name) is not None}
+        without = wire.refused(self._quirks)
+        refused: dict[str, Any] = {name: None for name in without if getattr(request, name) is not None}
         for name in sorted(refused):
-            self._refuse(name, f"the wire {wire.name} has no such option")
+            whose = f"the wire {wire.name}" if name in wire.unsupported else row.name
+            self._refuse(name, f"{whose} has no such option")
         model = row.aliases.get(request.model, request.model)
         return evolve(request, **{**refused, "model": model}) if refused or model != request.model else request
 
@@ -321,7 +375,11 @@ class Client:
         return self._engine.wire.decode(body, self._quirks)
 
     def _encode(self, request: ResolvedRequest, *, stream: bool) -> Call:
-        return self._engine.wire.encode(request, self._quirks, self._refuse, stream)
+        return self._addressed(self._engine.wire.encode(request, self._quirks, self._refuse, stream), request.model)
+
+    def _addressed(self, call: Call, model: str | None) -> Call:
+        """`call`, with its model where the address names it."""
+        return evolve(call, model=model) if MODEL in self._engine.address else call
 
     def _headers(self, request: ResolvedRequest) -> Mapping[str, str]:
         """The caller's own, of all calls and of this one."""
@@ -382,6 +440,28 @@ def _all_pages(page: Callable[[Mapping[str, str]], ModelPage]) -> list[Model]:
         models += found.models
         following = found.following
     return models
+
+
+def _expecting(decode: Callable[[Any, int], Embedded], count: int) -> Callable[[Any], Embedded]:
+    return lambda body: decode(body, count)
+
+
+def _batches(texts: object, size: int) -> Iterator[tuple[str, ...]]:
+    """`texts` in tuples of at most `size`.
+
+    Raises:
+        ConfigurationError: They are none, or one is empty or no text.
+    """
+    found = (texts,) if isinstance(texts, str) else texts
+    if not isinstance(found, Iterable) or isinstance(found, (bytes, bytearray, Mapping)):
+        raise wrong("texts", "text or a sequence of texts", texts)
+    every = tuple(found)
+    for index, text in enumerate(every):
+        if not isinstance(text, str) or not text:
+            raise wrong(f"texts[{index}]", "text that is not empty", text)
+    if not every:
+        raise ConfigurationError("texts: there is none")
+    return (every[start : start + size] for start in range(0, len(every), size))
 
 
 def _outside() -> int:

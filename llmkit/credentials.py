@@ -45,7 +45,7 @@ class Key:
     @property
     def looked_up(self) -> bool:
         """Whether it came from the environment."""
-        return not self.passed and self._value is not None
+        return not self.passed and self._fetch is None and self._value is not None
 
     def value(self) -> str | None:
         """The key; None where there is none.
@@ -133,6 +133,12 @@ def find_key(
     trusted = _same_host(address, own) or is_loopback(address)
     if trusted and (found := _look_up(row, environ)) is not None:
         return found
+    if not row.needs_key:
+        return key
+    if trusted and row.auth == "google":
+        from llmkit.google_auth import access_token  # noqa: PLC0415 - an extra
+
+        return Key(access_token(), passed=False)
     names = " or ".join(row.key_variables) or "api_key"
     if not trusted:
         raise MissingAuthError(

@@ -15,6 +15,8 @@ from attrs import field, frozen
 from llmkit.errors import ConfigurationError, DeadlineError, DeadlineName
 
 DEFAULT_IDLE = 120  # seconds
+LINGER_IDLE = 2.0  # seconds without a byte after which an answer that is whole has ended, whatever its connection does
+LINGER_MOST = 10.0  # and with bytes that say nothing
 LONGEST = 2_000_000.0  # seconds that every platform's poll() takes; 23 days
 
 _MEANING: dict[DeadlineName, str] = {
@@ -151,3 +153,28 @@ class Deadlines:
         """
         left = self.left()
         return Deadlines(seconds if left is None else min(seconds, left), clock=self._clock)
+
+
+class Lingering:
+    """The time for what may follow an answer that is whole, as its usage may. What the consumer does counts nothing."""
+
+    def __init__(self, deadlines: Deadlines, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._deadlines = deadlines
+        self._clock = clock
+        self._left = LINGER_MOST
+        self._began = 0.0
+
+    def begin(self) -> Deadlines:
+        """The limits of the next read.
+
+        Raises:
+            DeadlineError: The time is over.
+        """
+        self._began = self._clock()
+        if self._left <= 0:
+            raise self._deadlines.expired()
+        return self._deadlines.within(min(LINGER_IDLE, self._left))
+
+    def end(self) -> None:
+        """It has ended."""
+        self._left -= self._clock() - self._began

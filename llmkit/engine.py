@@ -6,11 +6,12 @@ One engine serves all calls of a client and of its `with_options` copies.
 import platform
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
+from urllib.parse import quote
 
 from attrs import define, evolve, field, frozen
 
 import llmkit
-from llmkit.addresses import with_query
+from llmkit.addresses import endpoint, with_query
 from llmkit.checks import HeaderFields
 from llmkit.credentials import Key
 from llmkit.deadlines import Deadlines
@@ -30,10 +31,11 @@ from llmkit.retry import Attempts, Quota
 from llmkit.secrets import of_headers, without
 from llmkit.transport import Answer, Outgoing, Transport
 from llmkit.transport.exchange import Exchange
-from llmkit.wire.base import Call, Decoded, Wire
+from llmkit.wire.base import Call, Decoded, ErrorEvent, Wire
 
 T = TypeVar("T")
-AUTH_HEADERS = ("authorization", "x-api-key")  # with one of the caller's own, no key is added
+# With one of the caller's own, no key is added.
+AUTH_HEADERS = ("authorization", "x-api-key", "x-goog-api-key", "api-key")
 USER_AGENT = f"llmkit/{llmkit.__version__} python/{platform.python_version()}"
 
 
@@ -52,15 +54,23 @@ class Authorization:
         """`prepared`, with the key in its headers, unless the caller's own prove who asks."""
         value = self._used = self._key.value()
         if value is not None and not any(name in prepared.headers for name in AUTH_HEADERS):
-            if "x-api-key" in self._scheme:
-                prepared.headers["x-api-key"] = value
-            if "bearer" in self._scheme:
-                prepared.headers["authorization"] = f"Bearer {value}"
+            for way in self._scheme.split("+"):
+                _set_key(prepared, way, value)
         return prepared if self._auth is None else self._auth(prepared)
 
     def refreshed(self) -> bool:
         """Whether there is another key than the one that was sent."""
         return self._key.refresh(self._used)
+
+
+def _set_key(prepared: Any, way: str, value: str) -> None:
+    """Add the key to a prepared request in one of the ways of `llmkit.provider.Auth`."""
+    if way in ("bearer", "google"):
+        prepared.headers["authorization"] = f"Bearer {value}"
+    elif way == "query":
+        prepared.url += f"{'&' if '?' in prepared.url else '?'}key={quote(value, safe='')}"
+    elif way != "none":
+        prepared.headers[way] = value
 
 
 @define(eq=False)
@@ -70,7 +80,8 @@ class Engine:
     Attributes:
         row: The host.
         wire: The format it speaks.
-        address: The base URL, with its version.
+        address: The base URL, with its suffix; it may hold ``{model}``.
+        query: Added to every address.
         key: The API key.
         auth: Proves who asks in place of a key; called with the prepared request.
         transport: The connections.
@@ -80,6 +91,7 @@ class Engine:
     row: Provider
     wire: Wire
     address: str
+    query: Mapping[str, str]
     key: Key = field(repr=False)
     auth: Any = field(repr=False)
     transport: Transport = field(repr=False)
@@ -108,8 +120,11 @@ class Engine:
             answer = self.open(call, headers, deadlines, stream=False, begun=Sends(attempts))
             try:
                 return decode(self.parse(answer)), answer
+            except ErrorEvent as event:
+                failed: LLMKitError = self.event_failure(event.body, answer.headers)
             except LLMKitError as error:
-                raise identified(error, answer) from error.__cause__
+                failed = error
+            raise identified(failed, answer) from failed.__cause__
 
         value, answer = attempts.run(once)
         return Fetched(value, answer, attempts.made)
@@ -150,16 +165,16 @@ class Engine:
         """The JSON of a whole body.
 
         Raises:
-            APIError: It is an error although the status was 2xx.
+            ErrorEvent: It is an error although the status was 2xx.
             ConnectionFailedError: It was cut off.
             InvalidResponseError: It is no JSON.
         """
         kind = answer.headers.get("content-type", "").lower()
         if "html" in kind:
             raise wrong_kind("JSON", kind, answer)
-        return self.read(answer.whole(), answer)
+        return self.read(answer.whole())
 
-    def read(self, data: bytes, answer: Answer) -> Any:
+    def read(self, data: bytes) -> Any:
         """As `parse`, of a body that was read already."""
         try:
             value = load_bytes(data)
@@ -167,7 +182,7 @@ class Engine:
             failed = error
         else:
             if isinstance(value, dict) and value.get("error"):
-                raise self.event_failure(value, answer.headers)
+                raise ErrorEvent(value)
             return value
         if cut_short(data):
             raise ConnectionFailedError(f"the answer was cut off after {len(data):,} bytes: try again")
@@ -188,7 +203,7 @@ class Engine:
             usage=decoded.usage,
             logprobs=decoded.logprobs,
             headers=answer.headers,
-            request_id=request_id(answer.headers),
+            request_id=request_id(answer.headers) or (decoded.id if self.wire.id_of_exchange else None) or None,
             attempts=attempts,
             raw=decoded.raw,
         )
@@ -230,7 +245,7 @@ class Engine:
             found = self.merged(found, more)
         return Outgoing(
             method=call.method,
-            url=with_query(self.address + call.path, {**self.row.query, **call.query}),
+            url=with_query(endpoint(self.address, call.path, call.model), {**self.query, **call.query}),
             headers=found,
             body=call.body,
             authorize=authorization,
@@ -278,7 +293,7 @@ def identified(error: E, answer: Answer) -> E:
 
 def request_id(headers: Mapping[str, str]) -> str | None:
     """The provider's id of the exchange."""
-    return headers.get("request-id") or headers.get("x-request-id")
+    return headers.get("request-id") or headers.get("x-request-id") or headers.get("apim-request-id")
 
 
 def _joined(one: str, other: str) -> str:

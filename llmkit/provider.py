@@ -11,8 +11,12 @@ from attrs import field, frozen
 
 from llmkit.errors import ConfigurationError, UnknownProviderError
 
-Auth: TypeAlias = Literal["x-api-key", "bearer", "x-api-key+bearer", "none"]
-"""In which header the key is sent: ``x-api-key``, ``Authorization: Bearer``, both, or no key at all."""
+Auth: TypeAlias = Literal[
+    "x-api-key", "bearer", "x-api-key+bearer", "x-goog-api-key", "api-key", "query", "google", "none"
+]
+"""How the key is sent: in the header of that name; as ``Authorization: Bearer``; in both; as ``key`` in the query, which
+logs and proxies may see; not at all. ``google``: as ``bearer``, and where no key is passed, the access token comes from
+google-auth's default credentials (extra ``vertex``)."""
 
 ENTRY_POINTS: Final = "llmkit.providers"
 """Where other distributions offer rows: each entry point names a `Provider` or a function that returns one."""
@@ -24,15 +28,22 @@ class Provider:
 
     Attributes:
         name: What `Client` calls it.
-        wire: The format that it speaks: ``anthropic-messages``.
-        base_url: With or without the version suffix; it may hold ``{variables}``.
+        wire: The format that it speaks: ``anthropic-messages``, ``openai-chat``, ``openai-responses`` or
+            ``gemini-generate``.
+        base_url: With or without its suffix; it may hold ``{variables}``.
         key_variables: Environment variables that may hold the key, the first one wins.
-        auth: In which header the key is sent.
+        auth: How the key is sent.
+        needs_key: Whether it refuses who has no key; hosts on this machine do not.
         default_model: Used where a call names none.
+        embedding_model: Used where `Client.embed` is told none.
         aliases: Other names of models → the provider's own.
         quirks: How the host deviates from its wire; None where it does not.
-        variables: What stands in the braces of `base_url` → the environment variables that may hold it.
-        query: Added to every address.
+        suffix: What every base URL must end in, also one that is passed to `Client`; it is added once, and may hold
+            variables. None for the wire's version.
+        variables: What stands in braces → the environment variables that may hold it.
+        defaults: Variables → what holds where nobody says; ``{model}`` is the model of each call.
+        special_urls: ``variable=value`` → the base URL where it has that value.
+        query: Added to every address; values may hold variables.
         headers: Added to every request.
     """
 
@@ -41,10 +52,15 @@ class Provider:
     base_url: str
     key_variables: tuple[str, ...] = ()
     auth: Auth = "bearer"
+    needs_key: bool = True
     default_model: str | None = None
+    embedding_model: str | None = None
     aliases: Mapping[str, str] = field(factory=dict, hash=False)
     quirks: Any = field(default=None, hash=False)
+    suffix: str | None = None
     variables: Mapping[str, tuple[str, ...]] = field(factory=dict, hash=False)
+    defaults: Mapping[str, str] = field(factory=dict, hash=False)
+    special_urls: Mapping[str, str] = field(factory=dict, hash=False)
     query: Mapping[str, str] = field(factory=dict, hash=False)
     headers: Mapping[str, str] = field(factory=dict, hash=False)
 
@@ -57,7 +73,8 @@ class Provider:
         from llmkit.request import OPTIONS  # noqa: PLC0415 - rows are read without calls being made
         from llmkit.wire import wire  # noqa: PLC0415
 
-        refused = wire(self.wire).unsupported
+        found = wire(self.wire)
+        refused = found.refused(found.quirks() if self.quirks is None else self.quirks)
         table = {
             name: {"type": row.type, "default": row.default, "meaning": row.meaning, "example": row.example}
             for name, row in OPTIONS.items()

@@ -14,6 +14,7 @@ LARGEST_EVENT: Final = 32 * 1024 * 1024
 """Bytes of one event above which it is refused."""
 
 _BOM = b"\xef\xbb\xbf"
+_JSON = (b"{", b"[")  # how hosts that fail amid a stream begin to tell so, without the name of a field
 
 
 class ServerSentEvent(NamedTuple):
@@ -31,7 +32,8 @@ class ServerSentEvent(NamedTuple):
 class SSEDecoder:
     """Takes a body as it arrives, cut anywhere; gives the events it completes.
 
-    Events without data (a bare name, comments, pings that are comments) are no events.
+    Events without data (a bare name, comments, pings that are comments) are no events. JSON that stands between events
+    without the name of a field, as some hosts tell of an error, is one.
     """
 
     def __init__(self, *, largest: int = LARGEST_EVENT) -> None:
@@ -43,6 +45,8 @@ class SSEDecoder:
         self._after_cr = False
         self._event = ""
         self._data: list[str] = []
+        self._bare: list[bytes] = []
+        self._any = False  # an event has been
         self._error: InvalidResponseError | None = None
 
     def feed(self, chunk: bytes) -> list[ServerSentEvent]:
@@ -118,9 +122,12 @@ class SSEDecoder:
 
     def _take(self) -> ServerSentEvent | None:
         name, data, self._event = self._event, self._data, ""
+        if self._bare:
+            data = [*data, b"\n".join(self._bare).decode("utf-8", "replace")]
+            self._bare = []
         if not data:
             return None
-        self._data = []
+        self._data, self._any = [], True
         text = data[0] if len(data) == 1 else "\n".join(data)
         return ServerSentEvent(name or "message", text) if text else None
 
@@ -130,6 +137,8 @@ class SSEDecoder:
             line = line.removeprefix(_BOM)
         name, _, value = line.partition(b":")  # without a colon the value is empty
         if name not in (b"data", b"event"):
+            if self._bare or (self._any and line[:1] in _JSON):
+                self._bare.append(line)
             return  # a comment, `id`, `retry`, or one that the standard does not know
         try:
             text = value.removeprefix(b" ").decode()

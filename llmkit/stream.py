@@ -10,7 +10,7 @@ from typing import Any, Generic, Self, cast
 from attrs import evolve
 
 from llmkit.accumulate import Accumulator
-from llmkit.deadlines import Deadlines
+from llmkit.deadlines import Deadlines, Lingering
 from llmkit.engine import Engine, Sends, identified, wrong_kind
 from llmkit.errors import (
     ConnectionFailedError,
@@ -51,6 +51,7 @@ class Reader:
         self._decoder: StreamDecoder = engine.wire.decoder(quirks)
         self._content = Accumulator()
         self._pieces: Iterator[bytes] | None = None
+        self._lingering: Lingering | None = None
         self._begun = False  # an event has come
         self._failed: LLMKitError | ErrorEvent | None = None
         self._unread: list[bytes] = []  # what came before the first event, as far as it is kept
@@ -94,7 +95,8 @@ class Reader:
             return self._engine.respond(evolve(self.decoded, finish_reason=UNFINISHED), self.answer, attempts)
         decoder = self._decoder
         message = self._content.message(decoder.pending())
-        so_far = Decoded(decoder.id, decoder.model, message, UNFINISHED, decoder.usage(), dict(decoder.envelope))
+        raw = dict(decoder.envelope)
+        so_far = Decoded(decoder.id, decoder.model, message, UNFINISHED, decoder.usage(), raw, decoder.logprobs)
         return self._engine.respond(so_far, self.answer, attempts)
 
     def _more(self) -> Sequence[Event]:
@@ -107,7 +109,7 @@ class Reader:
             self._pieces = self.answer.pieces()
         if self._failed is not None:
             raise self._failed
-        piece = next(self._pieces, None)
+        piece = self._last_piece() if self._decoder.whole else next(self._pieces, None)
         if piece is None:
             return self._end()
         self._keep(piece)
@@ -124,6 +126,19 @@ class Reader:
                 raise
             self._failed = error
         return events
+
+    def _last_piece(self) -> bytes | None:
+        """What follows an answer that is whole, as its usage may; None where nothing does, for whatever reason."""
+        if self._lingering is None:
+            self._lingering = Lingering(self._deadlines)
+        try:
+            self.answer.limit(self._lingering.begin())
+            return next(self._pieces or iter(()), None)
+        except ConnectionFailedError:
+            self.answer.close()
+            return None
+        finally:
+            self._lingering.end()
 
     def _keep(self, piece: bytes) -> None:
         """Keep what comes before the first event, in case it is no stream at all but a body under a stream's name."""
@@ -150,8 +165,8 @@ class Reader:
     def _end(self) -> Sequence[Event]:
         """The body has ended: the wire decides whether the answer has."""
         body = b"".join(self._unread)
-        if body.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{":
-            return self._whole_body(self._engine.read(body, self.answer))
+        if body.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"["):
+            return self._whole_body(self._engine.read(body))
         events: list[Event] = []
         if (last := self._sse.close()) is not None:
             with suppress(InvalidResponseError):  # the event that a cut went through
@@ -164,7 +179,8 @@ class Reader:
         parts, reason, usage = decoder.close()
         self._content.add(parts)
         events += [*parts, reason, usage]
-        self.decoded = Decoded(decoder.id, decoder.model, self._content.message(), reason, usage, decoder.envelope)
+        message, raw = self._content.message(), decoder.envelope
+        self.decoded = Decoded(decoder.id, decoder.model, message, reason, usage, raw, decoder.logprobs)
 
     def _whole_body(self, body: Any) -> Sequence[Event]:
         """The host answered as if no stream had been asked for: the same events, all at once."""

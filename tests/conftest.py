@@ -2,6 +2,7 @@
 
 import pytest
 
+from llmkit.rows import ROWS
 from llmkit.testing import FakeServer
 
 
@@ -29,13 +30,7 @@ def client(server):
 @pytest.fixture(autouse=True)
 def _no_key_of_the_developer(monkeypatch):
     """What the environment of whoever runs the tests holds is none of their business."""
-    for name in (
-        "ANTHROPIC_API_KEY",
-        "HTTP_PROXY",
-        "HTTPS_PROXY",
-        "ALL_PROXY",
-        "http_proxy",
-        "https_proxy",
-        "all_proxy",
-    ):
+    rows = [names for row in ROWS for names in (row.key_variables, *row.variables.values())]
+    proxies = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
+    for name in (*(name for names in rows for name in names), *proxies):
         monkeypatch.delenv(name, raising=False)

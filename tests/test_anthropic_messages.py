@@ -956,7 +956,7 @@ def test_models():
     assert one.capabilities == {"image_input"}
     assert (other.display_name, other.created, other.max_output) == ("", None, None)
     assert page.following == {"after_id": "claude-y"}
-    assert WIRE.encode_models(page.following).query == {"limit": "1000", "after_id": "claude-y"}
+    assert WIRE.encode_models(page.following, QUIRKS).query == {"limit": "1000", "after_id": "claude-y"}
     assert WIRE.decode_models({"data": [], "has_more": True}).following is None
 
 

@@ -522,7 +522,7 @@ def test_models_of_all_pages(server, client):
     assert server.requests[1].query == {"limit": "1000", "x": "1", "after_id": "claude-999"}
     with pytest.raises(DeadlineError):
         client.models(timeout=1e-9)
-    with pytest.raises(ConfigurationError, match="top_k: a list of models takes no such option"):
+    with pytest.raises(ConfigurationError, match="top_k: this call takes no such option"):
         client.models(top_k=3)
     with pytest.raises(UnsupportedOptionError, match="extra_body"):
         client.models(extra_body={"a": 1})

@@ -4,27 +4,27 @@ The recordings are no part of the repository: without them all of this is skippe
 """
 
 import json
-import random
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import anthropic
 import attrs
 import pytest
-from conformance import keys, recordings, reference, requests, summary
+from conformance import recordings, reference, requests, streams, summary
 from conformance import vendor as vendors
+from conformance.keys import Keys
 from conformance.loopback import Loopback, serving
 from conformance.recordings import Recording
 
 import llmkit
 from llmkit import Client, Opaque, Response, Text, Thinking, ToolCall, UserMessage
-from llmkit.accumulate import Accumulator
-from llmkit.sse import ServerSentEvent, SSEDecoder
 from llmkit.wire.anthropic_messages import StreamDecoder, schema
 
 if not recordings.FOLDER.is_dir():
     pytest.skip(f"no recordings in {recordings.FOLDER}: they are no part of the repository", allow_module_level=True)
 
+WIRE = "anthropic-messages"
+KEYS = Keys(schema.Block, schema.PASSED_THROUGH)
 MESSAGES = recordings.load("anthropic-messages")
 COUNTS = recordings.load("anthropic-count-tokens")
 MODELS = recordings.load("anthropic-models")
@@ -34,7 +34,8 @@ STREAMS = [recording for recording in ANSWERS if recording.streamed]
 FAILURES = [recording for recording in ALL if not recording.ok]
 REQUESTS = [recording for recording in ALL if recording.sent is not None]
 
-summary.TOTAL.update(
+summary.expect(
+    WIRE,
     {
         "equal to expectation": len(ALL),
         "cut anywhere": len(STREAMS),
@@ -119,7 +120,7 @@ def test_equal_to_expectation(recording, server, client, vendor):
     assert (got.request_id, got.attempts, got.rounds) == (wanted.request_id, 1, ())
     if not recording.stream:
         assert got.raw == recording.json()
-    summary.passed("equal to expectation", recording.id)
+    summary.passed(WIRE, "equal to expectation", recording.id)
 
 
 @each(STREAMS)
@@ -158,7 +159,7 @@ def test_error_equal_to_expectation(recording, server, client, vendor):
     assert error.body == recording.json()
     assert recording.json()["error"]["message"] in str(error)
     assert (error.provider, error.model, error.attempts) == ("anthropic", "claude-sonnet-5", 1)
-    summary.passed("equal to expectation", recording.id)
+    summary.passed(WIRE, "equal to expectation", recording.id)
 
 
 def _counted() -> dict[str, Any]:
@@ -169,7 +170,7 @@ def _counted() -> dict[str, Any]:
 def test_count_equal_to_expectation(recording, server, client, vendor):
     replay(server, recording)
     assert client.count_tokens("?") == vendor.messages.count_tokens(**_counted()).input_tokens
-    summary.passed("equal to expectation", recording.id)
+    summary.passed(WIRE, "equal to expectation", recording.id)
 
 
 @each(MODELS)
@@ -184,58 +185,15 @@ def test_models_equal_to_expectation(recording, server, client, vendor):
     assert [(item.context_window, item.max_output) for item in got] == [
         (item.max_input_tokens, item.max_tokens) for item in wanted
     ]
-    summary.passed("equal to expectation", recording.id)
+    summary.passed(WIRE, "equal to expectation", recording.id)
 
 
 # ---- cut anywhere ----------------------------------------------------------------------------------------------------
 
-EDGES = 600  # every cut in the first and the last so many bytes
-SAMPLE = 400  # cuts between
-
-
-def cuts(body: bytes) -> list[int]:
-    """Where to cut: everywhere, or in a long body at its edges and a sample between."""
-    if len(body) <= 2 * EDGES + SAMPLE:
-        return list(range(len(body) + 1))
-    inner = random.Random(0).sample(range(EDGES, len(body) - EDGES), SAMPLE)
-    return [*range(EDGES), *inner, *range(len(body) - EDGES, len(body) + 1)]
-
-
-def sse_events(pieces: Sequence[bytes]) -> list[ServerSentEvent]:
-    decoder = SSEDecoder()
-    found = [event for piece in pieces for event in decoder.feed(piece)]
-    last = decoder.close()
-    return found if last is None else [*found, last]
-
-
-def decoded(events: Sequence[ServerSentEvent]) -> tuple[Any, ...]:
-    """What the wire makes of them, with what takes no part in `==`."""
-    decoder, content = StreamDecoder(), Accumulator()
-    found = []
-    for event in events:
-        some = decoder.feed(event) or ()
-        content.add(some)
-        found.extend(some)
-    parts, *closing = decoder.close()
-    content.add(parts)
-    everything = [*found, *parts, *closing]
-    return [attrs.asdict(event) for event in everything], everything, content.message(), decoder.envelope
-
-
 @each(STREAMS)
 def test_cut_anywhere(recording):
-    body = recording.body
-    whole = sse_events([body])
-    wanted = decoded(whole)
-    single = sse_events([body[index : index + 1] for index in range(len(body))])
-    assert decoded(single) == wanted
-    for cut in cuts(body):
-        events = sse_events([body[:cut], body[cut:]])
-        # The wire's decoder is given events one by one, so that equal events are decoded equally …
-        assert events == whole, cut
-    for cut in cuts(body)[::10]:  # … which is looked at nevertheless.
-        assert decoded(sse_events([body[:cut], body[cut:]])) == wanted, cut
-    summary.passed("cut anywhere", recording.id)
+    streams.assert_cut_anywhere(recording.body, StreamDecoder)
+    summary.passed(WIRE, "cut anywhere", recording.id)
 
 
 # ---- nothing lost ----------------------------------------------------------------------------------------------------
@@ -250,16 +208,16 @@ def lost(recording: Recording) -> Iterator[str]:
     """Paths of what the schema has no place for in the answer."""
     if recording.streamed:
         for number, event in enumerate(reference.events(recording.body)):
-            yield from keys.unknown(event, schema.StreamEvent, f"event {number}")
-        yield from keys.unknown(reference.whole(reference.events(recording.body)), schema.Message)
+            yield from KEYS.unknown(event, schema.StreamEvent, f"event {number}")
+        yield from KEYS.unknown(reference.whole(reference.events(recording.body)), schema.Message)
         return
     hint = schema.Message if recording in MESSAGES else schema.TokenCount if recording in COUNTS else schema.ModelPage
-    yield from keys.unknown(recording.json(), hint if recording.ok else schema.ErrorAnswer)
+    yield from KEYS.unknown(recording.json(), hint if recording.ok else schema.ErrorAnswer)
 
 
 def lost_of_request(recording: Recording) -> Iterator[str]:
     body = {key: value for key, value in recording.sent.items() if key not in schema.EXTRA_BODY}
-    for path in keys.unknown(body, schema.Body):
+    for path in KEYS.unknown(body, schema.Body):
         if not path.endswith(tuple(REACHED_OTHERWISE)):
             yield path
 
@@ -269,7 +227,7 @@ def test_nothing_lost(recording):
     assert list(lost(recording)) == []
     if recording.sent is not None:
         assert list(lost_of_request(recording)) == []
-    summary.passed("nothing lost", recording.id)
+    summary.passed(WIRE, "nothing lost", recording.id)
 
 
 # ---- round trip ------------------------------------------------------------------------------------------------------
@@ -305,7 +263,7 @@ def test_round_trip(recording, server, client):
     turns = server.asked[-1].json()["messages"]
     got = [block for turn in turns if turn["role"] == "assistant" for block in turn["content"]]
     assert got == blocks_to_replay(recording)
-    summary.passed("round trip", recording.id)
+    summary.passed(WIRE, "round trip", recording.id)
 
 
 # ---- stream equals whole ---------------------------------------------------------------------------------------------
@@ -334,7 +292,7 @@ def test_stream_equals_whole(recording, server, client):
     assert everything(collected) == everything(whole)
     assert collected.usage.raw == whole.usage.raw
     assert collected.raw == {key: value for key, value in whole.raw.items() if key != "content"}
-    summary.passed("stream equals whole", recording.id)
+    summary.passed(WIRE, "stream equals whole", recording.id)
 
 
 # ---- requests --------------------------------------------------------------------------------------------------------
@@ -358,7 +316,7 @@ def test_request_as_recorded(recording, server, client):
         with pytest.raises(llmkit.ConfigurationError, match=refused[0]):
             send(prompt, **options)
         assert server.asked == []
-        return summary.passed("request as recorded", recording.id)
+        return summary.passed(WIRE, "request as recorded", recording.id)
     try:
         send(prompt, **options)
     except llmkit.APIError:
@@ -370,7 +328,7 @@ def test_request_as_recorded(recording, server, client):
             assert asked.headers[name] == recording.asked[name]
     assert asked.headers["x-api-key"] == vendors.KEY
     assert requests.normal(asked.json()) == requests.normal(recording.sent)
-    return summary.passed("request as recorded", recording.id)
+    return summary.passed(WIRE, "request as recorded", recording.id)
 
 
 def _sender(client: Client, recording: Recording) -> Callable[..., object]:
@@ -397,6 +355,6 @@ def test_count():
         "round trip": len(answers),
         "stream equals whole": len(answers),
         "request as recorded": len([case for case in raw if case["request"]["body"]]),
-    } == summary.TOTAL
+    } == {name: total for (wire, name), total in summary.TOTAL.items() if wire == WIRE}
     assert len({recording.id for recording in ALL}) == len(lines)
-    assert all(len(passed) <= summary.TOTAL[name] for name, passed in summary.PASSED.items())
+    assert all(len(passed) <= summary.TOTAL[key] for key, passed in summary.PASSED.items())

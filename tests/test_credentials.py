@@ -2,11 +2,12 @@
 
 import json
 import pickle
+from urllib.parse import urlsplit
 
 import pytest
 
 from llmkit import ConfigurationError, MissingAuthError, Provider, UnknownProviderError, providers
-from llmkit.addresses import base_address, filled, with_query
+from llmkit.addresses import Filled, base_address, endpoint, with_query
 from llmkit.credentials import Key, find_key, is_loopback
 from llmkit.provider import provider
 
@@ -162,18 +163,64 @@ def test_what_is_no_address(value):
     assert "u:p" not in str(caught.value)
 
 
-AZURE = Provider("az", "anthropic-messages", "https://{name}.x.example", variables={"name": ("X_NAME",), "other": ()})
+DEEP = "/v1beta1/projects/p/publishers/x"
+BELOW = {
+    "nothing of it": ("https://x.example", DEEP, f"https://x.example{DEEP}"),
+    "its beginning": ("https://x.example/v1beta1", DEEP, f"https://x.example{DEEP}"),
+    "another version": ("https://x.example/v1", DEEP, "https://x.example/v1/projects/p/publishers/x"),
+    "half of it": ("https://x.example/v1beta1/projects/p/", DEEP, f"https://x.example{DEEP}"),
+    "all of it": (f"https://x.example{DEEP}", DEEP, f"https://x.example{DEEP}"),
+    "its end alone": ("https://x.example/publishers/x", DEEP, f"https://x.example/publishers/x{DEEP}"),
+    "a version of its own": ("https://x.example/api/paas/v4", "/v1", "https://x.example/api/paas/v4"),
+    "beta": ("https://x.example/v1", "/v1beta", "https://x.example/v1"),
+    "no suffix": ("https://x.example/inference/", "", "https://x.example/inference"),
+}
+
+
+@pytest.mark.parametrize(("value", "suffix", "expected"), BELOW.values(), ids=BELOW.keys())
+def test_what_is_there_of_a_suffix_is_not_repeated(value, suffix, expected):
+    assert base_address(value, suffix) == expected
+    assert base_address(expected, suffix) == expected
+
+
+ENDPOINTS = {
+    "below": ("https://x/v1", "/models", None, "https://x/v1/models"),
+    "one up": ("https://x/inference", "/../catalog/models", None, "https://x/catalog/models"),
+    "two up": ("https://x/openai/deployments/{model}", "/../../models", None, "https://x/openai/models"),
+    "model": ("https://x/d/{model}", "/chat/completions", "a/b c", "https://x/d/a%2Fb%20c/chat/completions"),
+}
+
+
+@pytest.mark.parametrize(("address", "path", "model", "expected"), ENDPOINTS.values(), ids=ENDPOINTS.keys())
+def test_endpoint(address, path, model, expected):
+    assert endpoint(address, path, model) == expected
+
+
+AZURE = Provider(
+    "az",
+    "anthropic-messages",
+    "https://{name}.x.example",
+    variables={"name": ("X_NAME",), "other": (), "way": ()},
+    defaults={"way": "{model}"},
+    special_urls={"name=all": "https://x.example"},
+)
 
 
 def test_variables():
-    assert filled(AZURE, {"name": "a", "other": "b"}, {}) == "https://a.x.example"
-    assert filled(AZURE, {"other": "b"}, {"X_NAME": "c"}) == "https://c.x.example"
+    filled = Filled(AZURE, {"name": "a", "other": "b"}, {})
+    assert filled.base_url == "https://a.x.example"
+    assert filled("/{other}/{way}/{}") == "/b/{model}/{}"
+    assert Filled(AZURE, {"other": "b"}, {"X_NAME": "c"}).base_url == "https://c.x.example"
+    assert Filled(AZURE, {"other": "b", "name": "all"}, {}).base_url == "https://x.example"
+    assert Filled(AZURE, {"other": "https://o.example/", "name": "a"}, {})("{other}") == "https://o.example"
     with pytest.raises(ConfigurationError, match=r"variables: az needs 'name'; .*X_NAME"):
-        filled(AZURE, {"other": "b"}, {})
+        Filled(AZURE, {"other": "b"}, {})
     with pytest.raises(ConfigurationError, match="variables: az needs 'other'"):
-        filled(AZURE, {"name": "a"}, {})
-    with pytest.raises(ConfigurationError, match="variables: az has no 'nam'; it has name, other"):
-        filled(AZURE, {"nam": "a"}, {})
+        Filled(AZURE, {"name": "a"}, {})
+    with pytest.raises(ConfigurationError, match="variables: az has no 'nam'; it has name, other, way"):
+        Filled(AZURE, {"nam": "a"}, {})
+    with pytest.raises(ConfigurationError, match="variables: 'name' can hold letters"):
+        Filled(AZURE, {"name": "evil.example/x?", "other": "b"}, {})
 
 
 def test_query():
@@ -189,8 +236,8 @@ def test_rows():
     for row in rows:
         assert row == provider(row.name) == pickle.loads(pickle.dumps(row))
         assert hash(row) == hash(provider(row.name))
-        assert not row.variables or set(row.variables)
-        base_address(row.base_url.format(**dict.fromkeys(row.variables, "x")), "/v1")
+        values = {name: "https://x.example" if name == "endpoint" else "x" for name in row.variables}
+        assert urlsplit(base_address(Filled(row, values).base_url, "/v1")).hostname
 
 
 def test_unknown_rows():

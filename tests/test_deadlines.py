@@ -3,7 +3,7 @@ import pickle
 
 import pytest
 
-from llmkit.deadlines import LONGEST, Deadlines, Timeout
+from llmkit.deadlines import LINGER_IDLE, LINGER_MOST, LONGEST, Deadlines, Lingering, Timeout
 from llmkit.errors import ConfigurationError, DeadlineError
 
 NEVER = Timeout(connect=None, first=None, idle=None, total=None)
@@ -165,3 +165,25 @@ def test_within(clock):
     clock.now += 2
     with pytest.raises(DeadlineError):
         deadlines.within(1)
+
+
+def test_lingering_is_bounded_by_each_read_and_in_all(clock):
+    deadlines = Deadlines(Timeout(), clock=clock)
+    lingering = Lingering(deadlines, clock=clock)
+    for spent in range(int(LINGER_MOST)):
+        assert lingering.begin().left(idle=True) == pytest.approx(min(LINGER_IDLE, LINGER_MOST - spent))
+        clock.now += 1
+        lingering.end()
+        clock.now += 100  # the consumer's own time
+        deadlines.block()
+    with pytest.raises(DeadlineError):
+        lingering.begin()
+
+
+def test_lingering_stays_within_the_calls_own_limits(clock):
+    deadlines = Deadlines(1.5, clock=clock)
+    lingering = Lingering(deadlines, clock=clock)
+    assert lingering.begin().left() == pytest.approx(1.5)
+    clock.now += 2
+    with pytest.raises(DeadlineError):
+        lingering.begin()

@@ -10,6 +10,7 @@ def message(data):
     return ServerSentEvent("message", data)
 
 
+BARE = '{"error":\n  {"code": 503}\n}'
 CASES = {
     "lf": (b"event: x\ndata: a\n\n", [ServerSentEvent("x", "a")]),
     "crlf": (b"event: x\r\ndata: a\r\n\r\n", [ServerSentEvent("x", "a")]),
@@ -35,6 +36,10 @@ CASES = {
     "no blank line": (b"data: a\n", []),
     "many blank lines": (b"\n\n\ndata: a\n\n\n\n", [message("a")]),
     "nothing": (b"", []),
+    "bare JSON before any event": (b'{"error": 1}\n\ndata: a\n\n', [message("a")]),
+    "bare JSON after an event": (b'data: a\n\n{"error":\n  {"code": 503}\n}\n\n', [message("a"), message(BARE)]),
+    "bare JSON with CRLF": (b'data: a\r\n\r\n{"error":\r\n  {"code": 503}\r\n}\r\n\r\n', [message("a"), message(BARE)]),
+    "a bare array": (b"data: a\n\n[1]\n\n", [message("a"), message("[1]")]),
 }
 each_case = pytest.mark.parametrize(("raw", "expected"), CASES.values(), ids=CASES.keys())
 

@@ -1,4 +1,4 @@
-"""The command `llmkit`. Each subcommand is a module with `add`, which declares its arguments, and `run`.
+"""The command `llmkit`. Each subcommand is declared by the `add` of a module, which names the function that runs it.
 
 Exit codes: 0 it worked; 1 it failed on the way; 2 something was wrong before anything was sent; 130 Ctrl-C;
 141 nobody reads the output any more.
@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from llmkit import __version__
-from llmkit.cli import ask, demo
+from llmkit.cli import ask, demo, hosts
 from llmkit.cli.output import tell
 from llmkit.errors import ConfigurationError, LLMKitError, MissingAuthError
 
 FAILED, WRONG, INTERRUPTED, UNREAD = 1, 2, 130, 141
-_COMMANDS: Final = (ask, demo)
+_COMMANDS: Final = (ask, demo, hosts)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -85,6 +85,9 @@ class Desk(Protocol):
     def number(self) -> int:
         """Counts the answers, from 1."""
 
+    def vectors(self, texts: Sequence[str], dimensions: int | None) -> list[list[float]]:
+        """Made-up embeddings, one a text."""
+
 
 @frozen
 class Rendering:
@@ -99,6 +102,7 @@ class Rendering:
         error: An error as an answer.
         error_event: An error as an event of a stream that began well.
         ping: An event that says nothing.
+        id_header: In which header answers have the id of the exchange; None for none.
     """
 
     wire: str
@@ -109,3 +113,4 @@ class Rendering:
     error: Callable[[APIError], Answer]
     error_event: Callable[[APIError], bytes]
     ping: bytes
+    id_header: str | None = "request-id"

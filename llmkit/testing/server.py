@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -17,6 +17,7 @@ from llmkit.testing.exchange import Answer, RecordedRequest
 from llmkit.testing.faults import FAULTS, TABLE, Failing
 from llmkit.testing.loopback import Loopback, Pace
 from llmkit.testing.replies import Chunking, Reply, by_words, reply_of
+from llmkit.testing.vectors import vector
 from llmkit.testing.wires import check, rendering_of
 
 if TYPE_CHECKING:
@@ -198,6 +199,10 @@ class FakeServer:
             self._answers += 1
             return self._answers
 
+    def vectors(self, texts: Sequence[str], dimensions: int | None) -> list[list[float]]:
+        """Made-up embeddings, one a text; each depends on its text alone."""
+        return [vector(text, dimensions) for text in texts]
+
     def next_reply(self, request: RecordedRequest, echo: str) -> Reply:
         """What to answer to `request`; `echo` where nothing was scripted.
 
@@ -230,7 +235,9 @@ class FakeServer:
             answer = rendering.answer(request, self)
         else:
             answer = TABLE[name][1](Failing(lambda: rendering.answer(request, _Peeking(self)), rendering, after))
-        return evolve(answer, headers=_with_id(answer.headers, f"req_fake_{number:04}"))
+        if rendering.id_header is None:
+            return answer
+        return evolve(answer, headers={rendering.id_header: f"req_fake_{number:04}", **answer.headers})
 
 
 class _Peeking:
@@ -245,12 +252,11 @@ class _Peeking:
     def number(self) -> int:
         return self._server.number()
 
+    def vectors(self, texts: Sequence[str], dimensions: int | None) -> list[list[float]]:
+        return self._server.vectors(texts, dimensions)
+
     def next_reply(self, request: RecordedRequest, echo: str) -> Reply:
         with self._server._lock:  # noqa: SLF001 - the same module's
             if self._server._replies:  # noqa: SLF001
                 return self._server._replies[0]  # noqa: SLF001
         return self._server.next_reply(request, echo)
-
-
-def _with_id(headers: Mapping[str, str], request_id: str) -> dict[str, str]:
-    return {"request-id": request_id, **headers}

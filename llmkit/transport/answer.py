@@ -13,6 +13,7 @@ from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import DecodeError
 from urllib3.response import HTTPResponse
 
+from llmkit.deadlines import Deadlines
 from llmkit.errors import InvalidResponseError, LLMKitError, StreamClosedError
 from llmkit.transport.connections import PIECE
 from llmkit.transport.exchange import BODY_MOST, Exchange
@@ -137,6 +138,10 @@ class Answer:
     def renew(self) -> None:
         """An event arrived: the allowance of raw bytes starts again."""
         self._exchange.allow(BODY_MOST)
+
+    def limit(self, deadlines: Deadlines) -> None:
+        """From now on, these hold."""
+        self._exchange.deadlines = deadlines
 
     def pieces(self) -> Iterator[bytes]:
         """The body as it arrives, decompressed; goes on where an earlier iterator stopped.

@@ -8,7 +8,12 @@ from llmkit.errors import ConfigurationError
 if TYPE_CHECKING:
     from llmkit.wire.base import Wire
 
-_MODULES = {"anthropic-messages": "anthropic_messages"}
+_MODULES = {
+    "anthropic-messages": "anthropic_messages",
+    "openai-chat": "openai_chat",
+    "openai-responses": "openai_responses",
+    "gemini-generate": "gemini_generate",
+}
 
 
 def wire(name: str) -> "Wire":

@@ -1,5 +1,6 @@
 """What a wire is: a frozen record of functions between typed values and a provider's JSON. No I/O."""
 
+from array import array
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
 
@@ -21,16 +22,18 @@ class Call:
     """One HTTP request, but for its host and its key.
 
     Attributes:
-        path: Below the base URL with its version, as in ``/messages``.
+        path: Below the base URL with its version, as in ``/messages``; each ``/..`` at its beginning climbs a segment.
         body: The JSON body; None with GET.
         headers: Of this call, but for those of all calls of the wire.
         query: Added to the address.
+        model: For hosts whose address names it; set by the client.
     """
 
     path: str
     body: bytes | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(factory=dict)
     query: Mapping[str, str] = field(factory=dict)
+    model: str | None = None
 
     @property
     def method(self) -> str:
@@ -88,12 +91,15 @@ class StreamDecoder(Protocol):
         model: The model that answers, likewise.
         envelope: The last value of every top-level key but the content.
         ended: The terminal signal came: nothing more is to be read.
-        whole: The answer would be whole if the body ended now; `ended` implies it.
+        whole: The answer would be whole if the body ended now; `ended` implies it. Between the two reading goes on
+            for a while, as usage may follow.
+        logprobs: As `Decoded.logprobs`.
     """
 
     envelope: dict[str, Any]
     ended: bool
     whole: bool
+    logprobs: Any
 
     @property
     def id(self) -> str: ...  # noqa: D102 - above
@@ -132,24 +138,54 @@ class ModelPage:
 
 
 @frozen
+class EmbedRequest:
+    """Texts to embed: at most as many as the host takes at once.
+
+    Attributes:
+        model: Which model.
+        texts: What to embed; never empty.
+        dimensions: How long each vector is to be; None for the model's own length.
+        extra_query, extra_body: As the options of the same name.
+    """
+
+    model: str
+    texts: tuple[str, ...]
+    dimensions: int | None = None
+    extra_query: Mapping[str, str] = field(factory=dict)
+    extra_body: Mapping[str, Any] = field(factory=dict)
+
+
+@frozen
+class Embedded:
+    """The vectors of one `EmbedRequest`, in the order of its texts; `model` is "" where the host does not tell."""
+
+    vectors: "tuple[array[float], ...]"
+    model: str
+    usage: Usage
+
+
+@frozen
 class Wire:
     """A wire format.
 
     Attributes:
         name: As `Provider.wire` names it.
-        version: What a base URL must end in; it is added once.
+        version: What a base URL must end in, unless it ends in another version; it is added once.
         headers: Of every request.
         list_headers: Lower-case names of headers whose values are comma-separated lists that add up.
-        unsupported: Options that it has no place for.
-        long_answer: Whether a whole answer may take longer than gateways wait: then `Client.complete` streams and
-            collects.
+        unsupported: Options that it has no place for; a host's quirks may add some, or have a place for some.
         quirks: The class whose instances say how a host deviates.
         encode: Request, quirks, whether to stream → call.
-        decode: JSON body, quirks → answer.
+        decode: JSON body, quirks → answer. It may raise `ErrorEvent`.
         decoder: Quirks → the state of one stream.
         error: Status and error body (JSON, else text) → what it says.
+        id_of_exchange: Whether an answer's id is that of the exchange, as no header has one.
+        long_answer: Whether a whole answer may take longer than gateways wait: then `Client.complete` streams and
+            collects.
         encode_count, decode_count: Counting tokens; None where the wire cannot.
         encode_models, decode_models: The page that a query names; None where the wire has no list.
+        encode_embed, decode_embed: Texts → vectors; None where the wire cannot. Decoding is told how many there must
+            be.
     """
 
     name: str
@@ -157,16 +193,24 @@ class Wire:
     headers: Mapping[str, str]
     list_headers: frozenset[str]
     unsupported: frozenset[str]
-    long_answer: "Callable[[ResolvedRequest, Any], bool]"
     quirks: Callable[[], Any]
     encode: "Callable[[ResolvedRequest, Any, Refuse, bool], Call]"
     decode: Callable[[Any, Any], Decoded]
     decoder: Callable[[Any], StreamDecoder]
     error: Callable[[int, Any], ErrorDetails]
+    id_of_exchange: bool = False
+    long_answer: "Callable[[ResolvedRequest, Any], bool]" = lambda _request, _quirks: False
     encode_count: "Callable[[ResolvedRequest, Any, Refuse], Call] | None" = None
     decode_count: Callable[[Any], int] | None = None
-    encode_models: Callable[[Mapping[str, str]], Call] | None = None
+    encode_models: Callable[[Mapping[str, str], Any], Call] | None = None
     decode_models: Callable[[Any], ModelPage] | None = None
+    encode_embed: Callable[[EmbedRequest, Any], Call] | None = None
+    decode_embed: Callable[[Any, int], Embedded] | None = None
+
+    def refused(self, quirks: Any) -> frozenset[str]:
+        """The options that a host with these quirks has no place for."""
+        found: frozenset[str] = (self.unsupported | quirks.unsupported) - quirks.supported
+        return found
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A record of functions pickles as its name.

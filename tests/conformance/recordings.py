@@ -17,6 +17,7 @@ class Recording:
     Attributes:
         id: A hash and a readable name.
         wire: The name of the file that it is from.
+        host: The host that was asked.
         stream: Whether a stream was asked for; an error answer to that is plain JSON all the same.
         asked: A few of the request's headers, names in lower case.
         sent: The request's body, parsed; None where there was none.
@@ -24,6 +25,7 @@ class Recording:
 
     id: str
     wire: str
+    host: str
     stream: bool
     method: str
     path: str
@@ -60,6 +62,7 @@ def _recording(case: dict[str, Any]) -> Recording:
     return Recording(
         id=case["id"],
         wire=case["wire"],
+        host=case["host"],
         stream=case["stream"],
         method=request["method"],
         path=request["path"],

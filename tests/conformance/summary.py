@@ -1,17 +1,24 @@
 """How many recordings passed which property, for the end of the run's output."""
 
-PASSED: dict[str, set[str]] = {}
-"""Property → ids of the recordings that passed."""
+from collections.abc import Mapping
 
-TOTAL: dict[str, int] = {}
-"""Property → how many recordings it is about."""
+PASSED: dict[tuple[str, str], set[str]] = {}
+"""Wire, property → ids of the recordings that passed."""
+
+TOTAL: dict[tuple[str, str], int] = {}
+"""Wire, property → how many recordings it is about."""
 
 
-def passed(name: str, case: str) -> None:
+def expect(wire: str, totals: Mapping[str, int]) -> None:
+    """Note how many recordings of a wire each property is about."""
+    TOTAL.update({(wire, name): total for name, total in totals.items()})
+
+
+def passed(wire: str, name: str, case: str) -> None:
     """Note that a recording has a property."""
-    PASSED.setdefault(name, set()).add(case)
+    PASSED.setdefault((wire, name), set()).add(case)
 
 
 def lines() -> list[str]:
-    """One line per property that was looked at; none where no recordings are."""
-    return [f"{name}: {len(cases)} of {TOTAL[name]} recordings" for name, cases in PASSED.items()]
+    """One line per wire and property that was looked at; none where no recordings are."""
+    return [f"{wire}: {name}: {len(cases)} of {TOTAL[wire, name]} recordings" for (wire, name), cases in PASSED.items()]

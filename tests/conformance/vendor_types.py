@@ -27,6 +27,11 @@ def faults_of_count(body: bytes) -> list[str]:
     return _faults(_adapter(MessageCountTokensParams), body)
 
 
+def faults_against(hint: Any, body: bytes) -> list[str]:
+    """As `faults`, of any of a vendor's types; unions of them, too."""
+    return _faults(_adapter(hint), body)
+
+
 def _faults(adapter: pydantic.TypeAdapter[Any], body: bytes) -> list[str]:
     try:
         adapter.validate_json(body, strict=True)

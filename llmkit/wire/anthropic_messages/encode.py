@@ -58,7 +58,7 @@ def encode_count(request: ResolvedRequest, quirks: AnthropicMessagesQuirks, refu
     return encoder.call("/messages/count_tokens", _countable(encoder.body()))
 
 
-def encode_models(query: Mapping[str, str]) -> Call:
+def encode_models(query: Mapping[str, str], _: AnthropicMessagesQuirks) -> Call:
     """The call for one page of models."""
     return Call("/models", query={"limit": "1000", **query})
 

@@ -72,6 +72,7 @@ class StreamDecoder:
         self.envelope: dict[str, Any] = {}
         self.ended = False
         self.whole = False
+        self.logprobs = None  # this wire has none
         self._usage: dict[str, Any] = {}
         self._open: dict[int, _Block] = {}
         self._order: list[_Block] = []  # begun and not handed out, in the order in which they began

@@ -1,4 +1,4 @@
-"""The rows of `llmkit.provider`, and what is known of the models of their hosts."""
+"""Anthropic, and what is known of its models."""
 
 from collections.abc import Mapping
 from typing import Final

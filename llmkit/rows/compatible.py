@@ -1,0 +1,184 @@
+"""Hosts that speak OpenAI's Chat format, each with its own accent.
+
+Options are refused only where the host's documentation says that it refuses them.
+"""
+
+from typing import Any, Final
+
+from llmkit.provider import Provider
+from llmkit.wire.quirks import OpenAIChatQuirks
+
+_OLD_KEYS: Final = {"max_tokens": "max_tokens"}  # the key that most hosts had before OpenAI renamed its own
+
+
+def _row(name: str, base_url: str, *key_variables: str, **rest: Any) -> Provider:
+    return Provider(name=name, wire="openai-chat", base_url=base_url, key_variables=key_variables, **rest)
+
+
+ROWS: Final = (
+    # https://openrouter.ai/docs/api-reference/chat-completion
+    _row(
+        "openrouter",
+        "https://openrouter.ai/api/v1",
+        "OPENROUTER_API_KEY",
+        default_model="openrouter/auto",
+        quirks=OpenAIChatQuirks(supported=frozenset({"top_k"}), reasoning="object", cache="cache_control"),
+    ),
+    # https://console.groq.com/docs/openai
+    _row(
+        "groq",
+        "https://api.groq.com/openai/v1",
+        "GROQ_API_KEY",
+        default_model="openai/gpt-oss-120b",
+        quirks=OpenAIChatQuirks(unsupported=frozenset({"logprobs"})),
+    ),
+    # https://docs.mistral.ai/api: unknown keys of a body are refused
+    _row(
+        "mistral",
+        "https://api.mistral.ai/v1",
+        "MISTRAL_API_KEY",
+        default_model="mistral-large-latest",
+        embedding_model="mistral-embed",
+        quirks=OpenAIChatQuirks(
+            unsupported=frozenset({"logprobs", "service_tier"}),
+            keys={**_OLD_KEYS, "seed": "random_seed", "dimensions": "output_dimension"},
+            stream_usage=False,  # it tells without being asked
+            call_id_length=9,
+            embed_batch=128,
+        ),
+    ),
+    # https://api-docs.deepseek.com
+    _row(
+        "deepseek",
+        "https://api.deepseek.com",
+        "DEEPSEEK_API_KEY",
+        default_model="deepseek-chat",
+        quirks=OpenAIChatQuirks(
+            keys=_OLD_KEYS,
+            reasoning="thinking",
+            json_schema=False,
+        ),
+    ),
+    # https://docs.x.ai/docs/api-reference
+    _row(
+        "xai",
+        "https://api.x.ai/v1",
+        "XAI_API_KEY",
+        default_model="grok-4",
+    ),
+    # https://docs.together.ai/reference/chat-completions
+    _row(
+        "together",
+        "https://api.together.xyz/v1",
+        "TOGETHER_API_KEY",
+        default_model="openai/gpt-oss-120b",
+        quirks=OpenAIChatQuirks(supported=frozenset({"top_k"}), keys=_OLD_KEYS),
+    ),
+    # https://docs.fireworks.ai/api-reference/post-chatcompletions
+    _row(
+        "fireworks",
+        "https://api.fireworks.ai/inference/v1",
+        "FIREWORKS_API_KEY",
+        default_model="accounts/fireworks/models/gpt-oss-120b",
+        quirks=OpenAIChatQuirks(supported=frozenset({"top_k"}), keys=_OLD_KEYS),
+    ),
+    # https://inference-docs.cerebras.ai/api-reference/chat-completions
+    _row(
+        "cerebras",
+        "https://api.cerebras.ai/v1",
+        "CEREBRAS_API_KEY",
+        default_model="gpt-oss-120b",
+        quirks=OpenAIChatQuirks(unsupported=frozenset({"frequency_penalty", "presence_penalty"})),
+    ),
+    # https://docs.perplexity.ai/api-reference/chat-completions-post
+    _row(
+        "perplexity",
+        "https://api.perplexity.ai",
+        "PERPLEXITY_API_KEY",
+        "PPLX_API_KEY",
+        suffix="",
+        default_model="sonar",
+        quirks=OpenAIChatQuirks(
+            supported=frozenset({"top_k"}),
+            unsupported=frozenset({"tools", "tool_choice", "parallel_tool_calls", "logprobs"}),
+            keys=_OLD_KEYS,
+            stream_usage=False,  # every chunk has it
+            models_path=None,
+        ),
+    ),
+    # https://docs.cohere.com/docs/compatibility-api
+    _row(
+        "cohere",
+        "https://api.cohere.ai/compatibility/v1",
+        "COHERE_API_KEY",
+        "CO_API_KEY",
+        default_model="command-a-03-2025",
+        embedding_model="embed-v4.0",
+        quirks=OpenAIChatQuirks(
+            keys=_OLD_KEYS,
+            embed_batch=96,
+            models_path="/../../v1/models",
+        ),
+    ),
+    # https://docs.api.nvidia.com/nim/reference/llm-apis
+    _row(
+        "nvidia",
+        "https://integrate.api.nvidia.com/v1",
+        "NVIDIA_API_KEY",
+        default_model="nvidia/llama-3.3-nemotron-super-49b-v1.5",
+        quirks=OpenAIChatQuirks(keys=_OLD_KEYS),
+    ),
+    # https://huggingface.co/docs/inference-providers
+    _row(
+        "huggingface",
+        "https://router.huggingface.co/v1",
+        "HF_TOKEN",
+        "HUGGINGFACE_API_KEY",
+        default_model="openai/gpt-oss-120b",
+        quirks=OpenAIChatQuirks(keys=_OLD_KEYS),
+    ),
+    # https://docs.github.com/rest/models
+    _row(
+        "github",
+        "https://models.github.ai/inference",
+        "GITHUB_TOKEN",
+        suffix="",
+        default_model="openai/gpt-4.1",
+        embedding_model="openai/text-embedding-3-small",
+        quirks=OpenAIChatQuirks(models_path="/../catalog/models"),
+    ),
+    # https://platform.moonshot.ai/docs/api/chat
+    _row(
+        "moonshot",
+        "https://api.moonshot.ai/v1",
+        "MOONSHOT_API_KEY",
+        default_model="kimi-k2.5",
+        quirks=OpenAIChatQuirks(keys=_OLD_KEYS, reasoning="thinking"),
+    ),
+    # https://docs.z.ai/api-reference/llm/chat-completion
+    _row(
+        "zai",
+        "https://api.z.ai/api/paas/v4",
+        "ZAI_API_KEY",
+        default_model="glm-5",
+        quirks=OpenAIChatQuirks(
+            keys=_OLD_KEYS,
+            reasoning="thinking",
+            json_schema=False,
+        ),
+    ),
+    # https://www.alibabacloud.com/help/en/model-studio/qwen-api-via-openai-chat-completions
+    _row(
+        "dashscope",
+        "https://dashscope-intl.aliyuncs.com/compatible-mode/v1",
+        "DASHSCOPE_API_KEY",
+        default_model="qwen-plus",
+        embedding_model="text-embedding-v4",
+        quirks=OpenAIChatQuirks(
+            supported=frozenset({"top_k"}),
+            keys=_OLD_KEYS,
+            reasoning="enable_thinking",
+            embed_batch=10,
+        ),
+    ),
+)

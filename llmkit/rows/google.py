@@ -1,0 +1,37 @@
+"""Gemini, by the Developer API and by Vertex AI.
+
+Sources: https://ai.google.dev/api, https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference
+"""
+
+from typing import Final
+
+from llmkit.provider import Provider
+from llmkit.wire.quirks import GeminiGenerateQuirks
+
+_MODEL: Final = "gemini-3.6-flash"
+_EMBEDDING_MODEL: Final = "gemini-embedding-001"
+
+ROWS: Final = (
+    Provider(
+        name="gemini",
+        wire="gemini-generate",
+        base_url="https://generativelanguage.googleapis.com",
+        key_variables=("GOOGLE_API_KEY", "GEMINI_API_KEY"),
+        auth="x-goog-api-key",
+        default_model=_MODEL,
+        embedding_model=_EMBEDDING_MODEL,
+    ),
+    Provider(
+        name="vertex",
+        wire="gemini-generate",
+        base_url="https://{location}-aiplatform.googleapis.com",
+        auth="google",
+        suffix="/v1beta1/projects/{project}/locations/{location}/publishers/google",
+        variables={"project": ("GOOGLE_CLOUD_PROJECT",), "location": ("GOOGLE_CLOUD_LOCATION",)},
+        defaults={"location": "global"},
+        special_urls={"location=global": "https://aiplatform.googleapis.com"},
+        default_model=_MODEL,
+        embedding_model=_EMBEDDING_MODEL,
+        quirks=GeminiGenerateQuirks(labels=True),
+    ),
+)

@@ -1,0 +1,52 @@
+"""OpenAI, by either of its formats, and Azure's deployments of its models.
+
+Sources: https://platform.openai.com/docs/api-reference,
+https://learn.microsoft.com/azure/ai-foundry/openai/reference
+"""
+
+from typing import Final
+
+from llmkit.provider import Provider
+from llmkit.wire.quirks import OpenAIChatQuirks
+
+_MODEL: Final = "gpt-5.6-terra"
+_EMBEDDING_MODEL: Final = "text-embedding-3-small"
+# OpenAI tells no reasoning in this format, and knows no field of a message to send it back in.
+_CHAT: Final = OpenAIChatQuirks(reasoning_back=False)
+
+ROWS: Final = (
+    Provider(
+        name="openai",
+        wire="openai-responses",
+        base_url="https://api.openai.com",
+        key_variables=("OPENAI_API_KEY",),
+        default_model=_MODEL,
+        embedding_model=_EMBEDDING_MODEL,
+    ),
+    Provider(
+        name="openai-chat",
+        wire="openai-chat",
+        base_url="https://api.openai.com",
+        key_variables=("OPENAI_API_KEY",),
+        default_model=_MODEL,
+        embedding_model=_EMBEDDING_MODEL,
+        quirks=_CHAT,
+    ),
+    Provider(
+        name="azure",
+        wire="openai-chat",
+        base_url="{endpoint}",
+        key_variables=("AZURE_OPENAI_API_KEY",),
+        auth="api-key",
+        # A deployment is named like its model where nothing else is said.
+        suffix="/openai/deployments/{deployment}",
+        variables={
+            "endpoint": ("AZURE_OPENAI_ENDPOINT",),
+            "deployment": (),
+            "api_version": ("OPENAI_API_VERSION",),
+        },
+        defaults={"deployment": "{model}"},
+        query={"api-version": "{api_version}"},
+        quirks=OpenAIChatQuirks(reasoning_back=False, models_path="/../../models"),
+    ),
+)
