@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo test check lint types docs clean
+.PHONY: demo test check lint types docs litellm clean
 
 demo: .venv/installed
 	$(BIN)/llmkit demo
@@ -10,7 +10,7 @@ demo: .venv/installed
 test: .venv/tested
 	$(BIN)/python -m pytest -q
 
-check: lint types test
+check: lint types litellm test
 
 lint: .venv/tested
 	$(BIN)/ruff check .
@@ -22,6 +22,9 @@ types: .venv/tested
 
 docs: .venv/tested
 	$(BIN)/python docs/build_reference.py
+
+# A proxy that some tests speak to, apart from all else as it pins what others need newer.
+litellm: .venv/litellm/installed
 
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
@@ -35,4 +38,9 @@ clean:
 # With all that tests need.
 .venv/tested: .venv/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[test]"
+	touch $@
+
+.venv/litellm/installed: .venv/installed
+	$(PYTHON) -m venv .venv/litellm
+	.venv/litellm/bin/pip install --quiet --disable-pip-version-check "litellm[proxy]>=1.106,<2"
 	touch $@

@@ -1,7 +1,7 @@
 """Every code block of the README and of the docs runs, and prints what stands below it.
 
-The blocks of a page share their names, top to bottom. They talk to a `FakeServer`: ``Client("anthropic"`` is made a
-client of it, and comments before a block, ``<!-- server.reply("…") -->``, script what it answers.
+The blocks of a page share their names, top to bottom. They talk to a `FakeServer`: ``Client("name"`` is made a client
+of it, and comments before a block, ``<!-- server.reply("…") -->``, script what it answers.
 """
 
 import contextlib
@@ -50,7 +50,7 @@ def test_the_examples_run(page, tmp_path, monkeypatch):
         for block in blocks:
             for script in re.findall(r"<!-- (.*) -->", block["script"]):
                 exec(script, dict(vars(llmkit)) | {name: getattr(llmkit, name) for name in llmkit.__all__} | names)
-            code = block["code"].replace('Client("anthropic"', 'server.client("anthropic"')
+            code = re.sub(r'\bClient\((?="[a-z])', "server.client(", block["code"])
             line = text[: block.start("code")].count("\n")
             printed = io.StringIO()
             with contextlib.redirect_stdout(printed):

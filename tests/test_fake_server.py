@@ -242,15 +242,11 @@ def test_error_with_headers(server, client):
 WRONG = {
     "no content": (None, {}, r"content: expected text"),
     "a tool result": (ToolResult("c"), {}, r"content\[0\]: ToolResult cannot"),
-    "a picture": (["See:", PICTURE], {}, r"content\[1\]: this wire cannot answer with Image"),
-    "a block of another wire": (Opaque("openai-chat", {"type": "x"}), {}, r"content\[0\]: a block of openai-chat"),
     "a block without a type": (Opaque(WIRE, {}), {}, r"content\[0\]\.data\.type"),
     "arguments that are no JSON": (ToolCall("c", "t", {"a": object()}), {}, r"content\[0\]\.arguments"),
     "an unknown reason": ("Hi", {"finish_reason": "bored"}, r"finish_reason: expected .* length"),
-    "no reason of this wire": ("Hi", {"finish_reason": "content_filter"}, r"finish_reason: this wire has no word"),
     "an unfinished answer": ("Hi", {"finish_reason": FinishReason("unfinished")}, r"finish_reason: expected"),
     "no usage": ("Hi", {"usage": 3}, r"usage: expected a Usage, got 3"),
-    "more cached than read": ("Hi", {"usage": Usage(1, 1, 2)}, r"usage\.input_tokens"),
     "an error that no server sends": (DeadlineError("late"), {}, r"no server can send a DeadlineError; see "),
     "a reply and a usage": (Reply("Hi"), {"usage": Usage()}, r"a Reply has its own"),
 }  # fmt: skip
@@ -262,9 +258,19 @@ def test_what_cannot_be_answered(server, content, options, message):
         server.reply(content, **options)
 
 
-def test_reply_from_another_wire_when_it_is_asked_for(server, client):
-    server._replies.append(Reply(PICTURE))
-    with pytest.raises(ServerError, match=r"content\[0\]: this wire cannot answer with Image"):
+OTHER_WIRES = {
+    "a picture": (["See:", PICTURE], {}, r"content\[1\]: this wire cannot answer with Image"),
+    "a block of another wire": (Opaque("openai-chat", {"type": "x"}), {}, r"content\[0\]: a block of openai-chat"),
+    "no reason of this wire": ("Hi", {"finish_reason": "content_filter"}, r"finish_reason: this wire has no word"),
+    "more cached than read": ("Hi", {"usage": Usage(1, 1, 2)}, r"usage\.input_tokens"),
+}
+
+
+@pytest.mark.parametrize(("content", "options", "message"), OTHER_WIRES.values(), ids=OTHER_WIRES.keys())
+def test_a_reply_that_only_other_wires_can_send(server, client, content, options, message):
+    """It is refused when it is asked for, as only then it is known on which wire."""
+    server.reply(content, **options)
+    with pytest.raises(ServerError, match=message):
         client.complete("Hi")
 
 

@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
-WORD_SECONDS: Final = 0.04
+WORD_SECONDS: Final = 0.02
+PROVIDERS: Final = ("anthropic", "openai", "openai-chat", "gemini")  # one of each format
 _INTRODUCTION: Final = """\
 llmkit demo: no key and no network: answers come from a server in this process,
 scripted. What is sent and read is real HTTP, as it would be with a provider.
@@ -13,7 +14,7 @@ Each piece of code below is what runs.
 
     from llmkit import Client, Image, IncompleteStreamError, Tool, UserMessage
 
-    client = Client("anthropic")
+    client = Client("anthropic")  # then "openai", "openai-chat" and "gemini": four formats, the same code
 """
 _GOODBYE: Final = """\
 == With a real key ==
@@ -39,12 +40,14 @@ def run(_: argparse.Namespace) -> int:
     with FakeServer() as server:
         # With a terminal one sees the words arrive; else nobody waits.
         server.delay = WORD_SECONDS if sys.stdout.isatty() else 0.0
-        client = server.client("anthropic")
+        clients = {name: server.client(name) for name in PROVIDERS}
         for number, scene in enumerate(SCENES, 1):
             print(f"== {number}. {scene.title} ==\n\n{scene.code()}")
-            scene.script(server)
-            scene.play(client)
-            print()
+            for name, client in clients.items():
+                print(f"{name}:")
+                scene.script(server)
+                scene.play(client)
+                print()
     print(_GOODBYE.format(command=_command()), end="")
     return 0
 

@@ -57,6 +57,7 @@ class Answer:
             connection is closed; or `drip`, again and again until then.
         missing: Bytes that the header tells of and that are not sent.
         drip: What `ending` repeats.
+        closing: How many of the last chunks tell that a streamed answer is whole: it is not without the first of them.
     """
 
     status: int = 200
@@ -66,6 +67,7 @@ class Answer:
     ending: Ending = "end"
     missing: int = 0
     drip: bytes = b" "
+    closing: int = 1
 
 
 class Desk(Protocol):

@@ -39,7 +39,7 @@ class Failing:
     def first_events(self, answer: Answer) -> int:
         """How many events of the streamed `answer` are sent: never all, so that it is never whole."""
         wanted = (len(answer.chunks) + 1) // 2 if self.after is None else self.after
-        return max(0, min(wanted, len(answer.chunks) - 1))
+        return max(0, min(wanted, len(answer.chunks) - answer.closing))
 
 
 Fault: TypeAlias = Callable[[Failing], Answer]

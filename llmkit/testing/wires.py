@@ -6,9 +6,12 @@ from typing import Final
 from llmkit.errors import ConfigurationError
 from llmkit.testing.anthropic_messages import RENDERING as ANTHROPIC_MESSAGES
 from llmkit.testing.exchange import RecordedRequest, Rendering
+from llmkit.testing.gemini_generate import RENDERING as GEMINI_GENERATE
+from llmkit.testing.openai_chat import RENDERING as OPENAI_CHAT
+from llmkit.testing.openai_responses import RENDERING as OPENAI_RESPONSES
 from llmkit.testing.replies import Reply
 
-RENDERINGS: Final[Sequence[Rendering]] = (ANTHROPIC_MESSAGES,)
+RENDERINGS: Final[Sequence[Rendering]] = (ANTHROPIC_MESSAGES, OPENAI_RESPONSES, OPENAI_CHAT, GEMINI_GENERATE)
 
 
 def rendering_of(request: RecordedRequest) -> Rendering:

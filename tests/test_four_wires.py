@@ -1,0 +1,187 @@
+"""One conversation on all four wires: it arrives as it was sent, and moves from one to another or says what cannot."""
+
+import warnings
+
+import attrs
+import pytest
+
+from llmkit import (
+    AssistantMessage,
+    Document,
+    FinishReason,
+    Image,
+    Text,
+    Thinking,
+    ThinkingDelta,
+    Tool,
+    ToolCall,
+    ToolCallDelta,
+    ToolResult,
+    UnsupportedOptionError,
+    Usage,
+    UserMessage,
+)
+from llmkit.media.png import encode as png
+from llmkit.testing import FakeServer, Reply, by_characters, by_words, unsplit
+
+PROVIDERS = {
+    "anthropic": "anthropic-messages",
+    "openai": "openai-responses",
+    "openai-chat": "openai-chat",
+    "gemini": "gemini-generate",
+}
+each = pytest.mark.parametrize("name", PROVIDERS)
+PICTURE = Image(png(bytes(3 * 4 * 4), 4, 4, 3))
+OTHER = Image(png(bytes([255] * 3 * 2 * 2), 2, 2, 3))
+PAPER = Document(b"%PDF-1.7\n%fake\n%%EOF\n", name="paper.pdf")
+TOOLS = [
+    Tool("weather", "The weather of a city", {"type": "object", "properties": {"city": {"type": "string"}}}),
+    Tool("clock", "The time in a city", {"type": "object", "properties": {"city": {"type": "string"}}}),
+]
+CALLS = (ToolCall("call_1", "weather", {"city": "Oslo"}), ToolCall("call_2", "clock", {"city": "Oslo"}))
+
+
+def thinking(wire):
+    return Thinking("They want the weather and the time.", "c2lnbmF0dXJl", wire=wire)
+
+
+@pytest.fixture
+def server():
+    with FakeServer() as server:
+        yield server
+
+
+def conversation(wire):
+    """A question with two pictures and a document, thoughts, two calls, their results, and what follows."""
+    return [
+        UserMessage(["What is in these, and how is Oslo?", PICTURE, OTHER, PAPER]),
+        AssistantMessage([thinking(wire), "I will look.", *CALLS]),
+        UserMessage([CALLS[0].result("4 °C and rain"), CALLS[1].result("no clock there", is_error=True)]),
+        AssistantMessage("It rains."),
+        UserMessage("And tomorrow?"),
+    ]
+
+
+@each
+def test_an_answer_means_the_same(server, name):
+    """Thoughts, text and two parallel calls, whole and streamed, however they are cut."""
+    wire = PROVIDERS[name]
+    answer = [thinking(wire), "I will look.", *CALLS]
+    usage = Usage(50, 30, 10, 0, 12)
+    client = server.client(name, model="m-1")
+    script = Reply(answer, usage=usage, id="resp_1")
+    server.reply(script)
+    whole = client.complete("Weather?", tools=TOOLS)
+    assert whole.message.content == (*answer,)
+    assert whole.finish_reason.reason == "tool_calls"
+    assert whole.usage == usage
+    for chunking in (by_characters, by_words, unsplit):
+        server.chunking = chunking
+        server.reply(script)
+        with client.stream("Weather?", tools=TOOLS) as stream:
+            events = list(stream)
+        assert stream.collect() == whole
+        assert "".join(event.text for event in events if isinstance(event, ThinkingDelta)) == whole.thinking
+        calls = [event for event in events if isinstance(event, ToolCallDelta)]
+        assert {(event.index, event.id) for event in calls} == {(0, "call_1"), (1, "call_2")}
+        assert [type(event) for event in events[-2:]] == [FinishReason, Usage]
+
+
+@each
+def test_a_conversation_arrives_as_it_was_sent(server, name):
+    sent = conversation(PROVIDERS[name])
+    client = server.client(name, model="m-1")
+    client.complete(sent, system="Be brief.", tools=TOOLS)
+    system, *arrived = server.requests[-1].messages
+    assert system.text == "Be brief."
+    assert said(arrived, name) == said(sent, name)
+
+
+def said(messages, name):
+    """What every wire must carry; then what some have no place for is left out, each with its reason."""
+    found = []
+    for message in messages:
+        parts = [normal(part, name) for part in message.content]
+        kind = type(message)
+        if found and found[-1][0] is kind:  # turns of one role are one to some hosts
+            found[-1][1].extend(parts)
+        else:
+            found.append((kind, parts))
+    return [(kind, sorted((part for part in parts if part is not None), key=is_no_result)) for kind, parts in found]
+
+
+def is_no_result(part):
+    return not isinstance(part, ToolResult)
+
+
+def normal(part, name):
+    if isinstance(part, ToolResult):
+        # Chat and Responses have no field for the name or the failure of a result.
+        part = attrs.evolve(part, name="")
+        return part if name in ("anthropic", "gemini") else attrs.evolve(part, is_error=False)
+    if isinstance(part, Document):
+        return attrs.evolve(part, name=None)  # Gemini has no place for names of media
+    if isinstance(part, Thinking) and name == "openai-chat":
+        return None  # OpenAI's own Chat takes no thoughts back
+    return part
+
+
+@pytest.mark.parametrize("source", PROVIDERS)
+@pytest.mark.parametrize("target", PROVIDERS)
+def test_a_conversation_moves(server, source, target):
+    """Everything moves but thoughts, which only their own wire can read."""
+    if source == target:
+        return
+    server.reply(Reply([thinking(PROVIDERS[source]), "I will look.", *CALLS], id="resp_1"))
+    question = UserMessage(["How is Oslo?", PICTURE])
+    answer = server.client(source, model="m-1").complete(question, tools=TOOLS).message
+    results = UserMessage([call.result("fine") for call in CALLS])
+    moved = [question, answer, results]
+    server.client(target, model="m-1").complete(moved, tools=TOOLS)
+    expected = [
+        question,
+        AssistantMessage([part for part in answer.content if not isinstance(part, Thinking)]),
+        results,
+    ]
+    assert said(server.requests[-1].messages, target) == said(expected, target)
+
+
+def test_what_cannot_move_is_named(server):
+    """A file that lies with one provider, and a block that only one wire has."""
+    file = Image(file_id="file_1", extra={"anthropic-messages": {}})
+    for name in ("openai", "openai-chat", "gemini"):
+        with pytest.raises(UnsupportedOptionError) as caught:
+            server.client(name, model="m-1").complete(UserMessage([Text("See"), file]))
+        assert caught.value.path == "prompt[0].content[1].file_id"
+        lenient = server.client(name, model="m-1", unsupported="warn")
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            assert lenient.complete(UserMessage([Text("See"), file])).text == "See"
+        assert "file_id" in str(told[0].message)
+
+
+@each
+def test_a_stream_that_is_cut_is_no_answer(server, name):
+    from llmkit import IncompleteStreamError
+
+    client = server.client(name, model="m-1", max_retries=0)
+    server.reply("one two three four five six")
+    server.fault("cut stream")
+    with pytest.raises(IncompleteStreamError) as caught:
+        client.stream("Hi").collect()
+    assert "one two three four five six".startswith(caught.value.partial.text)
+    assert caught.value.partial.text
+
+
+@each
+def test_models_and_counts(server, name):
+    client = server.client(name, model="m-1")
+    assert {model.id for model in client.models()} == {model.id for model in server.models}
+    server.token_count = 42
+    if name == "openai-chat":
+        from llmkit import ConfigurationError
+
+        with pytest.raises(ConfigurationError, match="cannot count"):
+            client.count_tokens("Hi")
+    else:
+        assert client.count_tokens("Hi", system="Be brief.", tools=TOOLS) == 42
