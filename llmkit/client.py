@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from types import TracebackType
-from typing import Any, Literal, NamedTuple, NoReturn, Self, TypeVar, Unpack
+from typing import Any, Final, Literal, NamedTuple, NoReturn, Self, TypeVar, Unpack
 
 from attrs import evolve
 
@@ -351,7 +351,7 @@ class Client:
         request = resolve(prompt, options, {"timeout": settings.timeout, **settings.options}, self._model)
         row, wire = self._engine.row, self._engine.wire
         without = wire.refused(self._quirks)
-        refused: dict[str, Any] = {name: None for name in without if getattr(request, name) is not None}
+        refused: dict[str, Any] = {name: _NOTHING.get(name) for name in without if _is_given(getattr(request, name))}
         for name in sorted(refused):
             whose = f"the wire {wire.name}" if name in wire.unsupported else row.name
             self._refuse(name, f"{whose} has no such option")
@@ -440,6 +440,15 @@ def _all_pages(page: Callable[[Mapping[str, str]], ModelPage]) -> list[Model]:
         models += found.models
         following = found.following
     return models
+
+
+_NOTHING: Final[Mapping[str, object]] = {
+    "tools": ()
+}  # what stands for an option that is not given, where that is not None
+
+
+def _is_given(value: object) -> bool:
+    return value is not None and value != ()
 
 
 def _expecting(decode: Callable[[Any, int], Embedded], count: int) -> Callable[[Any], Embedded]:

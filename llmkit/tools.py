@@ -116,5 +116,8 @@ class ServerTool:
 
     @property
     def name(self) -> str:
-        """The name by which `tool_choice` may ask for it; "" where it has none."""
-        return str(self.data.get("name", ""))
+        """The word by which `tool_choice` may ask for it: its name, else its type; "" where it has neither."""
+        kind = self.data.get("type")
+        inner = self.data.get(kind) if isinstance(kind, str) else None
+        named = inner if isinstance(inner, dict) else self.data
+        return str(named.get("name") or self.data.get("name") or kind or "")

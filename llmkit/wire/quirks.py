@@ -64,8 +64,8 @@ class AnthropicMessagesQuirks(Quirks):
 
 ReasoningForm: TypeAlias = Literal["effort", "object", "thinking", "enable_thinking"]
 """How a host of ``openai-chat`` is told how much to reason: ``reasoning_effort`` with a word; an object ``reasoning``
-with an effort or a budget; an object ``thinking`` that is enabled or disabled; ``enable_thinking`` with a
-``thinking_budget``."""
+with an effort or a budget; an object ``thinking`` that is enabled or disabled, and ``reasoning_effort``; or
+``enable_thinking`` with a ``thinking_budget``."""
 
 
 @frozen
@@ -75,13 +75,21 @@ class OpenAIChatQuirks(Quirks):
     Attributes:
         keys: Options whose key in the body is not OpenAI's: option → key.
         reasoning: How it is told how much to reason.
+        efforts: The words that it has for how much, least first; for another the next one below is sent. Where there are
+            none it is only told whether to reason, which needs another form than ``effort``.
         reasoning_back: Whether it takes its thoughts back, in the field in which it told them.
+        reasoning_key: The field for thoughts that do not tell from which they came; ``content`` for blocks in the content.
+        text_parts: Whether several texts of one message may be sent as a list; else they are joined, a blank line between.
+        url_parts: Media for which it has a type of block with an address or a data URI: ``audio``, ``video`` or
+            ``document`` → type, as in ``video_url``. A ``document`` → ``file`` has the address instead of the data.
         stream_usage: Whether a stream is asked for usage by ``stream_options``; False where that is refused or where
             usage comes by itself.
         finish_reason: Whether it says why an answer ended. Where it never does, ``[DONE]`` alone ends a stream.
         cache: How `cache` is satisfied: ``automatic`` (the host caches by itself), ``cache_control`` (marks on parts),
             or None (it does not cache).
+        result_media: Whether a tool's answer may hold media.
         call_id_length: How many letters and digits the id of a call must have; None for any id.
+        call_id_most: How many characters it may have; None for any number.
         json_schema: Whether it has a mode for answers that fit a schema.
         embed_batch: How many texts it embeds at once.
         models_path: Where its list of models is, below the base URL; None where it has none.
@@ -89,11 +97,17 @@ class OpenAIChatQuirks(Quirks):
 
     keys: Mapping[str, str] = field(factory=dict, hash=False)
     reasoning: ReasoningForm = "effort"
+    efforts: tuple[str, ...] = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
     reasoning_back: bool = True
+    reasoning_key: Literal["reasoning_content", "reasoning", "content"] = "reasoning_content"
+    text_parts: bool = True
+    url_parts: Mapping[str, str] = field(factory=dict, hash=False)
     stream_usage: bool = True
     finish_reason: bool = True
     cache: Literal["automatic", "cache_control"] | None = "automatic"
+    result_media: bool = False
     call_id_length: int | None = None
+    call_id_most: int | None = None
     json_schema: bool = True
     embed_batch: int = 2048
     models_path: str | None = "/models"
@@ -104,8 +118,8 @@ class OpenAIResponsesQuirks(Quirks):
     """How a host deviates on the wire ``openai-responses``.
 
     Attributes:
-        reasoning_models: Matches the start of the names of models that reason, which are asked for their encrypted
-            reasoning even where a call does not speak of it.
+        reasoning_models: Matches the start of the names, without the folder that they lie in, of models that reason,
+            which are asked for their encrypted reasoning even where a call does not speak of it.
         embed_batch: How many texts it embeds at once.
         models_path: Where its list of models is, below the base URL; None where it has none.
     """
@@ -119,15 +133,42 @@ class OpenAIResponsesQuirks(Quirks):
 class GeminiGenerateQuirks(Quirks):
     """How a host deviates on the wire ``gemini-generate``.
 
+    All patterns match the start of the names of models, without the folder that they lie in.
+
     Attributes:
-        leveled_models: Matches the start of the names of models that are told a level of thinking; others are told a
-            budget of tokens.
+        leveled_models: Models that are told a level of thinking; others are told a budget of tokens.
+        unreasoning_models: Models that do not reason.
+        levels: Pattern → the levels that a model knows, least first; the first that matches holds.
+        budgets: Pattern → the budget that stands for no thinking, as far as the model can be kept from it, and the
+            largest; the first that matches holds.
+        max_output: Tokens that any model writes at most, thoughts included.
+        folders: The folders that a model's name may begin with → how to get there from the base URL; a name without one
+            is in ``models/``.
         labels: Whether it takes `metadata`, as ``labels``.
         call_ids: Whether it takes the ids of calls and results.
+        count_wrapped: Whether a whole request is counted, as ``generateContentRequest``; else its fields.
+        embed: How texts are embedded: many by ``batchEmbedContents``, or one by ``embedContent``.
+        predict_models: Models that embed by ``predict`` instead.
         embed_batch: How many texts it embeds at once.
+        models_path: Where its list of models is, below the base URL; None where it has none.
     """
 
     leveled_models: str = r"gemini-([3-9]|flash|pro)"
+    unreasoning_models: str = r"gemini-(1|2\.0|2\.5-\S*(image|tts))|gemma-[1-3]"
+    levels: tuple[tuple[str, tuple[str, ...]], ...] = (
+        (r"gemini-3-pro", ("LOW", "HIGH")),
+        (r"gemini-([\d.]+-)?pro", ("LOW", "MEDIUM", "HIGH")),
+        (r"", ("MINIMAL", "LOW", "MEDIUM", "HIGH")),
+    )
+    budgets: tuple[tuple[str, int, int], ...] = ((r"gemini-2\.5-pro", 128, 32_768), (r"", 0, 24_576))
+    max_output: int = 65_536
+    folders: Mapping[str, str] = field(
+        factory=lambda: dict.fromkeys(("models/", "tunedModels/", "publishers/", "projects/"), ""), hash=False
+    )
     labels: bool = False
     call_ids: bool = True
+    count_wrapped: bool = True
+    embed: Literal["batch", "single"] = "batch"
+    predict_models: str = r"(?!)"
     embed_batch: int = 100
+    models_path: str | None = "/models"

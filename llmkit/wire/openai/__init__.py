@@ -1,0 +1,1 @@
+"""What the two wire formats of OpenAI share."""

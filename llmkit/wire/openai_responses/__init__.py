@@ -1,0 +1,35 @@
+"""The wire format of OpenAI's Responses API.
+
+Source: https://platform.openai.com/docs/api-reference/responses
+"""
+
+from llmkit.wire.base import Wire
+from llmkit.wire.openai.embeddings import decode_embed, encode_embed
+from llmkit.wire.openai.errors import error
+from llmkit.wire.openai.models import decode_models, encode_models
+from llmkit.wire.openai_responses.decode import decode, decode_count
+from llmkit.wire.openai_responses.encode import encode, encode_count
+from llmkit.wire.openai_responses.schema import WIRE_NAME
+from llmkit.wire.openai_responses.stream import StreamDecoder
+from llmkit.wire.quirks import OpenAIResponsesQuirks
+
+WIRE = Wire(
+    name=WIRE_NAME,
+    version="/v1",
+    headers={},
+    list_headers=frozenset(),
+    unsupported=frozenset({"top_k", "stop", "seed", "frequency_penalty", "presence_penalty"}),
+    quirks=OpenAIResponsesQuirks,
+    encode=encode,
+    decode=decode,
+    decoder=StreamDecoder,
+    error=error,
+    encode_count=encode_count,
+    decode_count=decode_count,
+    encode_models=encode_models,
+    decode_models=decode_models,
+    encode_embed=encode_embed,
+    decode_embed=decode_embed,
+)
+
+__all__ = ["WIRE"]

@@ -1,0 +1,247 @@
+"""A conversation as input items: each message one or several, each item of an answer as it was.
+
+Source: https://platform.openai.com/docs/api-reference/responses/create#responses-create-input
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, TypeAlias, assert_never, cast
+
+from llmkit.messages import (
+    Audio,
+    Citation,
+    Document,
+    Image,
+    Message,
+    Opaque,
+    Part,
+    Refusal,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolResult,
+    Video,
+)
+from llmkit.wire.base import Refuse
+from llmkit.wire.openai_responses import schema
+from llmkit.wire.openai_responses.calls import call_item, is_custom
+from llmkit.wire.openai_responses.images import image_item, was_made
+from llmkit.wire.openai_responses.media import MediaEncoder, text
+from llmkit.wire.openai_responses.schema import WIRE_NAME
+from llmkit.wire.splice import Blobs
+
+_PARTS: Final = ("input_text", "input_image", "input_file", "input_audio", "output_text", "refusal")
+_NAMED: Final = ("message", "reasoning", "function_call", "custom_tool_call")
+_ANNOTATIONS: Final = ("url_citation", "file_citation", "container_file_citation", "file_path")
+
+Told: TypeAlias = Text | Image | Audio | Video | Document | Opaque
+"""What the model can be told: messages see to it that no other part stands where it is."""
+
+
+class Conversation:
+    """The items of one request, oldest first.
+
+    Attributes:
+        items: What has been added.
+    """
+
+    def __init__(self, blobs: Blobs, refuse: Refuse, *, stored: bool) -> None:
+        self.items: list[schema.Item | dict[str, Any]] = []
+        self._media = MediaEncoder(blobs, refuse)
+        self._refuse = refuse
+        self._stored = stored  # then the provider knows its items by their ids
+        self._custom: set[str] = set()  # ids of calls of custom tools
+
+    def system(self, parts: Sequence[Part], where: str) -> None:
+        """Add instructions."""
+        _Turn(self, "system").add_all(enumerate(parts), where)
+
+    def message(self, message: Message, where: str) -> None:
+        """Add a message."""
+        turn = _Turn(self, message.role)
+        # Answers to calls first, as nothing may stand between a call and its answer.
+        ordered = sorted(enumerate(message.content), key=lambda item: not isinstance(item[1], ToolResult))
+        turn.add_all(ordered, where)
+
+    def input_parts(self, part: Told, where: str) -> list[Any]:
+        """What stands for `part` in what is told to the model; none for what is refused or empty."""
+        match part:
+            case Text():
+                found: Any = text(part)
+            case Image():
+                found = self._media.image(part, where)
+            case Document():
+                return cast("list[Any]", self._media.document(part, where))
+            case Audio():
+                found = self._media.audio(part, where)
+            case Video():
+                found = self._refuse(where, "this wire takes no video")
+            case Opaque(wire=wire, data=data):
+                if wire != WIRE_NAME:
+                    self.foreign(wire, where)
+                    return []
+                found = data
+            case _:
+                assert_never(part)
+        return [] if found is None else [found]
+
+    def foreign(self, wire: str, where: str) -> None:
+        """Refuse an `Opaque` of another wire."""
+        self._refuse(where, f"an item of {wire} means nothing to this wire")
+
+    def made(self, part: Image, where: str) -> dict[str, Any] | None:
+        """The item for a picture in an answer; None where it was refused."""
+        if was_made(part):
+            return image_item(part, self._media.base64(part))
+        return self._refuse(where, "this wire takes pictures from the user only")
+
+    def no_place(self, part: Part, where: str) -> None:
+        """Refuse what cannot stand in an answer."""
+        self._refuse(where, f"this wire takes no {type(part).__name__.lower()} in an answer")
+
+    def reasoning(self, part: Thinking) -> dict[str, Any] | None:
+        """The item for thoughts; None for those that the provider cannot read again, and would refuse."""
+        if part.wire != WIRE_NAME:
+            return None
+        sealed = part.signature or part.redacted
+        known = part.extra.get(WIRE_NAME) or {}
+        if not (sealed or known.get("content") or (self._stored and known.get("id"))):
+            return None
+        summary = [{"type": "summary_text", "text": part.text}] if part.text and not known else []
+        found: dict[str, Any] = {"type": "reasoning", "summary": summary, **known}
+        if sealed:
+            found["encrypted_content"] = sealed
+        return found
+
+    def call(self, part: ToolCall) -> schema.Call:
+        """The item for a call."""
+        if is_custom(part):
+            self._custom.add(part.id)
+        return call_item(part)
+
+    def result(self, part: ToolResult, where: str) -> schema.CallOutput:
+        """The item for the answer to a call. That it failed is said by its text alone: the wire has no field for it."""
+        kind = "custom_tool_call_output" if part.call_id in self._custom else "function_call_output"
+        found = {"type": kind, "call_id": part.call_id, "output": self._output(part, where)}
+        return cast("schema.CallOutput", {**found, **(part.extra.get(WIRE_NAME) or {})})
+
+    def _output(self, part: ToolResult, where: str) -> str | list[Any]:
+        if all(isinstance(item, Text) for item in part.content):
+            return "".join(item.text for item in part.content if isinstance(item, Text))
+        found: list[Any] = []
+        for index, item in enumerate(part.content):
+            path = f"{where}.content[{index}]"
+            if isinstance(item, Audio):
+                self._refuse(path, "this wire takes no audio in the answer to a call")
+                continue
+            found += self.input_parts(cast("Told", item), path)
+        return found
+
+
+class _Turn:
+    """One message on its way to items: those of its parts that are of one message stand in one item."""
+
+    def __init__(self, conversation: Conversation, role: str) -> None:
+        self._conversation = conversation
+        self._role = role
+        self._items: list[Any] = []
+        self._open: dict[str, Any] | None = None  # the message that takes further parts
+        self._thoughtless = False  # thoughts were left out
+
+    def add_all(self, parts: Any, where: str) -> None:
+        for index, part in parts:
+            if self._role == "assistant":
+                self._said(part, f"{where}[{index}]")
+            else:
+                self._told(part, f"{where}[{index}]")
+        self._conversation.items += self._consistent() if self._role == "assistant" else self._items
+
+    def _told(self, part: Part, where: str) -> None:
+        if isinstance(part, ToolResult):
+            self._alone(self._conversation.result(part, where))
+            return
+        for found in self._conversation.input_parts(cast("Told", part), where):
+            if found.get("type") in _PARTS:
+                self._join({}, [found])
+            else:
+                self._alone(found)
+
+    def _said(self, part: Part, where: str) -> None:
+        conversation = self._conversation
+        match part:
+            case Text(text=words):
+                # An empty one is sent back only to stand in its place behind the thoughts before it.
+                if words or WIRE_NAME in part.extra:
+                    self._spoken(part, _output_text(part))
+            case Refusal(text=words):
+                self._spoken(part, {"type": "refusal", "refusal": words})
+            case Thinking():
+                item = conversation.reasoning(part)
+                self._thoughtless |= item is None and part.wire == WIRE_NAME
+                self._alone(item)
+            case ToolCall():
+                self._alone(conversation.call(part))
+            case Image():
+                self._alone(conversation.made(part, where))
+            case Opaque(wire=wire, data=data):
+                self._opaque(data) if wire == WIRE_NAME else conversation.foreign(wire, where)
+            case Audio() | Video() | Document() | ToolResult():
+                conversation.no_place(part, where)
+            case _:
+                assert_never(part)
+
+    def _spoken(self, part: Text | Refusal, found: dict[str, Any]) -> None:
+        extra = part.extra.get(WIRE_NAME) or {}
+        shared = {key: value for key, value in extra.items() if key != "part"}
+        self._join(shared, [{**found, **(extra.get("part") or {})}])
+
+    def _opaque(self, data: dict[str, Any]) -> None:
+        content = data.get("content")
+        if data.get("type") == "message" and isinstance(content, list):
+            self._join({key: value for key, value in data.items() if key not in ("type", "content")}, content)
+        elif data.get("type") in _PARTS:
+            self._join({}, [data])
+        else:
+            self._alone(data)
+
+    def _alone(self, item: Any) -> None:
+        """Add an item that is no message."""
+        if item is not None:
+            self._items.append(item)
+            self._open = None
+
+    def _join(self, shared: Mapping[str, Any], content: Sequence[Any]) -> None:
+        """Add parts to the message that they are of."""
+        found = self._open
+        same = found is not None and found.get("id") == shared.get("id")
+        if found is None or not same or found["role"] != shared.get("role", self._role):
+            found = self._open = {"type": "message", "role": self._role, "content": [], **shared}
+            self._items.append(found)
+        found["content"] += content
+
+    def _consistent(self) -> list[Any]:
+        """The items of an answer, as the provider takes them back.
+
+        It refuses thoughts that nothing follows. And it holds items that it knows by their ids to what stood beside
+        them: where something of the answer is not there any more, no id may be either.
+        """
+        items = self._items
+        while items and items[-1].get("type") == "reasoning":
+            del items[-1]
+        thought = self._thoughtless or any(item.get("type") == "reasoning" for item in items)
+        whole = not self._thoughtless and all(item.get("id") for item in items if item.get("type") in _NAMED)
+        if thought and not whole:
+            return [_nameless(item) for item in items]
+        return items
+
+
+def _nameless(item: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in item.items() if key != "id"} if item.get("type") in _NAMED else item
+
+
+def _output_text(part: Text) -> dict[str, Any]:
+    return {"type": "output_text", "text": part.text, "annotations": _annotations(part.citations)}
+
+
+def _annotations(citations: Sequence[Citation]) -> list[dict[str, Any]]:
+    """Those that are of this wire, as they came; those of another have other fields."""
+    return [citation.raw for citation in citations if citation.raw.get("type") in _ANNOTATIONS]
