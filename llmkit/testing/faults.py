@@ -110,8 +110,11 @@ TABLE: Final[Mapping[str, tuple[str, Fault]]] = {
     "cut stream": ("the stream ends properly, in its middle; a whole body likewise", _cut_stream),
     "cut connection": ("the connection is reset in the middle of the answer", _cut_connection),
     "no answer": ("the connection is reset before anything is answered", _always(Answer(0, ending="reset"))),
-    "error event": ("an overloaded_error event in the middle of the stream; else a 529", _error_event),
-    "error event first": ("an overloaded_error event before any other; else a 529", _error_event_first),
+    "error event": (
+        "an event in the middle of the stream that says that the host is overloaded; else that status",
+        _error_event,
+    ),
+    "error event first": ("such an event before any other; else that status", _error_event_first),
     "no events": ("a 200 and a body that ends where it begins", _no_events),
     "only pings": ("pings without end and no event; else blanks without end and no body", _only_pings),
     "stall": ("in the middle of the answer nothing more comes, until the connection is closed", _stall),
@@ -119,7 +122,10 @@ TABLE: Final[Mapping[str, tuple[str, Fault]]] = {
     "HTML": ("a 200 with a web page", _always(Answer(200, {"content-type": "text/html; charset=utf-8"}, (_HTML,)))),
     "empty body": ("a 200 that says that its body is JSON and has none", _always(Answer(200, _JSON))),
     "redirect": ("a 302 to another host", _always(Answer(302, {"location": ELSEWHERE}))),
-    "bad key": ("a 401: the key is wrong", _refusing(AuthenticationError("invalid x-api-key", status=401))),
+    "bad key": (
+        "a 401, or what the host says instead: the key is wrong",
+        _refusing(AuthenticationError("invalid x-api-key", status=401)),
+    ),
     "too long": (
         "a 400: the prompt is too long",
         _refusing(BadRequestError(_TOO_LONG, status=400, code=CONTEXT_LENGTH_EXCEEDED)),
@@ -129,7 +135,7 @@ TABLE: Final[Mapping[str, tuple[str, Fault]]] = {
         _refusing(RateLimitError("Number of requests has exceeded your rate limit", status=429, retry_after=0.05)),
     ),
     "server error": ("a 500", _refusing(ServerError("Internal server error", status=500))),
-    "overloaded": ("a 529: the provider has too much to do", _refusing(_OVERLOADED)),
+    "overloaded": ("a 529 or 503: the provider has too much to do", _refusing(_OVERLOADED)),
 }
 
 FAULTS: Final[Mapping[str, str]] = MappingProxyType({name: meaning for name, (meaning, _) in TABLE.items()})

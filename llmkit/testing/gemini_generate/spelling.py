@@ -1,0 +1,53 @@
+"""JSON in whatever spelling the host takes → the one of its documentation.
+
+Source: https://protobuf.dev/programming-guides/json/
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final, TypeAlias
+
+Json: TypeAlias = dict[str, Any]
+
+
+def snake(name: str) -> str:
+    """As in ``inlineData`` → ``inline_data``: how the host's errors name it."""
+    return re.sub(r"(?=[A-Z])", "_", name).lower()
+
+
+# Keys below which the host's own keys go on; below all others stands what is the caller's, or what is not looked at.
+_DEEP: Final = frozenset(
+    {
+        *("generateContentRequest", "contents", "systemInstruction", "content", "parts", "requests"),
+        *("inlineData", "fileData", "functionCall", "functionResponse"),
+        *("generationConfig", "thinkingConfig", "embedContentConfig"),
+    }
+)
+_NAMES: Final = _DEEP | {
+    *("toolConfig", "safetySettings", "cachedContent", "serviceTier", "modelArmorConfig"),
+    *("thoughtSignature", "videoMetadata", "mediaResolution", "mediaProcessing", "partMetadata"),
+    *("speechMetadata", "documentMetadata", "spreadsheetMetadata", "audioMetadata", "audioTranscription"),
+    *("executableCode", "codeExecutionResult", "toolCall", "toolResponse"),
+    *("mimeType", "fileUri", "displayName"),
+    *("topP", "topK", "candidateCount", "maxOutputTokens", "stopSequences", "presencePenalty", "frequencyPenalty"),
+    *("responseLogprobs", "responseMimeType", "responseSchema", "responseJsonSchema", "responseModalities"),
+    *("speechConfig", "imageConfig", "thinkingBudget", "thinkingLevel", "includeThoughts"),
+    *("taskType", "outputDimensionality", "autoTruncate"),
+}
+_SPELLED: Final[Mapping[str, str]] = {snake(name): name for name in _NAMES}
+
+
+def spelled(value: Any) -> Any:
+    """`value` with the keys that the host knows in lowerCamelCase: it takes ``inline_data`` for ``inlineData``."""
+    if isinstance(value, list):
+        return [spelled(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    found = {_SPELLED.get(key, key): item for key, item in value.items()}
+    return {key: spelled(item) if key in _DEEP else item for key, item in found.items()}
+
+
+def parts_of(content: Mapping[str, Any]) -> Any:
+    """Its parts; one that stands without a list is a list of one, as the host reads it."""
+    parts = content.get("parts", [])
+    return [parts] if isinstance(parts, dict) else parts
