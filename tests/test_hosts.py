@@ -181,6 +181,31 @@ def test_vertex(variables, address):
     assert Client("vertex", api_key="token", variables=variables)._engine.address == address
 
 
+VERTEX_PATHS = {
+    "m-1": "/v1beta1/projects/p-1/locations/europe-west4/publishers/google/models/m-1:generateContent",
+    "publishers/x/models/m": "/v1beta1/projects/p-1/locations/europe-west4/publishers/x/models/m:generateContent",
+    "projects/q/locations/l/endpoints/7": "/v1beta1/projects/q/locations/l/endpoints/7:generateContent",
+}
+
+
+@pytest.mark.parametrize(("model", "path"), VERTEX_PATHS.items(), ids=VERTEX_PATHS.keys())
+def test_models_of_vertex(server, model, path):
+    client_of(server, "vertex").complete("Hi", model=model)
+    assert server.requests[-1].path == path
+
+
+def test_lists_and_counts_of_vertex(server):
+    client = client_of(server, "vertex")
+    assert {model.id for model in client.models()} >= {model.id for model in server.models}
+    assert server.requests[-1].path == "/v1beta1/publishers/google/models"
+    assert client.count_tokens("12345", system="123") > 0
+    assert "generateContentRequest" not in server.requests[-1].json
+    for model in ("gemini-embedding-001", "gemini-embedding-2"):
+        found = client.embed(["a", "b"], model=model, dimensions=4)
+        assert [list(vector) for vector in found.vectors] == server.vectors(["a", "b"], 4)
+    assert [asked.path.rpartition(":")[2] for asked in server.requests[-4:]] == ["predict"] * 2 + ["embedContent"] * 2
+
+
 # MegaLLM.
 
 

@@ -10,6 +10,7 @@ from llmkit.wire.quirks import GeminiGenerateQuirks
 
 _MODEL: Final = "gemini-3.6-flash"
 _EMBEDDING_MODEL: Final = "gemini-embedding-001"
+_ROOT: Final = "/.." * 6  # from Vertex's suffix up to its version
 
 ROWS: Final = (
     Provider(
@@ -32,6 +33,14 @@ ROWS: Final = (
         special_urls={"location=global": "https://aiplatform.googleapis.com"},
         default_model=_MODEL,
         embedding_model=_EMBEDDING_MODEL,
-        quirks=GeminiGenerateQuirks(labels=True),
+        quirks=GeminiGenerateQuirks(
+            folders={"models/": "", "publishers/": "/../..", "projects/": _ROOT, "tunedModels/": ""},
+            labels=True,
+            count_wrapped=False,
+            embed="single",
+            predict_models=r"gemini-embedding-001|text-|textembedding-",
+            embed_batch=1,
+            models_path=f"{_ROOT}/publishers/google/models",
+        ),
     ),
 )

@@ -19,7 +19,7 @@ from llmkit.testing.exchange import Answer, Rendering
 
 ELSEWHERE: Final = "https://elsewhere.invalid/v1/messages"
 _JSON: Final = {"content-type": "application/json"}
-_OVERLOADED: Final = OverloadedError("Overloaded", status=529)
+_OVERLOADED: Final = OverloadedError("Overloaded")  # with the status that each host has for it
 
 
 @frozen

@@ -30,9 +30,10 @@ from llmkit.testing.gemini_generate.strictness import count_fault_of, fault_of
 from llmkit.testing.replies import Reply, rough_tokens
 
 _STREAM: Final = {"content-type": "text/event-stream"}
-_VERSION: Final = r"/v1(?:beta\d*|alpha)?"
-_PLACE: Final = rf"{_VERSION}(?P<vertex>(?:/projects/[^/]+/locations/[^/]+)?/publishers/google)?"
-_CALL: Final = re.compile(rf"{_PLACE}/(?P<model>(?:models|tunedModels)/[^/:]+):(?P<method>\w+)")
+_VERSION: Final = r"(?:/[^:]*)?/v1(?:beta\d*|alpha)?"  # below whatever stands before it
+_PROJECT: Final = r"/projects/[^/]+/locations/[^/]+"
+_PLACE: Final = rf"{_VERSION}(?P<vertex>(?:{_PROJECT})?/publishers/[^/]+|{_PROJECT}(?=/endpoints/))?"
+_CALL: Final = re.compile(rf"{_PLACE}/(?P<model>(?:models|tunedModels|endpoints)/[^/:]+):(?P<method>\w+)")
 _LIST: Final = re.compile(rf"{_PLACE}/models(?:/(?P<name>[^/:]+))?")
 _NO_KEY: Final = (
     "Method doesn't allow unregistered callers (callers without established identity). "
