@@ -42,5 +42,5 @@ clean:
 
 .venv/litellm/installed: .venv/installed
 	$(PYTHON) -m venv .venv/litellm
-	.venv/litellm/bin/pip install --quiet --disable-pip-version-check "litellm[proxy]>=1.106,<2"
+	.venv/litellm/bin/pip install --quiet --disable-pip-version-check "litellm[proxy]==1.106.2"
 	touch $@

@@ -73,7 +73,7 @@ def _tool(client: Client) -> None:
 
 
 def _usage(client: Client) -> None:
-    response = client.complete("Tell me a story.", max_tokens=9)
+    response = client.complete("Tell me a story.", max_tokens=16)
     print(response.text)
     print(f"It ended because of {response.finish_reason.reason!r}.")
     print(f"{response.usage.input_tokens} tokens were read and {response.usage.output_tokens} written.")
@@ -111,7 +111,7 @@ def _umbrella(server: FakeServer) -> None:
 
 
 def _story(server: FakeServer) -> None:
-    server.reply("Once upon a time there was a library which", usage=Usage(12, 9), finish_reason="length")
+    server.reply("Once upon a time there was a library which", usage=Usage(12, 16), finish_reason="length")
 
 
 def _counted(server: FakeServer) -> None:
