@@ -21,6 +21,7 @@ ROWS: Final = (
         auth="x-goog-api-key",
         default_model=_MODEL,
         embedding_model=_EMBEDDING_MODEL,
+        quirks=GeminiGenerateQuirks(unsupported=frozenset({"metadata"})),
     ),
     Provider(
         name="vertex",

@@ -75,11 +75,13 @@ class OpenAIChatQuirks(Quirks):
     Attributes:
         keys: Options whose key in the body is not OpenAI's: option → key.
         reasoning: How it is told how much to reason.
-        efforts: The words that it has for how much, least first; for another the next one below is sent. Where there are
-            none it is only told whether to reason, which needs another form than ``effort``.
+        efforts: The words that it has for how much, least first; for another the next one below is sent. Where there
+            are none it is only told whether to reason, which needs another form than ``effort``.
         reasoning_back: Whether it takes its thoughts back, in the field in which it told them.
-        reasoning_key: The field for thoughts that do not tell from which they came; ``content`` for blocks in the content.
-        text_parts: Whether several texts of one message may be sent as a list; else they are joined, a blank line between.
+        reasoning_key: The field for thoughts that do not tell from which they came; ``content`` for blocks in the
+            content.
+        text_parts: Whether several texts of one message may be sent as a list; else they are joined, a blank line
+            between.
         url_parts: Media for which it has a type of block with an address or a data URI: ``audio``, ``video`` or
             ``document`` → type, as in ``video_url``. A ``document`` → ``file`` has the address instead of the data.
         stream_usage: Whether a stream is asked for usage by ``stream_options``; False where that is refused or where

@@ -1,0 +1,35 @@
+"""The wire format of Gemini's generateContent, as the Developer API and Google Cloud speak it.
+
+Source: https://ai.google.dev/api/generate-content
+"""
+
+from llmkit.wire.base import Wire
+from llmkit.wire.gemini_generate.decode import decode, decode_count, decode_models
+from llmkit.wire.gemini_generate.embeddings import decode_embed, encode_embed
+from llmkit.wire.gemini_generate.encode import encode, encode_count, encode_models
+from llmkit.wire.gemini_generate.errors import error
+from llmkit.wire.gemini_generate.schema import WIRE_NAME
+from llmkit.wire.gemini_generate.stream import StreamDecoder
+from llmkit.wire.quirks import GeminiGenerateQuirks
+
+WIRE = Wire(
+    name=WIRE_NAME,
+    version="/v1beta",
+    headers={},
+    list_headers=frozenset(),
+    unsupported=frozenset({"parallel_tool_calls"}),
+    quirks=GeminiGenerateQuirks,
+    encode=encode,
+    decode=decode,
+    decoder=StreamDecoder,
+    error=error,
+    id_of_exchange=True,
+    encode_count=encode_count,
+    decode_count=decode_count,
+    encode_models=encode_models,
+    decode_models=decode_models,
+    encode_embed=encode_embed,
+    decode_embed=decode_embed,
+)
+
+__all__ = ["WIRE"]

@@ -1,0 +1,148 @@
+"""An answer put together from its chunks; a whole body is one chunk.
+
+Source: https://ai.google.dev/api/generate-content#v1beta.GenerateContentResponse
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from llmkit.events import Event
+from llmkit.response import FinishReason, Usage
+from llmkit.wire.base import ErrorEvent
+from llmkit.wire.gemini_generate.content import Content
+from llmkit.wire.gemini_generate.finish import UNSPECIFIED, finish_reason, later_usage, usage, word
+from llmkit.wire.gemini_generate.sources import Sources
+from llmkit.wire.reading import expect, object_or_empty, text_or
+
+_NOTHING: Final[Sequence[Event]] = ()
+_ABSENT: Final = object()
+_SILENT: Final = frozenset({"content", "index"})
+_PLAIN: Final = frozenset({"finishReason", "index"})
+
+
+class Assembly:
+    """The state of one answer.
+
+    Attributes:
+        envelope: The last value of every top-level key, of `candidates` without the content.
+        whole: Whether it was said why the answer ended; usage and sources may follow.
+        logprobs: The tokens that were chosen, of all chunks.
+    """
+
+    def __init__(self) -> None:
+        self.envelope: dict[str, Any] = {}
+        self.whole = False
+        self.logprobs: list[Any] | None = None
+        self.content = Content()
+        self._sources = Sources()
+        self._around: dict[str, Any] = {}  # of the candidate
+        self._reason: str | None = None
+        self._blocked: str | None = None
+
+    @property
+    def id(self) -> str:
+        """The answer's id; "" before it is known."""
+        return text_or(self.envelope.get("responseId"), "")
+
+    @property
+    def model(self) -> str:
+        """The model that answers; "" before it is known."""
+        return text_or(self.envelope.get("modelVersion"), "")
+
+    def take(self, chunk: Any, path: str = "$") -> Sequence[Event] | None:
+        """The events of the next chunk; None where it says nothing new.
+
+        Raises:
+            ErrorEvent: It is an error.
+            InvalidResponseError: It is not what the wire promises.
+        """
+        if chunk.__class__ is not dict:
+            expect(chunk, dict, path)
+        if chunk.get("error"):
+            raise ErrorEvent(chunk)
+        news = self._told(chunk)
+        events: Sequence[Event] = _NOTHING
+        if (found := chunk.get("candidates")) is not None:
+            candidate = _first(expect(found, list, f"{path}.candidates"), path)
+            if candidate is not None:
+                news = self._about(candidate) or news
+                events = self._said(candidate, path)
+        return events if events or news else None
+
+    def usage(self) -> Usage:
+        """What was billed, as far as it is known."""
+        return usage(self.envelope.get("usageMetadata"))
+
+    def close(self) -> Sequence[Event]:
+        """The parts not handed out yet."""
+        return self.content.close(self._sources.citations())
+
+    def finish_reason(self) -> FinishReason:
+        """Why it ended."""
+        return finish_reason(self._reason, self._blocked, calls=bool(self.content.calls))
+
+    def _told(self, chunk: dict[str, Any]) -> bool:
+        """Keep what stands around the candidates; whether any of it is new."""
+        envelope, news = self.envelope, False
+        for key, value in chunk.items():
+            if key == "candidates":
+                continue
+            if key == "usageMetadata":
+                if value.__class__ is not dict:
+                    continue
+                value = later_usage(envelope.get(key), value)  # noqa: PLW2901 - what is kept of it
+            elif value in (None, "") and key in envelope:
+                continue
+            if envelope.get(key, _ABSENT) != value:
+                envelope[key] = value
+                news = True
+        if "promptFeedback" in chunk:
+            blocked = word(object_or_empty(chunk["promptFeedback"]).get("blockReason"))
+            if blocked is not None and blocked not in UNSPECIFIED:
+                self._blocked = blocked
+                self.whole = True
+        return news
+
+    def _about(self, candidate: dict[str, Any]) -> bool:
+        """Keep what stands around the content of the candidate; whether it says why the answer ended, or the like."""
+        if candidate.keys() <= _SILENT:
+            return False
+        news = False
+        if (reason := word(candidate.get("finishReason"))) is not None and not (self.whole and reason in UNSPECIFIED):
+            news = self._reason != reason
+            self._reason = reason
+            self.whole = self.whole or reason not in UNSPECIFIED
+        around = {key: value for key, value in candidate.items() if key != "content"}
+        if not around.keys() <= _PLAIN:
+            self._sources.add(around)
+            self._chosen(object_or_empty(around.get("logprobsResult")).get("chosenCandidates"))
+            news = True
+        self._around = {**self._around, **around}  # a new one each time: snapshots keep theirs
+        self.envelope["candidates"] = [self._around]
+        return news
+
+    def _chosen(self, tokens: object) -> None:
+        if isinstance(tokens, list):
+            self.logprobs = [*(self.logprobs or ()), *tokens]
+
+    def _said(self, candidate: Mapping[str, Any], path: str) -> Sequence[Event]:
+        content = candidate.get("content")
+        if content is None:
+            return _NOTHING
+        found = expect(content, dict, f"{path}.candidates[0].content").get("parts")
+        if found is None:
+            return _NOTHING
+        answer = self.id
+        parts = expect(found, list, f"{path}.candidates[0].content.parts")
+        if len(parts) == 1:
+            return self.content.add(parts[0], answer)
+        return [event for part in parts for event in self.content.add(part, answer)]
+
+
+def _first(candidates: list[Any], path: str) -> dict[str, Any] | None:
+    """The candidate of index 0, which is also that of those without one."""
+    for number, candidate in enumerate(candidates):
+        found = expect(candidate, dict, f"{path}.candidates[{number}]")
+        if not found.get("index"):
+            return found
+    return None

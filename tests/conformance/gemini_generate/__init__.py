@@ -1,0 +1,1 @@
+"""What the recordings of the wire `gemini-generate` are held against."""
