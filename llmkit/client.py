@@ -1,11 +1,10 @@
 """The door: a client for one host."""
 
-import os
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import TracebackType
-from typing import Any, Final, Literal, NamedTuple, NoReturn, Self, TypeVar, Unpack
+from typing import Any, Final, NoReturn, Self, TypeVar, Unpack
 
 from attrs import evolve
 
@@ -13,45 +12,26 @@ from llmkit.addresses import MODEL, Filled, base_address
 from llmkit.checks import choice, header_fields, integer, string, strings, time_limit, wrong
 from llmkit.credentials import Key, find_key, is_loopback, kept
 from llmkit.deadlines import Deadlines, Timeout
+from llmkit.endpoints import all_pages, batches, expecting, joined
 from llmkit.engine import AUTH_HEADERS, Engine, Fetched, Sends, for_caller
 from llmkit.errors import (
     ConfigurationError,
-    InvalidResponseError,
     LLMKitError,
     UnsupportedOptionError,
     UnsupportedWarning,
 )
 from llmkit.provider import Provider
-from llmkit.provider import provider as provider_row
+from llmkit.reader import Reader
 from llmkit.request import EndpointOptions, Options, Prompt, ResolvedRequest, checked
 from llmkit.resolve import resolve
-from llmkit.response import Embeddings, Model, Response, Usage
-from llmkit.stream import Reader, Stream
+from llmkit.response import Embeddings, Model, Response
+from llmkit.settings import Settings, Unsupported, row_of, verify_of
+from llmkit.stream import Stream
 from llmkit.transport import Exchange, SupportsRequest, Transport
 from llmkit.wire import wire as find_wire
-from llmkit.wire.base import Call, Decoded, Embedded, EmbedRequest, ModelPage
+from llmkit.wire.base import Call, Decoded, EmbedRequest, ModelPage
 
 T = TypeVar("T")
-Unsupported = Literal["error", "warn"]
-MOST_PAGES = 1000  # of a list; a host that always tells of one more does not keep us for ever
-
-
-class _Settings(NamedTuple):
-    """What a client was made with, and makes a copy or an unpickled client again."""
-
-    provider: str | Provider
-    model: str | None
-    base_url: str | None
-    variables: Mapping[str, str]
-    timeout: float | Timeout | None
-    max_retries: int
-    headers: Mapping[str, str]
-    proxy: str | None
-    verify: bool | str
-    auth: Any
-    session: Any
-    unsupported: Unsupported
-    options: Mapping[str, Any]
 
 
 class Client:
@@ -104,7 +84,7 @@ class Client:
         del api_key  # no frame of an error shows it
         if isinstance(key, ConfigurationError):
             raise key
-        settings = _Settings(
+        settings = Settings(
             provider=provider,
             model=model,
             base_url=base_url,
@@ -113,7 +93,7 @@ class Client:
             max_retries=integer(0, 1000)("max_retries", max_retries),
             headers=header_fields("headers", headers or {}),
             proxy=None if proxy is None else string("proxy", proxy),
-            verify=_verify(verify),
+            verify=verify_of(verify),
             auth=auth,
             session=session,
             unsupported=choice("error", "warn")("unsupported", unsupported),
@@ -127,8 +107,8 @@ class Client:
             raise wrong("auth", "a function of the prepared request, as requests.auth has them", auth)
         self._set_up(settings, key)
 
-    def _set_up(self, settings: _Settings, passed: Key) -> None:
-        row, model = _row(settings.provider)
+    def _set_up(self, settings: Settings, passed: Key) -> None:
+        row, model = row_of(settings.provider)
         wire = find_wire(row.wire)
         fill = Filled(row, settings.variables)
         suffix = wire.version if row.suffix is None else fill(row.suffix)
@@ -285,7 +265,7 @@ class Client:
             return self._fetch(call, headers, deadlines, decode).value
 
         try:
-            return _all_pages(page)
+            return all_pages(page)
         except LLMKitError as error:
             self._raise(error, None, headers)
 
@@ -321,16 +301,13 @@ class Client:
         size = None if dimensions is None else integer(1)("dimensions", dimensions)
         deadlines, parts = Deadlines(found["timeout"]), []
         try:
-            for batch in _batches(texts, self._quirks.embed_batch):
+            for batch in batches(texts, self._quirks.embed_batch):
                 request = EmbedRequest(name, batch, size, found["extra_query"], found["extra_body"])
                 call = self._addressed(encode(request, self._quirks), name)
-                parts.append(self._fetch(call, headers, deadlines, _expecting(decode, len(batch))).value)
+                parts.append(self._fetch(call, headers, deadlines, expecting(decode, len(batch))).value)
         except LLMKitError as error:
             self._raise(error, name, headers)
-        vectors = tuple(vector for part in parts for vector in part.vectors)
-        served = next((part.model for part in parts if part.model), name)
-        usage = parts[0].usage if len(parts) == 1 else sum((part.usage for part in parts), Usage())
-        return Embeddings(vectors, served, usage)
+        return joined(parts, name)
 
     def _endpoint(self, options: EndpointOptions) -> tuple[dict[str, Any], Mapping[str, str]]:
         """The options of a call without a prompt, and its headers."""
@@ -410,67 +387,12 @@ class Client:
         raise for_caller(error, self._engine, model, headers)
 
 
-def _verify(value: object) -> bool | str:
-    if isinstance(value, (bool, str)):
-        return value
-    if isinstance(value, os.PathLike):
-        return os.fsdecode(value)
-    raise wrong("verify", "True, False or the path of a CA bundle", value)
-
-
-def _row(value: object) -> tuple[Provider, str | None]:
-    """The row, and the model where it was named along."""
-    if isinstance(value, Provider):
-        return value, None
-    if not isinstance(value, str):
-        raise ConfigurationError(f"provider: expected a name or a Provider, got {type(value).__name__}")
-    name, _, model = value.partition(":")
-    return provider_row(name), model or None
-
-
-def _all_pages(page: Callable[[Mapping[str, str]], ModelPage]) -> list[Model]:
-    models: list[Model] = []
-    seen: list[Mapping[str, str]] = []
-    following: Mapping[str, str] | None = {}
-    while following is not None:
-        if following in seen or len(seen) >= MOST_PAGES:
-            raise InvalidResponseError(f"the list of models has no end: after {len(seen)} pages it goes on", path="$")
-        seen.append(following)
-        found = page(following)
-        models += found.models
-        following = found.following
-    return models
-
-
-_NOTHING: Final[Mapping[str, object]] = {
-    "tools": ()
-}  # what stands for an option that is not given, where that is not None
+# What stands for an option that is not given, where that is not None.
+_NOTHING: Final[Mapping[str, object]] = {"tools": ()}
 
 
 def _is_given(value: object) -> bool:
     return value is not None and value != ()
-
-
-def _expecting(decode: Callable[[Any, int], Embedded], count: int) -> Callable[[Any], Embedded]:
-    return lambda body: decode(body, count)
-
-
-def _batches(texts: object, size: int) -> Iterator[tuple[str, ...]]:
-    """`texts` in tuples of at most `size`.
-
-    Raises:
-        ConfigurationError: They are none, or one is empty or no text.
-    """
-    found = (texts,) if isinstance(texts, str) else texts
-    if not isinstance(found, Iterable) or isinstance(found, (bytes, bytearray, Mapping)):
-        raise wrong("texts", "text or a sequence of texts", texts)
-    every = tuple(found)
-    for index, text in enumerate(every):
-        if not isinstance(text, str) or not text:
-            raise wrong(f"texts[{index}]", "text that is not empty", text)
-    if not every:
-        raise ConfigurationError("texts: there is none")
-    return (every[start : start + size] for start in range(0, len(every), size))
 
 
 def _outside() -> int:

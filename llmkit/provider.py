@@ -14,8 +14,8 @@ from llmkit.errors import ConfigurationError, UnknownProviderError
 Auth: TypeAlias = Literal[
     "x-api-key", "bearer", "x-api-key+bearer", "x-goog-api-key", "api-key", "query", "google", "none"
 ]
-"""How the key is sent: in the header of that name; as ``Authorization: Bearer``; in both; as ``key`` in the query, which
-logs and proxies may see; not at all. ``google``: as ``bearer``, and where no key is passed, the access token comes from
+"""How the key is sent: in the header of that name; as ``Authorization: Bearer``; in both; as ``key`` in the query, where
+logs may show it; not at all. ``google``: as ``bearer``, and where no key is passed, the access token comes from
 google-auth's default credentials (extra ``vertex``)."""
 
 ENTRY_POINTS: Final = "llmkit.providers"

@@ -270,7 +270,7 @@ SPOKEN = {
             "closed": True,
         },
         Thinking("ab", wire="openai-chat"),
-        {},
+        {"openai-chat": {"field": "content"}},
     ),
     "refusal": ({"type": "refusal", "refusal": "no"}, Refusal("no"), {}),
     "call": (
@@ -436,6 +436,14 @@ def test_messages(message, expected):
 
 
 EXTRAS = {
+    "thoughts beside the content": (
+        {"role": "assistant", "content": "a", "reasoning_content": "hm"},
+        {"openai-chat": {"field": "reasoning_content"}},
+    ),
+    "thoughts under another name": (
+        {"role": "assistant", "content": "a", "reasoning": "hm"},
+        {"openai-chat": {"field": "reasoning"}},
+    ),
     "thoughts in detail": (
         {"role": "assistant", "content": "a", "reasoning_details": [{"type": "reasoning.text", "text": "x"}]},
         {"openai-chat": {"reasoning_details": [{"type": "reasoning.text", "text": "x"}]}},

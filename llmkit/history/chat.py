@@ -117,10 +117,12 @@ def annotation(node: Node) -> Citation:
 
 def reasoning(node: Node) -> Iterator[Thinking]:
     """The thoughts that compatible hosts put beside the content."""
-    text = node.find("reasoning_content", str) or node.find("reasoning", str) or ""
+    found = {name: node.find(name, str) for name in ("reasoning_content", "reasoning")}
+    name, text = next(((name, text) for name, text in found.items() if text), ("", ""))
     details = [copied(item.value, item.where) for item in node.nodes("reasoning_details")]
     if text or details:
-        yield Thinking(text, wire=CHAT, extra=extra_of(CHAT, {"reasoning_details": details} if details else {}))
+        kept = {"field": name, "reasoning_details": details}
+        yield Thinking(text, wire=CHAT, extra=extra_of(CHAT, {key: value for key, value in kept.items() if value}))
 
 
 def tool_call(node: Node) -> ToolCall:

@@ -54,11 +54,11 @@ def _text(node: Node) -> Text:
 def _thinking(node: Node) -> Thinking:
     if isinstance(node.any("thinking"), str):
         return anthropic.thinking(node)
-    node.only("type", "thinking", "closed")  # Mistral's: a list of text
+    node.only("type", "thinking", "closed")  # as some hosts of Chat have it: a list of text
     texts = node.nodes("thinking")
     for text in texts:
         text.only("type", "text")
-    return Thinking("".join(text.get("text", str) for text in texts), wire=CHAT)
+    return Thinking("".join(text.get("text", str) for text in texts), wire=CHAT, extra={CHAT: {"field": "content"}})
 
 
 def _tool_result(node: Node) -> ToolResult:

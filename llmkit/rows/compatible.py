@@ -22,7 +22,15 @@ ROWS: Final = (
         "https://openrouter.ai/api/v1",
         "OPENROUTER_API_KEY",
         default_model="openrouter/auto",
-        quirks=OpenAIChatQuirks(supported=frozenset({"top_k"}), reasoning="object", cache="cache_control"),
+        quirks=OpenAIChatQuirks(
+            supported=frozenset({"top_k"}),
+            reasoning="object",
+            reasoning_key="reasoning",
+            url_parts={"video": "video_url", "document": "file"},
+            result_media=True,
+            finish_reason=False,  # some of the hosts behind it never send one
+            cache="cache_control",
+        ),
     ),
     # https://console.groq.com/docs/openai
     _row(
@@ -30,7 +38,7 @@ ROWS: Final = (
         "https://api.groq.com/openai/v1",
         "GROQ_API_KEY",
         default_model="openai/gpt-oss-120b",
-        quirks=OpenAIChatQuirks(unsupported=frozenset({"logprobs"})),
+        quirks=OpenAIChatQuirks(unsupported=frozenset({"logprobs"}), reasoning_key="reasoning"),
     ),
     # https://docs.mistral.ai/api: unknown keys of a body are refused
     _row(
@@ -43,6 +51,8 @@ ROWS: Final = (
             unsupported=frozenset({"logprobs", "service_tier"}),
             keys={**_OLD_KEYS, "seed": "random_seed", "dimensions": "output_dimension"},
             stream_usage=False,  # it tells without being asked
+            reasoning_key="content",
+            url_parts={"document": "document_url"},
             call_id_length=9,
             embed_batch=128,
         ),
@@ -88,7 +98,9 @@ ROWS: Final = (
         "https://api.cerebras.ai/v1",
         "CEREBRAS_API_KEY",
         default_model="gpt-oss-120b",
-        quirks=OpenAIChatQuirks(unsupported=frozenset({"frequency_penalty", "presence_penalty"})),
+        quirks=OpenAIChatQuirks(
+            unsupported=frozenset({"frequency_penalty", "presence_penalty"}), reasoning_key="reasoning"
+        ),
     ),
     # https://docs.perplexity.ai/api-reference/chat-completions-post
     _row(
@@ -103,6 +115,7 @@ ROWS: Final = (
             unsupported=frozenset({"tools", "tool_choice", "parallel_tool_calls", "logprobs"}),
             keys=_OLD_KEYS,
             stream_usage=False,  # every chunk has it
+            url_parts={"document": "file_url"},
             models_path=None,
         ),
     ),
@@ -145,7 +158,7 @@ ROWS: Final = (
         suffix="",
         default_model="openai/gpt-4.1",
         embedding_model="openai/text-embedding-3-small",
-        quirks=OpenAIChatQuirks(models_path="/../catalog/models"),
+        quirks=OpenAIChatQuirks(call_id_most=40, models_path="/../catalog/models"),
     ),
     # https://platform.moonshot.ai/docs/api/chat
     _row(
@@ -153,7 +166,7 @@ ROWS: Final = (
         "https://api.moonshot.ai/v1",
         "MOONSHOT_API_KEY",
         default_model="kimi-k2.5",
-        quirks=OpenAIChatQuirks(keys=_OLD_KEYS, reasoning="thinking"),
+        quirks=OpenAIChatQuirks(keys=_OLD_KEYS, reasoning="thinking", efforts=()),
     ),
     # https://docs.z.ai/api-reference/llm/chat-completion
     _row(
@@ -164,6 +177,7 @@ ROWS: Final = (
         quirks=OpenAIChatQuirks(
             keys=_OLD_KEYS,
             reasoning="thinking",
+            efforts=(),
             json_schema=False,
         ),
     ),

@@ -15,7 +15,9 @@ ROWS: Final = (
         base_url="http://localhost:11434",
         key_variables=("OLLAMA_API_KEY",),
         needs_key=False,
-        quirks=OpenAIChatQuirks(unsupported=frozenset({"tool_choice"}), keys={"max_tokens": "max_tokens"}),
+        quirks=OpenAIChatQuirks(
+            unsupported=frozenset({"tool_choice"}), reasoning_key="reasoning", keys={"max_tokens": "max_tokens"}
+        ),
     ),
     # https://lmstudio.ai/docs/developer/openai-compat
     Provider(

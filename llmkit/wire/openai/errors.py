@@ -165,7 +165,7 @@ def error(status: int, body: Any) -> ErrorDetails:
     if told in _ABOUT_LENGTH and (_LONG_CODES & {word.lower() for word in words} or _TOO_LONG.search(message)):
         code = CONTEXT_LENGTH_EXCEEDED
     return ErrorDetails(
-        cls=_class(told, implied, words, message),
+        cls=_class(told, implied, words, f"{message} {details.get('details') or ''}"),
         status=implied or None,
         code=code,
         message=message,
@@ -174,11 +174,11 @@ def error(status: int, body: Any) -> ErrorDetails:
     )
 
 
-def _class(told: int, implied: int, words: list[str], message: str) -> type[APIError] | None:
-    """The class that the body stands for, where it says more than the status."""
-    if told == 429 and (_SPENT & set(words) or _QUOTA.search(message)):  # noqa: PLR2004
+def _class(told: int, implied: int, words: list[str], text: str) -> type[APIError] | None:
+    """The class that the body stands for, where it says more than the status; `text` is all that it says."""
+    if told == 429 and (_SPENT & set(words) or _QUOTA.search(text)):  # noqa: PLR2004
         return QuotaExceededError
-    if told in (400, 401) and (implied == 401 or _BAD_KEY.search(message)):  # noqa: PLR2004 - 400: some hosts, to a bad key
+    if told in (400, 401) and (implied == 401 or _BAD_KEY.search(text)):  # noqa: PLR2004 - 400: some hosts, to a bad key
         return AuthenticationError
     return status_error(implied) if implied else None
 

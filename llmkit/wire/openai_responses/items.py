@@ -230,8 +230,13 @@ class _Turn:
         thought = self._thoughtless or any(item.get("type") == "reasoning" for item in items)
         whole = not self._thoughtless and all(item.get("id") for item in items if item.get("type") in _NAMED)
         if thought and not whole:
-            return [_nameless(item) for item in items]
+            return [_nameless(item) for item in items if not _known_by_id(item)]
         return items
+
+
+def _known_by_id(item: Mapping[str, Any]) -> bool:
+    """Whether it is thoughts of which nothing but the id tells the provider anything."""
+    return item.get("type") == "reasoning" and not (item.get("encrypted_content") or item.get("content"))
 
 
 def _nameless(item: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,198 @@
+"""One attempt at a streamed answer: bytes in, events out, until the wire's terminal signal."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import Any, Final, Self, cast
+
+from attrs import evolve
+
+from llmkit.accumulate import Accumulator
+from llmkit.deadlines import Deadlines, Lingering
+from llmkit.engine import Engine, identified, wrong_kind
+from llmkit.errors import (
+    ConnectionFailedError,
+    DeadlineError,
+    IncompleteStreamError,
+    InvalidResponseError,
+    LLMKitError,
+)
+from llmkit.events import Event, TextDelta, ThinkingDelta, ToolCallDelta
+from llmkit.json_codec import dump_bytes
+from llmkit.messages import Text, Thinking, ToolCall
+from llmkit.response import FinishReason, Response
+from llmkit.sse import LARGEST_EVENT, ServerSentEvent, SSEDecoder
+from llmkit.transport import Answer
+from llmkit.wire.base import Decoded, ErrorEvent, StreamDecoder
+
+UNFINISHED: Final = FinishReason("unfinished")
+
+
+class Reader:
+    """One attempt.
+
+    Attributes:
+        decoded: The whole answer, once it is there.
+    """
+
+    def __init__(self, engine: Engine, answer: Answer, deadlines: Deadlines, quirks: Any) -> None:
+        self.answer = answer
+        self._deadlines = deadlines
+        self.decoded: Decoded | None = None
+        self._engine = engine
+        self._quirks = quirks
+        self._sse = SSEDecoder()
+        self._decoder: StreamDecoder = engine.wire.decoder(quirks)
+        self._content = Accumulator()
+        self._pieces: Iterator[bytes] | None = None
+        self._lingering: Lingering | None = None
+        self._begun = False  # an event has come
+        self._failed: LLMKitError | ErrorEvent | None = None
+        self._unread: list[bytes] = []  # what came before the first event, as far as it is kept
+        self._kept = 0  # bytes of it
+
+    def more(self) -> Sequence[Event]:
+        """The next events; none where what came had none in it. At the end `decoded` is set.
+
+        Raises:
+            LLMKitError: With what has been received as `partial`.
+        """
+        try:
+            return self._more()
+        except ErrorEvent as event:
+            failed: LLMKitError = self._engine.event_failure(event.body, self.answer.headers)
+        except ConnectionFailedError as error:
+            failed = error if isinstance(error, DeadlineError) else self._lost(error)
+        except LLMKitError as error:
+            failed = error
+        self.answer.close()
+        raise identified(failed, self.answer).with_details(partial=self.partial())
+
+    def to_end(self) -> Self:
+        """Read the whole answer, and let its connection be used again.
+
+        Raises:
+            LLMKitError: As `more`.
+        """
+        try:
+            while self.decoded is None:
+                self.more()
+        except BaseException:  # Ctrl-C, say: the host must not go on for nobody
+            self.answer.close()
+            raise
+        self.answer.drain()
+        return self
+
+    def partial(self, attempts: int = 1) -> Response[Any]:
+        """What has been received."""
+        if self.decoded is not None:
+            return self._engine.respond(evolve(self.decoded, finish_reason=UNFINISHED), self.answer, attempts)
+        decoder = self._decoder
+        message = self._content.message(decoder.pending())
+        raw = dict(decoder.envelope)
+        so_far = Decoded(decoder.id, decoder.model, message, UNFINISHED, decoder.usage(), raw, decoder.logprobs)
+        return self._engine.respond(so_far, self.answer, attempts)
+
+    def _more(self) -> Sequence[Event]:
+        if self._pieces is None:
+            kind = self.answer.headers.get("content-type", "").lower()
+            if "json" in kind:
+                return self._whole_body(self._engine.parse(self.answer))
+            if "html" in kind:
+                raise wrong_kind("a stream of events", kind, self.answer)
+            self._pieces = self.answer.pieces()
+        if self._failed is not None:
+            raise self._failed
+        piece = self._last_piece() if self._decoder.whole else next(self._pieces, None)
+        if piece is None:
+            return self._end()
+        self._keep(piece)
+        events: list[Event] = []
+        try:
+            for event in self._sse.feed(piece):
+                self._take(event, events)
+                if self._decoder.ended:
+                    self._finish(events)
+                    break
+        except (LLMKitError, ErrorEvent) as error:
+            # What stands before it is handed out first: where the network cuts makes no difference.
+            if not events:
+                raise
+            self._failed = error
+        return events
+
+    def _last_piece(self) -> bytes | None:
+        """What follows an answer that is whole, as its usage may; None where nothing does, for whatever reason."""
+        if self._lingering is None:
+            self._lingering = Lingering(self._deadlines)
+        try:
+            self.answer.limit(self._lingering.begin())
+            return next(self._pieces or iter(()), None)
+        except ConnectionFailedError:
+            self.answer.close()
+            return None
+        finally:
+            self._lingering.end()
+
+    def _keep(self, piece: bytes) -> None:
+        """Keep what comes before the first event, in case it is no stream at all but a body under a stream's name."""
+        if self._begun or self._kept > LARGEST_EVENT:
+            return
+        self._kept += len(piece)
+        self._unread.append(piece)
+        if self._kept > LARGEST_EVENT:
+            self._unread = []
+
+    def _take(self, event: ServerSentEvent, events: list[Event]) -> None:
+        self._begun = True
+        self._unread = []
+        found = self._decoder.feed(event)
+        if found is None:
+            return
+        # It said something: the clock that ends a stream of mere pings starts again.
+        self._deadlines.progress()
+        self.answer.renew()
+        if found:
+            self._content.add(found)
+            events.extend(found)
+
+    def _end(self) -> Sequence[Event]:
+        """The body has ended: the wire decides whether the answer has."""
+        body = b"".join(self._unread)
+        if body.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"["):
+            return self._whole_body(self._engine.read(body))
+        events: list[Event] = []
+        if (last := self._sse.close()) is not None:
+            with suppress(InvalidResponseError):  # the event that a cut went through
+                self._take(last, events)
+        self._finish(events)
+        return events
+
+    def _finish(self, events: list[Event]) -> None:
+        decoder = self._decoder
+        parts, reason, usage = decoder.close()
+        self._content.add(parts)
+        events += [*parts, reason, usage]
+        message, raw = self._content.message(), decoder.envelope
+        self.decoded = Decoded(decoder.id, decoder.model, message, reason, usage, raw, decoder.logprobs)
+
+    def _whole_body(self, body: Any) -> Sequence[Event]:
+        """The host answered as if no stream had been asked for: the same events, all at once."""
+        self.decoded = decoded = self._engine.wire.decode(body, self._quirks)
+        events: list[Event] = []
+        calls = 0
+        for part in decoded.message.content:
+            if isinstance(part, Text) and part.text:
+                events.append(TextDelta(part.text))
+            elif isinstance(part, Thinking) and part.text:
+                events.append(ThinkingDelta(part.text))
+            elif isinstance(part, ToolCall):
+                text = part.raw if part.raw is not None else dump_bytes(part.arguments).decode()
+                events.append(ToolCallDelta(calls, part.id, part.name, text))
+                calls += 1
+            events.append(cast("Event", part))
+        return [*events, decoded.finish_reason, decoded.usage]
+
+    def _lost(self, error: ConnectionFailedError) -> IncompleteStreamError:
+        lost = IncompleteStreamError(f"the connection was lost before the answer was whole: {error}")
+        lost.__cause__ = error.__cause__
+        return lost

@@ -1,0 +1,58 @@
+"""What a client was made with."""
+
+import os
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+from llmkit.checks import wrong
+from llmkit.deadlines import Timeout
+from llmkit.errors import ConfigurationError
+from llmkit.provider import Provider, provider
+
+Unsupported: TypeAlias = Literal["error", "warn"]
+
+
+class Settings(NamedTuple):
+    """What a client was made with, and makes a copy or an unpickled client again."""
+
+    provider: str | Provider
+    model: str | None
+    base_url: str | None
+    variables: Mapping[str, str]
+    timeout: float | Timeout | None
+    max_retries: int
+    headers: Mapping[str, str]
+    proxy: str | None
+    verify: bool | str
+    auth: Any
+    session: Any
+    unsupported: Unsupported
+    options: Mapping[str, Any]
+
+
+def verify_of(value: object) -> bool | str:
+    """`verify` as the transport takes it.
+
+    Raises:
+        ConfigurationError: It is nothing of the kind.
+    """
+    if isinstance(value, (bool, str)):
+        return value
+    if isinstance(value, os.PathLike):
+        return os.fsdecode(value)
+    raise wrong("verify", "True, False or the path of a CA bundle", value)
+
+
+def row_of(value: object) -> tuple[Provider, str | None]:
+    """The row, and the model where it was named along.
+
+    Raises:
+        ConfigurationError: It is neither a name nor a row.
+        UnknownProviderError: There is no row of that name.
+    """
+    if isinstance(value, Provider):
+        return value, None
+    if not isinstance(value, str):
+        raise ConfigurationError(f"provider: expected a name or a Provider, got {type(value).__name__}")
+    name, _, model = value.partition(":")
+    return provider(name), model or None

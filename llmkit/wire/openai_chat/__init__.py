@@ -1,0 +1,33 @@
+"""The wire format of OpenAI's Chat Completions, which most other hosts speak, too.
+
+Source: https://platform.openai.com/docs/api-reference/chat
+"""
+
+from llmkit.wire.base import Wire
+from llmkit.wire.openai.embeddings import decode_embed, encode_embed
+from llmkit.wire.openai.errors import error
+from llmkit.wire.openai.models import decode_models, encode_models
+from llmkit.wire.openai_chat.decode import decode
+from llmkit.wire.openai_chat.encode import encode
+from llmkit.wire.openai_chat.schema import WIRE_NAME
+from llmkit.wire.openai_chat.stream import StreamDecoder
+from llmkit.wire.quirks import OpenAIChatQuirks
+
+WIRE = Wire(
+    name=WIRE_NAME,
+    version="/v1",
+    headers={},
+    list_headers=frozenset(),
+    unsupported=frozenset({"top_k"}),
+    quirks=OpenAIChatQuirks,
+    encode=encode,
+    decode=decode,
+    decoder=StreamDecoder,
+    error=error,
+    encode_models=encode_models,
+    decode_models=decode_models,
+    encode_embed=encode_embed,
+    decode_embed=decode_embed,
+)
+
+__all__ = ["WIRE"]

@@ -1,0 +1,131 @@
+"""The tool calls of a stream: which call a fragment belongs to, and what it says.
+
+OpenAI numbers calls and names each once. Of other hosts some send no numbers, some no ids, some whole calls at once,
+and some give every call the same number.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from llmkit.errors import InvalidResponseError
+from llmkit.events import Event, ToolCallDelta
+from llmkit.json_codec import loads
+from llmkit.wire.openai_chat.parts import as_json, identifier, made_up_id, others
+from llmkit.wire.reading import expect, text_or
+
+_PATH = "$.choices[0].delta.tool_calls"
+
+
+class _Call:
+    """A call that is being received."""
+
+    __slots__ = ("id", "is_custom", "made_up", "name", "number", "pieces", "rest", "told")
+
+    def __init__(self, number: int, id_: str, made_up: str) -> None:
+        self.number = number
+        self.id = id_ or made_up
+        self.made_up = not id_
+        self.name = ""
+        self.is_custom = False
+        self.pieces: list[str] = []
+        self.rest: dict[str, Any] = {}
+        self.told = False  # its first fragment was handed out
+
+    def add(self, item: dict[str, Any], inner: dict[str, Any]) -> Sequence[Event]:
+        if not self.name:
+            self.name = text_or(inner.get("name"), "")
+        piece = inner.get("input" if self.is_custom else "arguments")
+        text = piece if piece.__class__ is str else "" if piece is None else as_json(piece)
+        if text:
+            self.pieces.append(text)
+        if len(item) > 2:  # noqa: PLR2004 - the usual case: its number and a fragment
+            self.rest |= others(item, "id", "type", "index", "function", "custom")
+        if not self.name:
+            return ()  # a fragment without the tool's name says nothing to anyone
+        if not self.told:
+            return self._first()
+        return (self._delta(as_json(text)[1:-1] if self.is_custom else text),) if text else ()
+
+    def _first(self) -> Sequence[Event]:
+        self.told = True
+        text = "".join(self.pieces)
+        return (self._delta('{"input":"' + as_json(text)[1:-1] if self.is_custom else text),)
+
+    def _delta(self, text: str) -> ToolCallDelta:
+        return ToolCallDelta(self.number, self.id, self.name, text)
+
+    def close(self) -> Iterator[ToolCallDelta]:
+        """What is left to say, so that joined the fragments are always the arguments."""
+        if self.is_custom:
+            yield self._delta('"}')
+        elif not self.pieces:
+            yield self._delta("{}")
+
+    def whole(self) -> dict[str, Any]:
+        """The call as it would stand in a whole body."""
+        text, name = "".join(self.pieces), self.name or None
+        if self.is_custom:
+            return {**self.rest, "id": self.id, "type": "custom", "custom": {"name": name, "input": text}}
+        return {**self.rest, "id": self.id, "type": "function", "function": {"name": name, "arguments": text}}
+
+    def is_complete(self) -> bool:
+        """Whether its arguments are there in full."""
+        try:
+            loads("".join(self.pieces))
+        except InvalidResponseError:
+            return False
+        return True
+
+
+class Calls:
+    """The calls of one stream, in the order in which they began."""
+
+    def __init__(self) -> None:
+        self._calls: list[_Call] = []
+        self._numbered: dict[int, _Call] = {}
+
+    def feed(self, items: object, answer: str) -> Sequence[Event]:
+        """What the fragments in a delta say; `answer` is the answer's id.
+
+        Raises:
+            InvalidResponseError: They are none.
+        """
+        events: list[Event] = []
+        for item in expect(items, list, _PATH):
+            found = expect(item, dict, f"{_PATH}[]")
+            inner = found.get("function") or found.get("custom") or {}
+            if inner.__class__ is not dict:
+                expect(inner, dict, f"{_PATH}[].function")
+            events += self._of(found, inner, answer).add(found, inner)
+        return events
+
+    def close(self) -> list[Event]:
+        """The fragments that were not told."""
+        return [delta for call in self._calls for delta in call.close()]
+
+    def whole(self) -> list[dict[str, Any]]:
+        """The calls as they would stand in a whole body."""
+        return [call.whole() for call in self._calls]
+
+    def _of(self, item: dict[str, Any], inner: dict[str, Any], answer: str) -> _Call:
+        index, id_ = item.get("index"), identifier(item.get("id"))
+        if index.__class__ is int:
+            call = self._numbered.get(index)
+        elif id_:
+            call = next((call for call in self._calls if call.id == id_), None)
+        else:
+            call = self._calls[-1] if self._calls and not inner.get("name") else None
+        if call is None or self._is_another(call, id_, inner):
+            call = _Call(len(self._calls), id_, made_up_id(len(self._calls), answer))
+            call.is_custom = item.get("type") == "custom" or ("custom" in item and "function" not in item)
+            self._calls.append(call)
+        if index.__class__ is int:
+            self._numbered[index] = call
+        return call
+
+    def _is_another(self, call: _Call, id_: str, inner: dict[str, Any]) -> bool:
+        """Whether the fragment begins another call under the number of `call`."""
+        if id_ and not call.made_up:
+            return id_ != call.id
+        # Without ids only a name tells, and only where there is nothing to add to the call that has the number.
+        return bool(inner.get("name") and call.name and call.pieces) and call.is_complete()

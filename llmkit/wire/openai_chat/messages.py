@@ -1,0 +1,221 @@
+"""A conversation as the messages of `POST /v1/chat/completions`.
+
+Source: https://platform.openai.com/docs/api-reference/chat/create
+"""
+
+import re
+from collections.abc import Iterator
+from hashlib import sha256
+from typing import Any, assert_never, cast
+
+from llmkit.errors import InvalidResponseError
+from llmkit.json_codec import loads
+from llmkit.messages import (
+    AssistantMessage,
+    Audio,
+    CacheTime,
+    Image,
+    Message,
+    Opaque,
+    Part,
+    Refusal,
+    SystemMessage,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolResult,
+    UserMessage,
+)
+from llmkit.request import ResolvedRequest
+from llmkit.wire.base import Refuse
+from llmkit.wire.openai_chat import schema
+from llmkit.wire.openai_chat.blocks import Blocks
+from llmkit.wire.openai_chat.parts import as_json
+from llmkit.wire.openai_chat.schema import WIRE_NAME
+from llmkit.wire.quirks import OpenAIChatQuirks
+
+
+class Messages:
+    """One conversation on its way to JSON: what several functions of it need."""
+
+    def __init__(self, quirks: OpenAIChatQuirks, refuse: Refuse, blocks: Blocks) -> None:
+        self._quirks = quirks
+        self._refuse = refuse
+        self._blocks = blocks
+
+    def of(self, request: ResolvedRequest) -> list[schema.Message]:
+        """The messages of `request`, its instructions first; empty where nothing is left to send."""
+        numbered = enumerate(request.messages, request.skipped)
+        spoken = [turn for number, message in numbered for turn in self._turns(message, number)]
+        if not spoken:
+            return []
+        if request.cache is not None:
+            self._cache(spoken[-1], request.cache)
+        return [*self._system(request.system, "system"), *spoken]
+
+    def _turns(self, message: Message, number: int) -> Iterator[schema.Message]:
+        where = f"prompt[{number}].content"
+        match message:
+            case SystemMessage(content=content):
+                return self._system(content, where)
+            case UserMessage(content=content):
+                return self._user(content, where)
+            case AssistantMessage(content=content):
+                return self._assistant(content, where)
+            case _:
+                assert_never(message)
+
+    def _system(self, parts: tuple[Part, ...], where: str) -> Iterator[schema.Message]:
+        if blocks := self._blocks.of(enumerate(parts), where):
+            yield {"role": "system", "content": self._blocks.content(blocks)}
+
+    def _user(self, parts: tuple[Part, ...], where: str) -> Iterator[schema.Message]:
+        """Answers to tools first, each of which is a message of its own."""
+        for index, part in enumerate(parts):
+            if isinstance(part, ToolResult):
+                yield self._result(part, f"{where}[{index}].content")
+        if blocks := self._blocks.of(enumerate(parts), where):
+            yield {"role": "user", "content": self._blocks.content(blocks)}
+
+    def _result(self, part: ToolResult, where: str) -> schema.Message:
+        """What a tool answered. There is no place for whether it failed: its words must tell."""
+        blocks: list[schema.Block] = []
+        for index, item in enumerate(part.content):
+            for block in self._blocks.block(item, f"{where}[{index}]"):
+                if block["type"] == "text" or isinstance(item, Opaque) or self._quirks.result_media:
+                    blocks.append(block)
+                else:
+                    self._refuse(f"{where}[{index}]", "this wire takes only text as a tool's answer")
+        if blocks and (mark := self._blocks.mark(part.cache)):
+            blocks[-1] = {**blocks[-1], **mark}
+        return {"role": "tool", "tool_call_id": self._call_id(part.call_id), "content": self._blocks.content(blocks)}
+
+    # ---- what the model said ----------------------------------------------------------------------------------------
+
+    def _assistant(self, parts: tuple[Part, ...], where: str) -> Iterator[schema.Message]:
+        said = self._blocks.text(list(self._said(parts, where)))
+        calls = [self._call(part) for part in parts if isinstance(part, ToolCall)]
+        found: dict[str, Any] = {
+            "refusal": "".join(part.text for part in parts if isinstance(part, Refusal)),
+            "audio": next(_audio(parts), None),
+            "images": [self._picture(part) for part in parts if _field(part) == "images" and isinstance(part, Image)],
+            "tool_calls": calls,
+            "annotations": [note for part in parts for note in _notes(part)],
+            **self._thoughts(parts),
+        }
+        found = {key: value for key, value in found.items() if value}
+        if said or found:
+            # Beside calls and the like null is what OpenAI itself sends; with thoughts alone a content must be text.
+            nothing = None if found.keys() & {"tool_calls", "refusal", "audio", "images"} else ""
+            yield cast("schema.Message", {"role": "assistant", "content": said or nothing, **found})
+
+    def _said(self, parts: tuple[Part, ...], where: str) -> Iterator[schema.Block]:
+        """The blocks of the content: what has no other place in the message."""
+        for index, part in enumerate(parts):
+            path = f"{where}[{index}]"
+            if isinstance(part, Thinking):
+                yield from self._thinking(part)
+            elif isinstance(part, (Text, Opaque)) or _field(part) == "content":
+                yield from self._blocks.block(part, path)
+            elif not isinstance(part, (Refusal, ToolCall, Audio)) and _field(part) != "images":
+                self._refuse(path, f"this wire takes no {type(part).__name__.lower()} of the model's back")
+            elif isinstance(part, Audio) and not _audio_id(part):
+                self._refuse(path, "this wire takes the model's audio back only by its id")
+
+    def _thinking(self, part: Thinking) -> Iterator[schema.Block]:
+        """Thoughts that stand in the content; those of other wires are left out."""
+        if self._takes_back(part) and self._key(part) == "content":
+            rest = {key: value for key, value in part.extra.get(WIRE_NAME, {}).items() if key != "field"}
+            yield {"type": "thinking", "thinking": [{"type": "text", "text": part.text}], **rest}
+
+    def _thoughts(self, parts: tuple[Part, ...]) -> dict[str, Any]:
+        """The fields for thoughts beside the content, each as it was told."""
+        found: dict[str, Any] = {}
+        for part in parts:
+            if isinstance(part, Thinking) and self._takes_back(part) and (key := self._key(part)) != "content":
+                if part.text and key != "reasoning_details":
+                    found[key] = found.get(key, "") + part.text
+                if details := _details(part):
+                    found["reasoning_details"] = [*found.get("reasoning_details", ()), *details]
+        return found
+
+    def _takes_back(self, part: Thinking) -> bool:
+        return self._quirks.reasoning_back and part.wire == WIRE_NAME
+
+    def _key(self, part: Thinking) -> str:
+        known = part.extra.get(WIRE_NAME, {})
+        return str(known.get("field") or ("reasoning" if _details(part) else self._quirks.reasoning_key))
+
+    def _picture(self, part: Image) -> schema.Block:
+        rest = {key: value for key, value in part.extra.get(WIRE_NAME, {}).items() if key != "field"}
+        return {"type": "image_url", "image_url": {"url": self._blocks.url(part)}, **rest}
+
+    def _call(self, part: ToolCall) -> schema.ToolCall:
+        known = dict(part.extra.get(WIRE_NAME, {}))
+        text, kind = known.pop("arguments", None), known.pop("type", "function")
+        fields: dict[str, Any] = {"id": self._call_id(part.id), "type": kind, **known}
+        if kind == "custom":
+            custom = {"name": part.name, "input": part.arguments.get("input", "")}
+            return cast("schema.ToolCall", {**fields, "custom": custom})
+        arguments = part.raw if part.raw is not None else _very_text(text, part)
+        return cast("schema.ToolCall", {**fields, "function": {"name": part.name, "arguments": arguments}})
+
+    def _call_id(self, text: str) -> str:
+        """`text`, or what stands for it where the host takes no such id: the same for a call and its answer."""
+        length, most = self._quirks.call_id_length, self._quirks.call_id_most
+        if length is not None:
+            fits = re.fullmatch(f"[A-Za-z0-9]{{{length}}}", text) is not None
+        else:
+            fits = most is None or len(text) <= most
+        return text if fits else sha256(text.encode("utf-8", "replace")).hexdigest()[: length or most]
+
+    def _cache(self, last: schema.Message, cache: CacheTime) -> None:
+        """Ask to cache up to the end of the conversation."""
+        if self._quirks.cache is None:
+            self._refuse("cache", "this host does not cache")
+        content = last.get("content")
+        if not (mark := self._blocks.mark(cache)) or not content:
+            return
+        blocks: list[schema.Block] = [{"type": "text", "text": content}] if isinstance(content, str) else content
+        last["content"] = [*blocks[:-1], {**mark, **blocks[-1]}]
+
+
+def _very_text(text: object, part: ToolCall) -> str:
+    """The arguments as the provider wrote them, unless the caller has changed them since."""
+    if isinstance(text, str):
+        try:
+            if loads(text) == part.arguments:
+                return text
+        except InvalidResponseError:
+            pass
+    return as_json(part.arguments)
+
+
+def _field(part: Part) -> object:
+    """The field of the message in which a medium stood."""
+    return part.extra.get(WIRE_NAME, {}).get("field") if isinstance(part, Image) else None
+
+
+def _details(part: Thinking) -> list[dict[str, Any]]:
+    found = part.extra.get(WIRE_NAME, {}).get("reasoning_details")
+    return found if isinstance(found, list) else []
+
+
+def _notes(part: Part) -> list[dict[str, Any]]:
+    """What a host read in a file and told beside the content, so that it need not be read again."""
+    found = part.extra.get(WIRE_NAME, {}).get("annotations") if isinstance(part, Text) else None
+    return found if isinstance(found, list) else []
+
+
+def _audio(parts: tuple[Part, ...]) -> Iterator[dict[str, str]]:
+    for part in parts:
+        if isinstance(part, Audio) and (name := _audio_id(part)):
+            yield {"id": name}
+
+
+def _audio_id(part: Audio) -> str | None:
+    """The id that stands for a sound of the model's."""
+    known = part.extra.get(WIRE_NAME)
+    if known is None:
+        return part.file_id if not part.extra else None
+    return known.get("id") or part.file_id

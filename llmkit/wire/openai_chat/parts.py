@@ -1,0 +1,284 @@
+"""An assistant's message of Chat Completions as parts: thoughts, content, refusal, media, calls, in this order.
+
+A stream puts its message together first and reads it here, too: so both give the same parts.
+
+Source: https://platform.openai.com/docs/api-reference/chat/object
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Any, Final
+
+from attrs import evolve
+
+from llmkit.errors import InvalidResponseError
+from llmkit.json_codec import dump_bytes, loads
+from llmkit.messages import Citation, Opaque, Part, Refusal, Text, Thinking, ToolCall
+from llmkit.wire.openai_chat.media import audio, picture
+from llmkit.wire.openai_chat.schema import WIRE_NAME
+from llmkit.wire.reading import expect, object_or_empty, text_or
+
+
+def parts_of(message: Mapping[str, Any], body: Mapping[str, Any], path: str) -> tuple[Part, ...]:
+    """The parts of `message`.
+
+    Args:
+        message: As the provider sent it.
+        body: What it stood in: some hosts tell their sources there.
+        path: The message's.
+
+    Raises:
+        InvalidResponseError: It is not what the wire promises; the error has the path.
+    """
+    found: list[Part] = [*_thoughts(message, path), *_content(message.get("content"), f"{path}.content")]
+    _cite(found, message, body)
+    if text := text_or(message.get("refusal"), ""):
+        found.append(Refusal(text))
+    if isinstance(sound := message.get("audio"), dict):
+        found += audio(sound)
+    found += _pictures(message.get("images"), f"{path}.images")
+    found += _calls(message, text_or(body.get("id"), ""), path)
+    return tuple(found)
+
+
+def extra_of(rest: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """`rest` as a part's `extra` for this wire."""
+    return {WIRE_NAME: rest} if rest else {}
+
+
+def others(found: Mapping[str, Any], *known: str) -> dict[str, Any]:
+    """What an object has beside `known`: its host wants to see it again."""
+    return {key: value for key, value in found.items() if key not in known and value is not None}
+
+
+# ---- thoughts --------------------------------------------------------------------------------------------------------
+
+FIELDS: Final = ("reasoning_content", "reasoning")
+"""Where hosts put what a model thought, beside the content."""
+
+
+def _thoughts(message: Mapping[str, Any], path: str) -> Iterator[Thinking]:
+    rows = _rows(message, f"{path}.reasoning_details")
+    key = next((key for key in FIELDS if text_or(message.get(key), "")), None)
+    if key is None and not rows:
+        return
+    text = message[key] if key else details_text(rows)
+    kept = {"reasoning_details": rows} if rows else {}
+    yield Thinking(text, wire=WIRE_NAME, extra={WIRE_NAME: {"field": key or "reasoning_details", **kept}})
+
+
+def _rows(message: Mapping[str, Any], path: str) -> list[dict[str, Any]]:
+    details = message.get("reasoning_details")
+    found = details if isinstance(details, list) else []
+    return [expect(row, dict, f"{path}[{at}]") for at, row in enumerate(found)]
+
+
+def details_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """What can be read of reasoning details."""
+    return "".join(text_or(row.get("text"), "") or text_or(row.get("summary"), "") for row in rows)
+
+
+# ---- content ---------------------------------------------------------------------------------------------------------
+
+
+def _content(content: Any, path: str) -> Iterator[Part]:
+    if content is None or content == "":
+        return
+    if isinstance(content, str):
+        yield Text(content)
+    elif isinstance(content, dict):  # some hosts send an answer in a schema as an object
+        yield Text(as_json(content))
+    else:
+        for at, block in enumerate(merged(expect(content, list, path), path)):
+            yield from _block(block, f"{path}[{at}]")
+
+
+def _block(block: dict[str, Any], path: str) -> Iterator[Part]:
+    reader = _BLOCKS.get(text_or(block.get("type"), ""))
+    if reader is None:
+        yield Opaque(WIRE_NAME, block)
+    else:
+        yield from reader(block, path)
+
+
+def _text(block: dict[str, Any], path: str) -> Iterator[Part]:
+    if text := expect(block.get("text"), str, f"{path}.text"):
+        yield Text(text, extra=extra_of(others(block, "type", "text")))
+
+
+def _thinking(block: dict[str, Any], path: str) -> Iterator[Part]:
+    blocks = block.get("thinking")
+    pieces = merged([blocks] if isinstance(blocks, str) else expect(blocks, list, f"{path}.thinking"), path)
+    text = "".join(text_or(piece.get("text"), "") for piece in pieces)
+    rest = others(block, "type", "thinking")
+    if any(not _is_plain(piece) for piece in pieces):
+        rest["thinking"] = pieces
+    if text or rest:
+        yield Thinking(text, wire=WIRE_NAME, extra={WIRE_NAME: {"field": "content", **rest}})
+
+
+def _refusal(block: dict[str, Any], path: str) -> Iterator[Part]:
+    if text := expect(block.get("refusal"), str, f"{path}.refusal"):
+        yield Refusal(text)
+
+
+def _picture(block: dict[str, Any], _: str) -> Iterator[Part]:
+    yield picture(block, "content")
+
+
+_BLOCKS: Final[Mapping[str, Callable[[dict[str, Any], str], Iterator[Part]]]] = {
+    "text": _text,
+    "thinking": _thinking,
+    "refusal": _refusal,
+    "image_url": _picture,
+}
+
+
+def merged(content: Sequence[Any], path: str) -> list[dict[str, Any]]:
+    """`content` with adjacent text, and adjacent thoughts, as one: streams tell them in pieces.
+
+    Raises:
+        InvalidResponseError: There is neither text nor an object somewhere in it.
+    """
+    found: list[dict[str, Any]] = []
+    blocks = [
+        {"type": "text", "text": block} if isinstance(block, str) else expect(block, dict, f"{path}[{at}]")
+        for at, block in enumerate(content)
+    ]
+    for kind, group in groupby(blocks, key=_kind):
+        found += _MERGERS[kind](list(group), path)
+    return found
+
+
+def _kind(block: Mapping[str, Any]) -> str:
+    if _is_plain(block):
+        return "text"
+    is_thinking = block.get("type") == "thinking" and isinstance(block.get("thinking"), list)
+    return "thinking" if is_thinking else "other"
+
+
+def _is_plain(block: Mapping[str, Any]) -> bool:
+    return block.get("type") == "text" and isinstance(block.get("text"), str) and len(block) == 2  # noqa: PLR2004
+
+
+def _merged_thinking(group: list[dict[str, Any]], path: str) -> list[dict[str, Any]]:
+    whole = {key: value for block in group for key, value in block.items()}
+    return [{**whole, "thinking": merged([piece for block in group for piece in block["thinking"]], path)}]
+
+
+_MERGERS: Final[Mapping[str, Callable[[list[dict[str, Any]], str], list[dict[str, Any]]]]] = {
+    "text": lambda group, _: [{"type": "text", "text": "".join(block["text"] for block in group)}],
+    "thinking": _merged_thinking,
+    "other": lambda group, _: group,
+}
+
+
+def _pictures(images: object, path: str) -> Iterator[Part]:
+    if isinstance(images, list):
+        for at, item in enumerate(images):
+            yield picture(expect(item, dict, f"{path}[{at}]"), "images")
+
+
+# ---- sources ---------------------------------------------------------------------------------------------------------
+
+
+def _cite(found: list[Part], message: Mapping[str, Any], body: Mapping[str, Any]) -> None:
+    """Put the sources that stand beside the content at its last text; without any text they stay in `raw`."""
+    told = message.get("annotations")
+    notes = [note for note in told if isinstance(note, dict)] if isinstance(told, list) else []
+    pages = [note for note in notes if text_or(note.get("type"), "url_citation") == "url_citation"]
+    citations = [_annotation(note) for note in pages] or list(_searched(body))
+    rest = [note for note in notes if note not in pages]
+    for at in range(len(found) - 1, -1, -1):
+        text = found[at]
+        if isinstance(text, Text):
+            extra = {WIRE_NAME: {**text.extra.get(WIRE_NAME, {}), "annotations": rest}} if rest else text.extra
+            found[at] = evolve(text, citations=(*text.citations, *citations), extra=extra)
+            return
+
+
+def _annotation(note: dict[str, Any]) -> Citation:
+    """A page's address; its indices count in the answer, not in the source, and stay in `raw`."""
+    place = object_or_empty(note.get("url_citation")) or note
+    return Citation(url=text_or(place.get("url"), None), title=text_or(place.get("title"), None), raw=note)
+
+
+def _searched(body: Mapping[str, Any]) -> Iterator[Citation]:
+    """What hosts that search tell beside the choices: pages with titles, else mere addresses."""
+    results, addresses = body.get("search_results"), body.get("citations")
+    rows = [row for row in results if isinstance(row, dict)] if isinstance(results, list) else []
+    for row in rows:
+        yield Citation(
+            text_or(row.get("snippet"), ""), text_or(row.get("url"), None), text_or(row.get("title"), None), raw=row
+        )
+    if not rows and isinstance(addresses, list):
+        yield from (Citation(url=url, raw={"url": url}) for url in addresses if isinstance(url, str) and url)
+
+
+# ---- calls -----------------------------------------------------------------------------------------------------------
+
+
+def _calls(message: Mapping[str, Any], answer: str, path: str) -> Iterator[ToolCall]:
+    listed = message.get("tool_calls")
+    calls = [] if listed is None else expect(listed, list, f"{path}.tool_calls")
+    for at, item in enumerate(calls):
+        where = f"{path}.tool_calls[{at}]"
+        yield tool_call(expect(item, dict, where), at, answer, where)
+    if isinstance(old := message.get("function_call"), dict) and not calls:
+        yield tool_call({"function": old}, 0, answer, f"{path}.function_call")
+
+
+def tool_call(item: dict[str, Any], number: int, answer: str, path: str) -> ToolCall:
+    """A call of a turn.
+
+    Args:
+        item: As the provider sent it.
+        number: Which one of the turn, from 0.
+        answer: The answer's id.
+        path: The call's.
+    """
+    id_ = identifier(item.get("id")) or made_up_id(number, answer)
+    if item.get("type") == "custom" or ("custom" in item and "function" not in item):
+        inner = expect(item.get("custom"), dict, f"{path}.custom")
+        name = expect(inner.get("name"), str, f"{path}.custom.name")
+        text = expect(inner.get("input") or "", str, f"{path}.custom.input")
+        rest = others(item, "id", "type", "index", "custom")
+        return ToolCall(id_, name, {"input": text}, extra={WIRE_NAME: {"type": "custom", **rest}})
+    inner = expect(item.get("function"), dict, f"{path}.function")
+    name = expect(inner.get("name"), str, f"{path}.function.name")
+    arguments, raw, very_text = _arguments(inner.get("arguments"))
+    rest = others(item, "id", "type", "index", "function")
+    if very_text is not None:
+        rest["arguments"] = very_text
+    return ToolCall(id_, name, arguments, raw, extra=extra_of(rest))
+
+
+def identifier(value: object) -> str:
+    """An id, which some hosts send as a number; "" where there is none."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else text_or(value, "")
+
+
+def made_up_id(number: int, answer: str) -> str:
+    """An id for a call that has none: another one in each answer, and no longer than OpenAI takes."""
+    return f"call_{number}_{answer[-24:]}" if answer else f"call_{number}"
+
+
+def _arguments(value: object) -> tuple[dict[str, Any], str | None, str | None]:
+    """The arguments; the text where they are no object; the provider's very text where ours would differ."""
+    if value is None or value == "":
+        return {}, None, None
+    if isinstance(value, dict):
+        return value, None, None
+    text = value if isinstance(value, str) else as_json(value)
+    try:
+        found = loads(text)
+    except InvalidResponseError:
+        found = None
+    if not isinstance(found, dict):
+        return {}, text, None
+    return found, None, (None if as_json(found) == text else text)
+
+
+def as_json(value: object) -> str:
+    """`value` as compact JSON."""
+    return dump_bytes(value).decode()

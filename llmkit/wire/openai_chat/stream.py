@@ -1,0 +1,287 @@
+"""The stream of `POST /v1/chat/completions`: what its chunks mean, and when it is whole.
+
+Chunks with deltas of the first choice, one of them with a `finish_reason`, perhaps one with the usage, then ``[DONE]``;
+some hosts leave that out. Without a reason the answer was cut off.
+
+Source: https://platform.openai.com/docs/api-reference/chat-streaming
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+from llmkit.errors import IncompleteStreamError, InvalidResponseError, MediaError
+from llmkit.events import Event, TextDelta, ThinkingDelta
+from llmkit.json_codec import loads
+from llmkit.media import sources
+from llmkit.messages import Part, Text, Thinking, ToolCall
+from llmkit.response import FinishReason, Usage
+from llmkit.sse import ServerSentEvent
+from llmkit.wire.base import ErrorEvent
+from llmkit.wire.openai.usage import usage
+from llmkit.wire.openai_chat.calls import Calls
+from llmkit.wire.openai_chat.decode import billed, finish_reason, logprobs, raise_if_error
+from llmkit.wire.openai_chat.parts import FIELDS, as_json, details_text, merged, parts_of
+from llmkit.wire.quirks import OpenAIChatQuirks
+from llmkit.wire.reading import expect, text_or
+
+_NOTHING: Final[Sequence[Event]] = ()
+_DELTA: Final = "$.choices[0].delta"
+# Of reasoning details, the fields that come in pieces.
+_PIECES: Final = ("text", "summary", "data")
+
+
+class StreamDecoder:
+    """The state of one stream; see `llmkit.wire.base.StreamDecoder`."""
+
+    def __init__(self, quirks: OpenAIChatQuirks | None = None) -> None:
+        self.envelope: dict[str, Any] = {}
+        self.ended = False
+        self.whole = False
+        self.logprobs: list[Any] | None = None
+        self._tells_reason = quirks is None or quirks.finish_reason
+        self._choice: dict[str, Any] = {}  # of the first choice, the last value of each key but the delta
+        self._content: list[Any] = []
+        self._thoughts: list[str] = []
+        self._field = ""  # which of the fields for thoughts the host uses
+        self._details: list[dict[str, Any]] = []
+        self._refusal: list[str] = []
+        self._lists: dict[str, list[Any]] = {}  # pictures and sources
+        self._sound: dict[str, Any] = {}
+        self._calls = Calls()
+        self._old_call = Calls()
+        self._handlers: dict[str, Callable[[Any, dict[str, Any]], Sequence[Event]]] = {
+            "content": self._said,
+            "reasoning_content": self._thinks("reasoning_content"),
+            "reasoning": self._thinks("reasoning"),
+            "reasoning_details": self._detailed,
+            "tool_calls": self._called,
+            "function_call": self._called_once,
+            "refusal": self._refused,
+            "audio": self._heard,
+            "images": self._listed("images"),
+            "annotations": self._listed("annotations"),
+        }
+
+    @property
+    def id(self) -> str:
+        """The answer's id; "" before it is known."""
+        return text_or(self.envelope.get("id"), "")
+
+    @property
+    def model(self) -> str:
+        """The model that answers; "" before it is known."""
+        return text_or(self.envelope.get("model"), "")
+
+    def feed(self, event: ServerSentEvent) -> Sequence[Event] | None:
+        """The typed events that `event` stands for; None for what is no chunk of an answer.
+
+        Raises:
+            ErrorEvent: It tells of an error.
+            InvalidResponseError: It is not what the wire promises.
+        """
+        text = event.data
+        if text.startswith("[DONE]"):
+            self.ended = True
+            self.whole = self.whole or not self._tells_reason
+            return _NOTHING
+        if event.event == "error":
+            raise ErrorEvent(_json_or_text(text))
+        data = loads(text, "an event of the stream")
+        if data.__class__ is not dict:
+            _not_a_chunk(data)
+        if "error" in data or "choices" not in data:
+            raise_if_error(data)
+        envelope = self.envelope
+        for key, value in data.items():
+            # Some hosts tell something once and then send it empty.
+            if key != "choices" and (value or (value is not None and value != "") or key not in envelope):
+                envelope[key] = value
+        choices = data.get("choices")
+        if choices is None:
+            return _NOTHING if "choices" in data else None
+        return self._chosen(choices)
+
+    def pending(self) -> Sequence[Event]:
+        """Of what is told whole at the end: what has come so far. Text, thoughts and calls were handed out."""
+        with suppress(InvalidResponseError):
+            return [part for part in self._parts() if not isinstance(part, (Text, Thinking, ToolCall))]
+        return _NOTHING
+
+    def usage(self) -> Usage:
+        """What was billed, as far as it is known."""
+        return usage(billed(self.envelope, self._choice))
+
+    def close(self) -> tuple[Sequence[Event], FinishReason, Usage]:
+        """The parts, all of which are known only now, why it ended and what was billed.
+
+        Raises:
+            IncompleteStreamError: There was no reason for its end.
+        """
+        if not self.whole:
+            raise IncompleteStreamError("the stream ended without a finish_reason: the answer was cut off")
+        parts = self._parts()
+        events: list[Any] = [*self._calls.close(), *self._old_call.close(), *parts]
+        return events, finish_reason(self._choice, parts), self.usage()
+
+    def _chosen(self, choices: Any) -> Sequence[Event]:
+        """What the chunk says of the first choice; others are not this answer."""
+        events: Sequence[Event] = _NOTHING
+        for choice in expect(choices, list, "$.choices"):
+            if choice.__class__ is not dict:
+                expect(choice, dict, "$.choices[]")
+            if choice.get("index"):
+                continue
+            found = self._of_choice(choice)
+            events = [*events, *found] if events else found
+        return events
+
+    def _of_choice(self, choice: dict[str, Any]) -> Sequence[Event]:
+        for key, value in choice.items():
+            if value and key != "delta":
+                self._note(key, value, choice)
+        delta = choice.get("delta")
+        if not delta:
+            return _NOTHING
+        if delta.__class__ is not dict:
+            expect(delta, dict, _DELTA)
+        events: Sequence[Event] = _NOTHING
+        for key, value in delta.items():
+            if value and (handler := self._handlers.get(key)) is not None:
+                found = handler(value, delta)
+                events = [*events, *found] if events else found
+        return events
+
+    def _note(self, key: str, value: Any, choice: dict[str, Any]) -> None:
+        if key == "error":
+            raise ErrorEvent(choice)
+        self._choice[key] = value
+        if key == "finish_reason" and isinstance(value, str):
+            self.whole = True
+        elif key == "logprobs" and (found := logprobs(choice)):
+            self.logprobs = [*(self.logprobs or ()), *found]
+
+    def _parts(self) -> tuple[Part, ...]:
+        """The parts of the message as it would stand in a whole body."""
+        content: Any = self._content
+        if all(piece.__class__ is str for piece in content):
+            content = "".join(content)
+        message = {
+            **self._lists,
+            "content": content,
+            self._field or "reasoning": "".join(self._thoughts) if self._field != "reasoning_details" else "",
+            "refusal": "".join(self._refusal),
+            "audio": {**self._sound, "data": b"".join(self._sound["data"])} if self._sound else None,
+            "tool_calls": self._calls.whole() or self._old_call.whole(),
+        }
+        if self._details:
+            message["reasoning_details"] = self._details
+        return parts_of(message, self.envelope, "$.choices[0].message")
+
+    # ---- the fields of a delta; each is called with what is not empty -----------------------------------------------
+
+    def _said(self, content: Any, _: dict[str, Any]) -> Sequence[Event]:
+        if content.__class__ is str:
+            self._content.append(content)
+            return (TextDelta(content),)
+        if isinstance(content, dict):  # some hosts send an answer in a schema as an object
+            return self._said(as_json(content), {})
+        blocks = merged(expect(content, list, f"{_DELTA}.content"), f"{_DELTA}.content")
+        self._content += blocks
+        return [event for block in blocks for event in _of_block(block)]
+
+    def _thinks(self, key: str) -> Callable[[Any, dict[str, Any]], Sequence[Event]]:
+        def thought(text: Any, delta: dict[str, Any]) -> Sequence[Event]:
+            if not self._field:
+                self._field = next(key for key in FIELDS if delta.get(key))
+            if self._field != key:
+                return _NOTHING  # some hosts say the same in two fields
+            piece = expect(text, str, f"{_DELTA}.{key}")
+            self._thoughts.append(piece)
+            return (ThinkingDelta(piece),)
+
+        return thought
+
+    def _detailed(self, rows: Any, delta: dict[str, Any]) -> Sequence[Event]:
+        for row in expect(rows, list, f"{_DELTA}.reasoning_details"):
+            _add_detail(self._details, expect(row, dict, f"{_DELTA}.reasoning_details[]"))
+        text = details_text(rows)
+        if not self._field:
+            self._field = next((key for key in FIELDS if delta.get(key)), "reasoning_details")
+        if not text or self._field != "reasoning_details":
+            return _NOTHING
+        return (ThinkingDelta(text),)
+
+    def _refused(self, text: Any, _: dict[str, Any]) -> Sequence[Event]:
+        self._refusal.append(expect(text, str, f"{_DELTA}.refusal"))
+        return _NOTHING
+
+    def _called(self, items: Any, _: dict[str, Any]) -> Sequence[Event]:
+        return self._calls.feed(items, self.id)
+
+    def _called_once(self, inner: Any, _: dict[str, Any]) -> Sequence[Event]:
+        return self._old_call.feed([{"index": 0, "function": inner}], self.id)
+
+    def _listed(self, key: str) -> Callable[[Any, dict[str, Any]], Sequence[Event]]:
+        def extend(items: Any, _: dict[str, Any]) -> Sequence[Event]:
+            self._lists.setdefault(key, []).extend(expect(items, list, f"{_DELTA}.{key}"))
+            return _NOTHING
+
+        return extend
+
+    def _heard(self, sound: Any, _: dict[str, Any]) -> Sequence[Event]:
+        """Each piece of the sound is base64 of its own; its words come in pieces, too, and are no deltas of text."""
+        found = expect(sound, dict, f"{_DELTA}.audio")
+        known = self._sound or {"data": []}
+        words = text_or(known.get("transcript"), "") + text_or(found.get("transcript"), "")
+        with suppress(MediaError):
+            known["data"].append(sources.from_base64(text_or(found.get("data"), "")))
+        id_ = found.get("id") or known.get("id")
+        self._sound = {**known, **found, "id": id_, "data": known["data"], "transcript": words}
+        return _NOTHING
+
+
+def _json_or_text(text: str) -> Any:
+    try:
+        return loads(text)
+    except InvalidResponseError:
+        return text
+
+
+def _not_a_chunk(data: Any) -> None:
+    if isinstance(data, list) and data and isinstance(data[0], dict):
+        raise_if_error({"choices": None, **data[0]})  # as some hosts tell of errors
+    expect(data, dict, "$")
+
+
+def _of_block(block: Mapping[str, Any]) -> Sequence[Event]:
+    """What a block of the content says."""
+    text = block.get("text")
+    if block.get("type") == "text" and text:
+        return (TextDelta(expect(text, str, f"{_DELTA}.content[].text")),)
+    if block.get("type") != "thinking":
+        return _NOTHING
+    thoughts = block.get("thinking")
+    pieces = [thoughts] if isinstance(thoughts, str) else expect(thoughts, list, f"{_DELTA}.content[].thinking")
+    found = "".join(text_or(piece.get("text"), "") for piece in merged(pieces, _DELTA))
+    return (ThinkingDelta(found),) if found else _NOTHING
+
+
+def _add_detail(rows: list[dict[str, Any]], row: dict[str, Any]) -> None:
+    """Put a piece of reasoning details to the row that it goes on with, else make it a new row."""
+    known = next((one for one in reversed(rows) if _goes_on(one, row)), None)
+    if known is None:
+        rows.append(dict(row))
+        return
+    for key, value in row.items():
+        before = known.get(key)
+        if key in _PIECES and isinstance(before, str) and isinstance(value, str):
+            known[key] = before + value
+        elif value is not None:
+            known[key] = value
+
+
+def _goes_on(row: Mapping[str, Any], piece: Mapping[str, Any]) -> bool:
+    kind, index = piece.get("type"), piece.get("index")
+    is_same = row.get("type") == kind and row.get("index") == index
+    return is_same and (index is not None or kind != "reasoning.encrypted")
