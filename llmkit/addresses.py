@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import chain
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -13,6 +13,7 @@ MODEL = "{model}"
 """Stands in an address where each call's own model belongs."""
 
 _VERSION = re.compile(r"v\d+[a-z]*\d*")
+_ENDPOINTS = ("/chat/completions", "/messages", "/responses", "/embeddings")
 _PLAIN = re.compile(r"[\w.:-]+")
 
 
@@ -37,6 +38,9 @@ def base_address(value: object, suffix: str) -> str:
         raise ConfigurationError("base_url: a user or password in it would be sent to the host; pass api_key or auth")
     if "?" in value or "#" in value:
         raise ConfigurationError("base_url: no query and no fragment can stand in it; pass extra_query")
+    for path in _ENDPOINTS:
+        if parts.path.rstrip("/").endswith(path):
+            raise ConfigurationError(f"base_url: leave out {path}, which each call adds by itself")
     return _joined(value.rstrip("/"), parts.path.strip("/").split("/"), suffix.strip("/").split("/"))
 
 
@@ -54,14 +58,16 @@ def _same(present: str, wanted: str) -> bool:
 
 
 def endpoint(address: str, path: str, model: str | None) -> str:
-    """Where a call goes: `path` below `address`; each ``/..`` that it begins with climbs one segment."""
+    """Where a call goes: `path` below `address`; each ``/..`` that it begins with climbs one segment, to the host."""
     while path.startswith("/.."):
-        address, path = address.rpartition("/")[0], path.removeprefix("/..")
+        path = path.removeprefix("/..")
+        if address.count("/") > 2:  # noqa: PLR2004 - those before the host
+            address = address.rpartition("/")[0]
     return f"{address}{path}".replace(MODEL, quote(model or "", safe=""))
 
 
 class Filled:
-    """A row's templates, filled with its variables: from the argument, else the environment, else the row's own.
+    """Fills a row's templates with its variables: from the argument, else the environment, else the row's own.
 
     Args:
         row: Whose `variables` they are.
@@ -69,7 +75,7 @@ class Filled:
         environ: The environment.
 
     Raises:
-        ConfigurationError: One is missing or unfit for an address, or none of the row's.
+        ConfigurationError: One is none of the row's.
     """
 
     def __init__(self, row: Provider, variables: Mapping[str, str], environ: Mapping[str, str] = os.environ) -> None:
@@ -77,37 +83,49 @@ class Filled:
             known = ", ".join(row.variables) or "none"
             raise ConfigurationError(f"variables: {row.name} has no {unknown[0]!r}; it has {known}")
         self._row = row
-        self._values = {name: _value(row, name, variables, environ) for name in row.variables}
+        self._variables = variables
+        self._environ = environ
 
     @property
     def base_url(self) -> str:
         """The row's own address."""
-        special = (self._row.special_urls.get(f"{name}={value}") for name, value in self._values.items())
-        return self(next(filter(None, special), self._row.base_url))
+        for condition, url in self._row.special_urls.items():
+            name, _, value = condition.partition("=")
+            if self._value(name) == value:
+                return self(url)
+        return self(self._row.base_url)
+
+    def lacks(self, template: str) -> bool:
+        """Whether a variable of `template` has no value."""
+        return any(not self._found(name) for name in self._row.variables if f"{{{name}}}" in template)
 
     def __call__(self, template: str) -> str:
-        """`template` with the values in place of their names in braces."""
-        for name, value in self._values.items():
-            template = template.replace(f"{{{name}}}", value)
+        """`template` with the values in place of their names in braces.
+
+        Raises:
+            ConfigurationError: A value is missing, or unfit for an address.
+        """
+        for name in self._row.variables:
+            if f"{{{name}}}" in template:
+                template = template.replace(f"{{{name}}}", self._value(name))
         return template
 
+    def _found(self, name: str) -> str:
+        row, environ = self._row, self._environ
+        told = (environ.get(key, "").strip() for key in row.variables[name])
+        return next(filter(None, chain([self._variables.get(name, "")], told, [row.defaults.get(name, "")])), "")
 
-def _value(row: Provider, name: str, variables: Mapping[str, str], environ: Mapping[str, str]) -> str:
-    names = row.variables[name]
-    found = chain([variables.get(name, "")], _environment(names, environ), [row.defaults.get(name, "")])
-    value = next(filter(None, found), "")
-    if not value:
-        where = f" or set {' or '.join(names)}" if names else ""
-        raise ConfigurationError(f"variables: {row.name} needs {name!r}; pass variables={{{name!r}: …}}{where}")
-    if value.startswith(("http://", "https://")):
-        return value.rstrip("/")
-    if value != MODEL and not _PLAIN.fullmatch(value):
-        raise ConfigurationError(f"variables: {name!r} can hold letters, digits and '_.:-', got {value!r:.80}")
-    return value
-
-
-def _environment(names: tuple[str, ...], environ: Mapping[str, str]) -> Iterator[str]:
-    return (environ.get(key, "").strip() for key in names)
+    def _value(self, name: str) -> str:
+        row, value = self._row, self._found(name)
+        if not value:
+            names = row.variables[name]
+            where = f" or set {' or '.join(names)}" if names else ""
+            raise ConfigurationError(f"variables: {row.name} needs {name!r}; pass variables={{{name!r}: …}}{where}")
+        if value.startswith(("http://", "https://")):
+            return value.rstrip("/")
+        if value != MODEL and not _PLAIN.fullmatch(value):
+            raise ConfigurationError(f"variables: {name!r} can hold letters, digits and '_.:-', got {value!r:.80}")
+        return value
 
 
 def with_query(address: str, query: Mapping[str, str]) -> str:

@@ -193,7 +193,8 @@ def tool_list(name: str, value: Any) -> tuple[Tool | ServerTool, ...]:
             raise wrong(f"{name}[{index}]", "a Tool(name, description, parameters) or a ServerTool({…})", tool)
         if tool.name in seen:
             raise ConfigurationError(f"{name}[{index}]: a second tool named {tool.name!r}")
-        seen |= {tool.name} - {""}
+        if isinstance(tool, Tool):  # of the provider's own there may be several of one type
+            seen.add(tool.name)
     return tuple(value)
 
 

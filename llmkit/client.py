@@ -25,7 +25,7 @@ from llmkit.reader import Reader
 from llmkit.request import EndpointOptions, Options, Prompt, ResolvedRequest, checked
 from llmkit.resolve import resolve
 from llmkit.response import Embeddings, Model, Response
-from llmkit.settings import Settings, Unsupported, row_of, verify_of
+from llmkit.settings import Settings, Unsupported, quirks_of, row_of, verify_of
 from llmkit.stream import Stream
 from llmkit.transport import Exchange, SupportsRequest, Transport
 from llmkit.wire import wire as find_wire
@@ -112,11 +112,15 @@ class Client:
         wire = find_wire(row.wire)
         fill = Filled(row, settings.variables)
         suffix = wire.version if row.suffix is None else fill(row.suffix)
-        own = base_address(fill.base_url, suffix)
+        own = (
+            None if settings.base_url is not None and fill.lacks(row.base_url) else base_address(fill.base_url, suffix)
+        )
         address = own if settings.base_url is None else base_address(settings.base_url, suffix)
+        assert address is not None  # noqa: S101 - without a base_url, what it lacks was an error
         authorized = settings.auth is not None or any(name in AUTH_HEADERS for name in settings.headers)
         self._settings = settings
-        self._model = model or row.default_model if settings.model is None else settings.model
+        self._named = model if settings.model is None else settings.model
+        self._model = row.default_model if self._named is None else self._named
         if self._model is not None:
             checked({"model": self._model})
         key = find_key(row, passed, address, own=own, authorized=authorized)
@@ -127,7 +131,7 @@ class Client:
         )
         query = {name: fill(value) for name, value in row.query.items()}
         self._engine = Engine(row, wire, address, query, key, settings.auth, transport)
-        self._quirks = wire.quirks() if row.quirks is None else row.quirks
+        self._quirks = quirks_of(row, wire)
         self._owner = True
 
     def __repr__(self) -> str:
@@ -182,6 +186,7 @@ class Client:
         copy = object.__new__(Client)
         copy.__dict__.update(self.__dict__)
         copy._model = found.pop("model", self._model)
+        copy._named = copy._model if "model" in options else self._named
         copy._settings = settings._replace(model=copy._model, options={**settings.options, **found})
         copy._owner = False
         return copy
@@ -294,9 +299,9 @@ class Client:
         if encode is None or decode is None:
             raise ConfigurationError(f"embed: the wire {self._engine.wire.name} has no embeddings")
         found, headers = self._endpoint(options)
-        name = checked({"model": model}).get("model") or self._settings.model or self._engine.row.embedding_model
+        name = checked({"model": model}).get("model") or self._named or self._engine.row.embedding_model
         if name is None:
-            raise ConfigurationError("model: an embedding model must be named; it is not the one that answers")
+            raise ConfigurationError("model: an embedding model must be named, as in embed(…, model=…)")
         name = self._engine.row.aliases.get(name, name)
         size = None if dimensions is None else integer(1)("dimensions", dimensions)
         deadlines, parts = Deadlines(found["timeout"]), []
@@ -331,7 +336,7 @@ class Client:
         refused: dict[str, Any] = {name: _NOTHING.get(name) for name in without if _is_given(getattr(request, name))}
         for name in sorted(refused):
             whose = f"the wire {wire.name}" if name in wire.unsupported else row.name
-            self._refuse(name, f"{whose} has no such option")
+            self._refuse(name, f"{whose} has no such option; what only some hosts have goes into extra_body")
         model = row.aliases.get(request.model, request.model)
         return evolve(request, **{**refused, "model": model}) if refused or model != request.model else request
 

@@ -110,7 +110,7 @@ def find_key(
     key: Key,
     address: str,
     *,
-    own: str,
+    own: str | None,
     authorized: bool,
     environ: Mapping[str, str] | None = None,
 ) -> Key:
@@ -120,7 +120,7 @@ def find_key(
         row: Whose `key_variables` are looked up.
         key: What the caller passed, or nothing.
         address: The base URL that requests go to.
-        own: The row's own base URL, as its variables fill it.
+        own: The row's own base URL, as its variables fill it; None where one is missing.
         authorized: Whether something else (an `auth`, a header of the caller's) proves who asks.
         environ: The environment; None for that of the process.
 
@@ -130,7 +130,7 @@ def find_key(
     """
     if key.passed or row.auth == "none" or authorized:
         return key
-    trusted = _same_host(address, own) or is_loopback(address)
+    trusted = is_loopback(address) or (own is not None and _same_host(address, own))
     if trusted and (found := _look_up(row, environ)) is not None:
         return found
     if not row.needs_key:
@@ -142,7 +142,7 @@ def find_key(
     names = " or ".join(row.key_variables) or "api_key"
     if not trusted:
         raise MissingAuthError(
-            f"no API key for {_host(address)}: a key from {names} is sent to {_host(own)} only; "
+            f"no API key for {_host(address)}: a key from {names} is sent to {_host(own or row.base_url)} only; "
             "pass api_key= for another host"
         )
     raise MissingAuthError(f"no API key for {row.name}: set the environment variable {names}, or pass api_key=")
@@ -157,7 +157,7 @@ def _look_up(row: Provider, environ: Mapping[str, str] | None) -> Key | None:
 
 
 def _host(address: str) -> str:
-    return urlsplit(address).netloc
+    return urlsplit(address).netloc or address
 
 
 def _same_host(address: str, own: str) -> bool:

@@ -176,6 +176,8 @@ class Engine:
 
     def read(self, data: bytes) -> Any:
         """As `parse`, of a body that was read already."""
+        if not data.strip():
+            raise InvalidResponseError("the answer's body is empty", path="$")
         try:
             value = load_bytes(data)
         except InvalidResponseError as error:

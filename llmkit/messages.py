@@ -163,7 +163,8 @@ class ToolCall:
         """The answer to this call.
 
         Args:
-            value: Text, a part, parts, or anything JSON can hold, which is then sent as JSON.
+            value: Text, a part, a sequence that holds parts, an exception, or anything JSON can hold, which is then
+                sent as JSON.
             is_error: Whether the tool failed.
 
         Raises:
@@ -237,8 +238,10 @@ def _holding(value: object, allowed: tuple[type, ...], name: str, holder: str) -
 def _result_parts(value: object) -> tuple[Part, ...]:
     if isinstance(value, (str, *PARTS)):
         return parts(value)
-    if isinstance(value, Sequence) and value and all(isinstance(item, PARTS) for item in value):
-        return parts(value)
+    if isinstance(value, BaseException):
+        return (Text(f"{type(value).__name__}: {value}"),)
+    if isinstance(value, Sequence) and any(isinstance(item, PARTS) for item in value):
+        return parts(value, "ToolCall.result")
     try:
         return (Text(json.dumps(value, ensure_ascii=False, allow_nan=False)),)
     except (TypeError, ValueError, RecursionError) as exc:

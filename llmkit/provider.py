@@ -4,7 +4,8 @@ A host of a known wire is added by adding a row; nothing elsewhere compares name
 """
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal, TypeAlias, overload
 
 from attrs import field, frozen
@@ -14,12 +15,19 @@ from llmkit.errors import ConfigurationError, UnknownProviderError
 Auth: TypeAlias = Literal[
     "x-api-key", "bearer", "x-api-key+bearer", "x-goog-api-key", "api-key", "query", "google", "none"
 ]
-"""How the key is sent: in the header of that name; as ``Authorization: Bearer``; in both; as ``key`` in the query, where
-logs may show it; not at all. ``google``: as ``bearer``, and where no key is passed, the access token comes from
+"""How the key is sent: in the header of that name; as ``Authorization: Bearer``; in both; as ``key`` in the query, that
+logs may show; not at all. ``google``: as ``bearer``, and where no key is passed, the access token comes from
 google-auth's default credentials (extra ``vertex``)."""
 
 ENTRY_POINTS: Final = "llmkit.providers"
 """Where other distributions offer rows: each entry point names a `Provider` or a function that returns one."""
+
+
+def _names(value: Iterable[str]) -> tuple[str, ...]:
+    """A sequence of names as a tuple; one alone is a sequence of letters, which nobody means."""
+    if isinstance(value, str):
+        raise ConfigurationError(f"Provider.key_variables: expected a sequence of names, got {value!r:.80}")
+    return tuple(value)
 
 
 @frozen
@@ -45,12 +53,15 @@ class Provider:
         special_urls: ``variable=value`` → the base URL where it has that value.
         query: Added to every address; values may hold variables.
         headers: Added to every request.
+
+    Raises:
+        ConfigurationError: There is no such wire, or no variable for what stands in braces.
     """
 
     name: str
-    wire: str
-    base_url: str
-    key_variables: tuple[str, ...] = ()
+    wire: str = field()
+    base_url: str = field()
+    key_variables: tuple[str, ...] = field(default=(), converter=_names)
     auth: Auth = "bearer"
     needs_key: bool = True
     default_model: str | None = None
@@ -63,6 +74,19 @@ class Provider:
     special_urls: Mapping[str, str] = field(factory=dict, hash=False)
     query: Mapping[str, str] = field(factory=dict, hash=False)
     headers: Mapping[str, str] = field(factory=dict, hash=False)
+
+    @wire.validator
+    def _is_a_wire(self, _: object, value: object) -> None:
+        from llmkit.wire import WIRES  # noqa: PLC0415 - rows are read without calls being made
+
+        if value not in WIRES:
+            raise ConfigurationError(f"Provider.wire: expected {' or '.join(WIRES)}, got {value!r:.80}")
+
+    def __attrs_post_init__(self) -> None:
+        templates = [self.base_url, self.suffix or "", *self.special_urls.values(), *self.query.values()]
+        for name in re.findall(r"\{(\w*)\}", " ".join(templates)):
+            if name not in self.variables and name != "model":
+                raise ConfigurationError(f"Provider.variables: nothing fills {{{name}}} in the address of {self.name}")
 
     @overload
     def parameters(self, as_json: Literal[False] = False) -> dict[str, dict[str, Any]]: ...  # noqa: FBT002 - the contract

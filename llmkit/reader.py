@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from itertools import chain
 from typing import Any, Final, Self, cast
 
 from attrs import evolve
@@ -24,6 +25,7 @@ from llmkit.sse import LARGEST_EVENT, ServerSentEvent, SSEDecoder
 from llmkit.transport import Answer
 from llmkit.wire.base import Decoded, ErrorEvent, StreamDecoder
 
+_EVENTS: Final = (b"d", b"e", b"i", b"r", b":")  # what a line of events begins with, and JSON never
 UNFINISHED: Final = FinishReason("unfinished")
 
 
@@ -93,16 +95,11 @@ class Reader:
         return self._engine.respond(so_far, self.answer, attempts)
 
     def _more(self) -> Sequence[Event]:
-        if self._pieces is None:
-            kind = self.answer.headers.get("content-type", "").lower()
-            if "json" in kind:
-                return self._whole_body(self._engine.parse(self.answer))
-            if "html" in kind:
-                raise wrong_kind("a stream of events", kind, self.answer)
-            self._pieces = self.answer.pieces()
+        if self._pieces is None and (whole := self._begin()) is not None:
+            return self._whole_body(self._engine.read(whole))
         if self._failed is not None:
             raise self._failed
-        piece = self._last_piece() if self._decoder.whole else next(self._pieces, None)
+        piece = self._last_piece() if self._decoder.whole else self._next_piece()
         if piece is None:
             return self._end()
         self._keep(piece)
@@ -120,13 +117,30 @@ class Reader:
             self._failed = error
         return events
 
+    def _begin(self) -> bytes | None:
+        """Find out what came: None for a stream of events, else a whole body that is none."""
+        kind = self.answer.headers.get("content-type", "").lower()
+        if "html" in kind:
+            raise wrong_kind("a stream of events", kind, self.answer)
+        self._pieces = self.answer.pieces()
+        if "json" in kind:
+            first = next(self._pieces, b"")
+            if first.lstrip()[:1] not in _EVENTS:
+                return first + self.answer.whole()
+            self._pieces = chain([first], self._pieces)
+        return None
+
+    def _next_piece(self) -> bytes | None:
+        assert self._pieces is not None  # noqa: S101 - set by `_begin`
+        return next(self._pieces, None)
+
     def _last_piece(self) -> bytes | None:
         """What follows an answer that is whole, as its usage may; None where nothing does, for whatever reason."""
         if self._lingering is None:
             self._lingering = Lingering(self._deadlines)
         try:
             self.answer.limit(self._lingering.begin())
-            return next(self._pieces or iter(()), None)
+            return self._next_piece()
         except ConnectionFailedError:
             self.answer.close()
             return None

@@ -119,7 +119,7 @@ OPTIONS: dict[str, Option] = {
     "frequency_penalty": Option(number(-2, 2), "float, -2 to 2", "Against words by how often they were used.", 0.5),
     "presence_penalty": Option(number(-2, 2), "float, -2 to 2", "Against words that were used at all.", 0.5),
     "logprobs": Option(integer(0, 100), "int ≥ 0", "Alternatives per token, with their log probabilities.", 5, "none"),
-    "reasoning": Option(reasoning(_LEVELS), "level or int ≥ 1", "How much is thought first: a level, or a budget of tokens.",
+    "reasoning": Option(reasoning(_LEVELS), f"{', '.join(_LEVELS)}, or an int ≥ 1", "How much is thought first: a level, or a budget of tokens.",
                         "medium"),
     "cache": Option(caching, '"5m" or "1h"', "Asks the provider to cache the conversation up to its end.", "5m", "none"),
     "metadata": Option(strings, "mapping of str to str", "Passed to the provider with the request.", {"user_id": "u1"}, "none"),

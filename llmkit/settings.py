@@ -8,6 +8,7 @@ from llmkit.checks import wrong
 from llmkit.deadlines import Timeout
 from llmkit.errors import ConfigurationError
 from llmkit.provider import Provider, provider
+from llmkit.wire.base import Wire
 
 Unsupported: TypeAlias = Literal["error", "warn"]
 
@@ -56,3 +57,19 @@ def row_of(value: object) -> tuple[Provider, str | None]:
         raise ConfigurationError(f"provider: expected a name or a Provider, got {type(value).__name__}")
     name, _, model = value.partition(":")
     return provider(name), model or None
+
+
+def quirks_of(row: Provider, wire: Wire) -> Any:
+    """How the host deviates.
+
+    Raises:
+        ConfigurationError: The row's quirks are those of another wire, or none.
+    """
+    if row.quirks is None:
+        return wire.quirks()
+    expected = type(wire.quirks())
+    if not isinstance(row.quirks, expected):
+        raise ConfigurationError(
+            f"provider.quirks: {row.wire} has {expected.__name__}, got {type(row.quirks).__name__}"
+        )
+    return row.quirks

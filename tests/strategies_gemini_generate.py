@@ -1,6 +1,6 @@
 """Hypothesis strategies: conversations that the wire `gemini-generate` can express, and answers of its hosts."""
 
-from base64 import b64encode
+from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Sequence
 from typing import Any
 
@@ -197,7 +197,8 @@ def _maybe_sealed(part: dict[str, Any], seal: str | None) -> dict[str, Any]:
 _calls = st.fixed_dictionaries({"name": names}, optional={"id": names, "args": inputs})
 _blobs = st.sampled_from(
     [
-        {"mimeType": kind, "data": b64encode(start).decode()}
+        {"mimeType": kind, "data": encode(start + b"\xfb\xff").decode()}  # the alphabets differ
+        for encode in (b64encode, urlsafe_b64encode)
         for kinds in _MEDIA.values()
         for kind, start in kinds.items()
         if not kind.startswith("text/")

@@ -152,7 +152,14 @@ def hosted(number: int) -> st.SearchStrategy[dict[str, Any]]:
 @st.composite
 def outputs(draw: st.DrawFn, first: int = 0) -> list[dict[str, Any]]:
     """The items of an answer, numbered from `first`."""
-    makers: list[Callable[[int], st.SearchStrategy[dict[str, Any]]]] = [messages, messages, thoughts, thoughts, calls, hosted]
+    makers: list[Callable[[int], st.SearchStrategy[dict[str, Any]]]] = [
+        messages,
+        messages,
+        thoughts,
+        thoughts,
+        calls,
+        hosted,
+    ]
     chosen = draw(st.lists(st.sampled_from(makers), max_size=4))
     return [draw(make(first + index)) for index, make in enumerate(chosen)]
 
@@ -309,10 +316,11 @@ _written_parts = st.one_of(
 
 @st.composite
 def answers(draw: st.DrawFn, first: int = 0) -> AssistantMessage:
-    """An assistant's turn: the provider's own, or one that comes from elsewhere."""
+    """An assistant's turn: the provider's own, perhaps with something added, or one that comes from elsewhere."""
     if draw(st.booleans()):
         body = {"id": "r", "model": "m", "status": "completed", "output": draw(outputs(first))}
-        return WIRE.decode(body, WIRE.quirks()).message
+        told = WIRE.decode(body, WIRE.quirks()).message
+        return AssistantMessage([*told.content, *draw(st.lists(_written_parts, max_size=1))])
     parts: list[Any] = draw(st.lists(_written_parts, max_size=3))
     parts += [ToolCall(f"call_{first + index}", draw(names), draw(inputs)) for index in range(draw(st.integers(0, 2)))]
     return AssistantMessage(draw(st.permutations(parts)))
@@ -389,7 +397,7 @@ def options(draw: st.DrawFn) -> dict[str, Any]:
         "extra_body": st.fixed_dictionaries(
             {},
             optional={
-                "store": st.booleans(),
+                "store": st.sampled_from([True, True, False]),
                 "truncation": st.just("auto"),
                 "reasoning": st.just({"summary": "auto"}),
                 "text": st.just({"verbosity": "low"}),

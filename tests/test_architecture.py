@@ -11,7 +11,7 @@ import pytest
 
 import llmkit
 from llmkit import providers
-from llmkit.wire import _MODULES as WIRES
+from llmkit.wire import WIRES
 
 PACKAGE = Path(llmkit.__file__).parent
 # Rooms from the ground up; a room may import what stands before it, and what stands beside it.

@@ -145,8 +145,6 @@ def test_deltas_are_the_answer(recording, server, client):
 @each(STREAMS)
 def test_deltas_come_when_they_are_told(recording):
     """Not at the end: what the provider tells piece by piece is handed out piece by piece."""
-    if recording.id[:10] in HELD_BACK:
-        return
     decoder = FORMAT.decoder(FORMAT.quirks())
     told = [event["delta"] for event in reference.events(recording.body) if event["type"].endswith("output_text.delta")]
     got: list[str] = []
@@ -154,10 +152,6 @@ def test_deltas_come_when_they_are_told(recording):
         some = () if decoder.ended else decoder.feed(event) or ()
         got += [item.text for item in some if isinstance(item, llmkit.TextDelta)]
     assert got == told
-
-
-# The deltas wait for items before theirs, which are never told to be complete.
-HELD_BACK = {"161f585867"}
 
 
 @each(FAILURES)

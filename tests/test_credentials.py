@@ -137,6 +137,9 @@ def test_the_version_is_added_once(value, expected):
 
 
 NO_ADDRESSES = [
+    "https://x.example/v1/chat/completions",
+    "https://x.example/v1/messages/",
+    "https://x.example/v1/responses",
     "x.example",
     "ftp://x.example",
     "https://",
@@ -214,13 +217,15 @@ def test_variables():
     assert Filled(AZURE, {"other": "b", "name": "all"}, {}).base_url == "https://x.example"
     assert Filled(AZURE, {"other": "https://o.example/", "name": "a"}, {})("{other}") == "https://o.example"
     with pytest.raises(ConfigurationError, match=r"variables: az needs 'name'; .*X_NAME"):
-        Filled(AZURE, {"other": "b"}, {})
+        Filled(AZURE, {"other": "b"}, {}).base_url  # noqa: B018
     with pytest.raises(ConfigurationError, match="variables: az needs 'other'"):
-        Filled(AZURE, {"name": "a"}, {})
+        Filled(AZURE, {"name": "a"}, {})("/{other}")
+    assert Filled(AZURE, {"name": "a"}, {}).lacks("/{other}")
+    assert not Filled(AZURE, {"name": "a"}, {}).lacks("/{name}/{way}")
     with pytest.raises(ConfigurationError, match="variables: az has no 'nam'; it has name, other, way"):
         Filled(AZURE, {"nam": "a"}, {})
     with pytest.raises(ConfigurationError, match="variables: 'name' can hold letters"):
-        Filled(AZURE, {"name": "evil.example/x?", "other": "b"}, {})
+        Filled(AZURE, {"name": "evil.example/x?", "other": "b"}, {}).base_url  # noqa: B018
 
 
 def test_query():

@@ -158,6 +158,24 @@ def test_errors_without_the_name_of_a_field():
     assert caught.value.partial.text == "Hi"
 
 
+def test_events_under_the_name_of_json():
+    """As they arrive, whatever the header says; a whole answer that says so is one."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    more = threading.Event()
+
+    def script(wire):
+        wire.receive()
+        wire.send(head + delta("He"))
+        more.wait(20)
+        wire.send(delta("llo", "stop") + USAGE + DONE + END)
+
+    with Server(script) as server, Client(CHAT, api_key="k", base_url=server.url, model="m") as client:
+        stream = client.stream("Hi")
+        assert next(stream).text == "He"
+        more.set()
+        assert (stream.collect().text, stream.collect().usage.total_tokens) == ("Hello", 5)
+
+
 def test_a_whole_answer_in_place_of_a_stream():
     """One JSON array of what the stream's events would have been."""
     parts = [{"candidates": [{"content": {"parts": [{"text": text}]}, "index": 0}]} for text in ("He", "llo")]

@@ -166,6 +166,14 @@ READ = {
     "nothing between two texts": ([{"text": "a"}, {"text": ""}, {"text": "b"}], [Text("ab")]),
     "call without arguments": ([{"functionCall": {"id": "i", "name": "f"}}], [ToolCall("i", "f")]),
     "call with null": ([{"functionCall": {"id": "i", "name": "f", "args": None}}], [ToolCall("i", "f")]),
+    "fields that are null": (
+        [
+            {"text": None, "thought": None, "functionCall": {"id": "i", "name": "f"}, "inlineData": None},
+            {"text": "a", "functionCall": None, "thoughtSignature": None},
+            {"text": None},
+        ],
+        [ToolCall("i", "f"), Text("a")],
+    ),
     "calls without ids": (
         [{"functionCall": {"name": "f", "args": {}}}, {"functionCall": {"name": "f", "args": {}, "id": ""}}],
         [

@@ -287,7 +287,52 @@ def test_any_compatible_host_without_a_row(server):
     assert server.requests[-1].path == "/some/where/v1/chat/completions"
 
 
+def test_an_address_of_ones_own_needs_no_endpoint(server):
+    client = server.client("azure", variables={"api_version": "v"}, model="gpt-x")
+    assert client.complete("Hi").text == "Hi"
+    assert server.requests[-1].path == "/openai/deployments/gpt-x/chat/completions"
+
+
+WRONG_ROWS = {
+    "no such wire": (
+        lambda: Provider("x", "openai", "https://x.example"),
+        "Provider.wire: expected anthropic-messages",
+    ),
+    "letters for names": (
+        lambda: Provider("x", "openai-chat", "https://x.example", key_variables="KEY"),
+        "Provider.key_variables: expected a sequence",
+    ),
+    "nothing fills it": (
+        lambda: Provider("x", "openai-chat", "https://{host}/v1"),
+        "Provider.variables: nothing fills {host}",
+    ),
+    "quirks of another wire": (
+        lambda: Client(Provider("x", "gemini-generate", "https://x.example", quirks=OpenAIChatQuirks()), api_key="k"),
+        "provider.quirks: gemini-generate has GeminiGenerateQuirks, got OpenAIChatQuirks",
+    ),
+    "no quirks": (
+        lambda: Client(Provider("x", "openai-chat", "https://x.example", quirks={"top_k": True}), api_key="k"),
+        "provider.quirks: openai-chat has OpenAIChatQuirks, got dict",
+    ),
+}
+
+
+@pytest.mark.parametrize(("make", "message"), WRONG_ROWS.values(), ids=WRONG_ROWS.keys())
+def test_rows_that_are_wrong(make, message):
+    with pytest.raises(ConfigurationError) as caught:
+        make()
+    assert str(caught.value).startswith(message)
+
+
 # Embeddings.
+
+
+def test_which_model_embeds(server):
+    assert server.client("openai:text-embedding-3-large").embed("a").model == "text-embedding-3-large"
+    assert server.client("openai", model="their-own").embed("a").model == "their-own"
+    assert server.client("openai").embed("a").model == "text-embedding-3-small"
+    assert server.client("openai").with_options(model="another").embed("a").model == "another"
+    assert server.client("openai", model="gpt-x").embed("a", model="e").model == "e"
 
 
 EMBEDDERS = {

@@ -382,6 +382,14 @@ def test_thoughts_before_words_that_were_replaced():
     ]
 
 
+def test_thoughts_that_the_provider_stores_before_words_that_were_replaced():
+    """Without their id it does not know them."""
+    messages = [UserMessage("q"), AssistantMessage([LONE, "Hi"]), UserMessage("r")]
+    assert encoded(messages, extra_body={"store": True})["input"][1:-1] == [
+        {"type": "message", "role": "assistant", "content": [words("Hi")]},
+    ]
+
+
 # What only goes out.
 SENT = {
     "picture": (Image(data=PNG), {"type": "input_image", "image_url": f"data:image/png;base64,{b64(PNG)}"}),

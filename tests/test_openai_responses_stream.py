@@ -679,6 +679,14 @@ def test_what_is_held_back_is_pending():
         decoder.feed(sse(data))
     assert decoder.pending() == [TextDelta("b"), Opaque(NAME, SEARCH)]
     assert decoder.pending() == [TextDelta("b"), Opaque(NAME, SEARCH)]  # asking takes nothing away
+
+
+def test_an_item_that_is_none_is_not_pending():
+    """Nobody asks for what was received but when something went wrong: looking at it must not go wrong, too."""
+    decoder = WIRE.decoder(QUIRKS)
+    for data in (*START, added(0, EMPTY), said(0, "a"), added(1, {**EMPTY, "id": "msg_2"}), done(1, {"type": []})):
+        decoder.feed(sse(data))
+    assert decoder.pending() == []
     assert decoder.usage() == Usage()
 
 

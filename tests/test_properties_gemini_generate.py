@@ -19,12 +19,17 @@ from test_properties import EXAMPLES
 from llmkit import (
     APIError,
     AssistantMessage,
+    AuthenticationError,
+    BadRequestError,
     Client,
     Document,
     Image,
     IncompleteStreamError,
     InvalidResponseError,
     LLMKitError,
+    OverloadedError,
+    QuotaExceededError,
+    RateLimitError,
     Refusal,
     Response,
     ServerTool,
@@ -190,6 +195,12 @@ MEANS: dict[str, tuple[Any, dict[str, Any], list[Any], dict[str, Any]]] = {
         {"reasoning": "low", "max_tokens": 1000, "model": "gemini-3-flash-preview"},
         [their_text("?")],
         {"thinkingConfig": {"thinkingLevel": "LOW", "includeThoughts": True}, "maxOutputTokens": 1000},
+    ),
+    "the least level": (
+        "?",
+        {"reasoning": "none", "model": "gemini-3-flash-preview"},
+        [their_text("?")],
+        {"thinkingConfig": {"thinkingLevel": "MINIMAL"}},
     ),
     "a tier": ("?", {"service_tier": "flex"}, [their_text("?")], {"serviceTier": "flex"}),
     "a tool": ("?", TOOLS, [their_text("?")], DECLARED),
@@ -609,6 +620,60 @@ def test_any_body_of_any_status_is_an_error(status, body):
 @given(st.one_of(hostile, errors, texts))
 def test_any_error_event_is_an_error(body):
     is_sound(event_failure(WIRE, body, {}))
+
+
+def told(status: int, word: str, message: str, *details: dict[str, Any]) -> dict[str, Any]:
+    return {"error": {"code": status, "message": message, "status": word, "details": list(details)}}
+
+
+BAD_KEY = told(400, "INVALID_ARGUMENT", "API key not valid.", _DETAILS[0])
+TOO_LONG = told(
+    400,
+    "INVALID_ARGUMENT",
+    "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).",
+)
+TOO_MANY = told(429, "RESOURCE_EXHAUSTED", "Check your plan and billing details.", _DETAILS[1])
+# Status and body → class, status, code, seconds to wait. The contract's table, by hand.
+FAILS: dict[str, tuple[int, Any, tuple[type[LLMKitError], int, str, float | None]]] = {
+    "a bad key": (400, BAD_KEY, (AuthenticationError, 400, "INVALID_ARGUMENT", None)),
+    "a bad key in an array": (400, [BAD_KEY], (AuthenticationError, 400, "INVALID_ARGUMENT", None)),
+    "too long": (400, TOO_LONG, (BadRequestError, 400, "context_length_exceeded", None)),
+    "too many a minute": (429, TOO_MANY, (RateLimitError, 429, "RESOURCE_EXHAUSTED", 48.0)),
+    "too many a day": (
+        429,
+        told(429, "RESOURCE_EXHAUSTED", "Quota exceeded.", *_DETAILS[1:]),
+        (QuotaExceededError, 429, "RESOURCE_EXHAUSTED", 48.0),
+    ),
+    "overloaded": (503, told(503, "UNAVAILABLE", "Overloaded."), (OverloadedError, 503, "UNAVAILABLE", None)),
+    "too many, in a 200": (200, TOO_MANY, (RateLimitError, 429, "RESOURCE_EXHAUSTED", 48.0)),
+    "overloaded, in a 200": (
+        200,
+        told(503, "UNAVAILABLE", "Overloaded."),
+        (OverloadedError, 503, "UNAVAILABLE", None),
+    ),
+}
+
+
+def is_told(error: Any, wanted: Any) -> None:
+    assert (type(error), error.status, error.code, error.retry_after) == wanted
+
+
+@pytest.mark.parametrize(("status", "body", "wanted"), FAILS.values(), ids=FAILS.keys())
+def test_every_failure_has_its_class(server, client, status, body, wanted):
+    server.say(json.dumps(body).encode(), {"content-type": "application/json"}, status)
+    for ask in (lambda: client.complete("?"), lambda: client.stream("?").collect()):
+        _, error = attempt(ask)
+        is_told(error, wanted)
+    if status != 200:
+        return
+    start = {"candidates": [{"content": {"parts": [{"text": "Hel"}]}}]}
+    server.say_events(reference.sse([start, body]))
+    _, error = attempt(lambda: client.stream("?").collect())
+    is_told(error, wanted)
+    assert error.partial.text == "Hel"
+    server.say_json([start, body])
+    _, error = attempt(lambda: client.stream("?").collect())
+    is_told(error, wanted)
 
 
 statuses = st.one_of(st.just(200), st.integers(200, 599).filter(lambda status: status not in (204, 205, 304)))

@@ -92,8 +92,10 @@ def encoded(request: ResolvedRequest, *, stream: bool = False) -> dict[str, Any]
 
 def as_the_vendor_types_it(body: dict[str, Any]) -> bytes:
     """`body` with what the provider takes, as recorded requests show, and its client's types do not know."""
-    found = [_as_typed(item) for item in body["input"]]
-    return json.dumps({**body, "input": found}).encode()
+    found = {**body, "input": [_as_typed(item) for item in body["input"]]}
+    if body.get("tool_choice") == {"type": "web_search"}:
+        found["tool_choice"] = {"type": "web_search_preview"}  # its older name is the only one that they know
+    return json.dumps(found).encode()
 
 
 def _as_typed(item: dict[str, Any]) -> dict[str, Any]:
@@ -143,17 +145,20 @@ def test_what_is_counted_fits_the_vendors_types(messages, chosen):
 def test_all_that_is_said_is_sent(messages, chosen):
     """In its order, but for results, which stand first, and for what the provider would refuse."""
     before = [attrs.asdict(message) for message in messages]
-    body = encoded(resolved(messages, **{**chosen, "extra_body": None}))
+    body = encoded(resolved(messages, **chosen))
     spoken = [message for index, message in enumerate(messages) if index or message.role != "system"]
-    wanted = [word for message in spoken for word in _words(message)]
+    wanted = [word for message in spoken for word in _words(message, stored=body["store"])]
     assert [word for item in body["input"] for word in _sent_words(item)] == wanted
     assert [attrs.asdict(message) for message in messages] == before
 
 
-def _words(message: Any) -> list[Any]:
+def _words(message: Any, *, stored: bool) -> list[Any]:
     """What must arrive of a message."""
     if message.role == "assistant":
-        found = [word for part in message.content for word in _answered(part)]
+        # The provider knows what it stores by ids, if all of it has one.
+        named = [part for part in message.content if not isinstance(part, (llmkit.Opaque, llmkit.Image))]
+        known = stored and all("id" in part.extra.get(WIRE.name, {}) for part in named if not _foreign(part))
+        found = [word for part in message.content for word in _answered(part, known=known)]
         while found and found[-1][0] == "reasoning":  # nothing follows them: the provider would refuse them
             del found[-1]
         return found
@@ -161,7 +166,12 @@ def _words(message: Any) -> list[Any]:
     return [(message.role, *word) for part in results for word in _asked(part)]
 
 
-def _answered(part: Any) -> Iterator[Any]:
+def _foreign(part: Any) -> bool:
+    """Whether it is left out, whatever stands beside it."""
+    return (isinstance(part, Thinking) and part.wire != WIRE.name) or part == llmkit.Text("")
+
+
+def _answered(part: Any, *, known: bool) -> Iterator[Any]:
     match part:
         case llmkit.Text(text=text):
             if text or part.extra.get(WIRE.name):
@@ -169,9 +179,9 @@ def _answered(part: Any) -> Iterator[Any]:
         case llmkit.Refusal(text=text):
             yield ("assistant", "refusal", text)
         case Thinking():
-            known = part.extra.get(WIRE.name, {})
-            if part.wire == WIRE.name and (part.signature or part.redacted or known.get("content")):
-                said = [known.get("summary") or [], known.get("content") or []]
+            own = part.extra.get(WIRE.name, {})
+            if part.wire == WIRE.name and (part.signature or part.redacted or own.get("content") or known):
+                said = [own.get("summary") or [], own.get("content") or []]
                 yield ("reasoning", said, part.signature or part.redacted)
         case llmkit.ToolCall():
             custom = part.extra.get(WIRE.name, {}).get("type") == "custom_tool_call"

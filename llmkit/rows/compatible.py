@@ -173,6 +173,7 @@ ROWS: Final = (
         "zai",
         "https://api.z.ai/api/paas/v4",
         "ZAI_API_KEY",
+        suffix="/v4",
         default_model="glm-5",
         quirks=OpenAIChatQuirks(
             keys=_OLD_KEYS,

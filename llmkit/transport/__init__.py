@@ -31,7 +31,8 @@ _PROXIES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
 class SupportsRequest(Protocol):
     """What is asked of a caller's own session: requests', curl_cffi's, google-auth's, requests-cache's and others."""
 
-    def request(self, method: str, url: str, **kwargs: Any) -> Any:
+    # Any arguments, so that checkers find sessions to fit whose own are named.
+    def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
         """Send, and return a response with `status_code`, `headers`, `iter_content` and `close`."""
 
 

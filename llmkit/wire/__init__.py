@@ -8,12 +8,13 @@ from llmkit.errors import ConfigurationError
 if TYPE_CHECKING:
     from llmkit.wire.base import Wire
 
-_MODULES = {
+WIRES = {
     "anthropic-messages": "anthropic_messages",
     "openai-chat": "openai_chat",
     "openai-responses": "openai_responses",
     "gemini-generate": "gemini_generate",
 }
+"""Names of wires → the modules that speak them."""
 
 
 def wire(name: str) -> "Wire":
@@ -22,6 +23,6 @@ def wire(name: str) -> "Wire":
     Raises:
         ConfigurationError: There is none.
     """
-    if name not in _MODULES:
-        raise ConfigurationError(f"wire: expected {' or '.join(_MODULES)}, got {name!r}")
-    return cast("Wire", import_module(f"{__name__}.{_MODULES[name]}").WIRE)
+    if name not in WIRES:
+        raise ConfigurationError(f"wire: expected {' or '.join(WIRES)}, got {name!r}")
+    return cast("Wire", import_module(f"{__name__}.{WIRES[name]}").WIRE)

@@ -7,6 +7,8 @@ give the same. The same goes for raw sound, which comes in pieces.
 from collections.abc import Sequence
 from typing import Any, Final
 
+from attrs import evolve
+
 from llmkit.events import Event, TextDelta, ThinkingDelta, ToolCallDelta
 from llmkit.json_codec import dump_bytes
 from llmkit.media import Audio
@@ -61,6 +63,8 @@ class Content:
         """
         if part.__class__ is not dict:
             expect(part, dict, self._path())
+        if None in part.values():  # as gateways write fields that are not there
+            part = {key: value for key, value in part.items() if value is not None}
         if "text" in part or part.keys() <= _UNSPOKEN:
             events = self._say(part)
         else:
@@ -92,7 +96,7 @@ class Content:
         if text.__class__ is not str:
             expect(text, str, f"{self._path()}.text")
         thought = part.get("thought") is True
-        kept = {} if part.keys() == _TEXT else {k: v for k, v in part.items() if k not in _SPOKEN and v is not None}
+        kept = {} if part.keys() == _TEXT else {k: v for k, v in part.items() if k not in _SPOKEN}
         if not text and not kept:
             return _NOTHING
         events: list[Event] = []
@@ -124,7 +128,7 @@ class Content:
         before = self._sound
         if before is not None and before.media_type == found.media_type and not before.extra:
             joined = (before.data or b"") + (found.data or b"")
-            self._sound = Audio(joined, media_type=found.media_type, name=before.name, extra=found.extra)
+            self._sound = evolve(found, data=joined, name=before.name)
             return _NOTHING
         events = self._flush()
         self._sound = found

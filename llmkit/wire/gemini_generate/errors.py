@@ -43,6 +43,7 @@ _NEEDS_MONEY: Final = re.compile(
     r"spend(ing)? (cap|limit)|limit: 0(?![\d.])",
     re.IGNORECASE,
 )
+_DAILY: Final = re.compile(r"per[ _-]?day", re.IGNORECASE)
 _RETRY_WORDS: Final = re.compile(r"retry in (\d{1,9}(?:\.\d{1,9})?)\s*s", re.IGNORECASE)
 _SECONDS: Final = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)s")
 
@@ -72,7 +73,8 @@ def _class(effective: int, implied: int, message: str, details: Sequence[Mapping
     reasons = {item["reason"] for item in details if isinstance(item.get("reason"), str)}
     if effective == 400 and ("API_KEY_INVALID" in reasons or _BAD_KEY.search(message)):  # noqa: PLR2004
         return AuthenticationError
-    if effective == 429 and (_is_daily(details) or _NEEDS_MONEY.search(message)):  # noqa: PLR2004
+    # A quota for a day is named by its id, its metric or in words; waiting for seconds does not help there.
+    if effective == 429 and (_DAILY.search(f"{message} {details}") or _NEEDS_MONEY.search(message)):  # noqa: PLR2004
         return QuotaExceededError
     return status_error(implied) if implied else None
 
@@ -80,19 +82,15 @@ def _class(effective: int, implied: int, message: str, details: Sequence[Mapping
 def _code(effective: int, inner: Mapping[str, Any], kind: str | None, message: str, implied: int) -> str | None:
     if effective == 400 and _TOO_LONG.search(message):  # noqa: PLR2004
         return CONTEXT_LENGTH_EXCEEDED
-    return text_or(inner.get("code"), None) or kind or (str(implied) if implied else None)
+    code = inner.get("code")
+    if isinstance(code, int) and not isinstance(code, bool):
+        return kind or str(code)
+    return text_or(code, None) or kind or (str(implied) if implied else None)
 
 
 def _details(inner: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     found = inner.get("details")
     return [object_or_empty(item) for item in found] if isinstance(found, list) else []
-
-
-def _is_daily(details: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether a quota for a day is used up, so that waiting for seconds does not help."""
-    lists = [item.get("violations") for item in details]
-    violations = [object_or_empty(item) for found in lists if isinstance(found, list) for item in found]
-    return any("PerDay" in text_or(item.get("quotaId"), "") for item in violations)
 
 
 def _retry_after(message: str, details: Sequence[Mapping[str, Any]]) -> float | None:

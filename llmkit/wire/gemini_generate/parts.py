@@ -9,13 +9,15 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any, Final
 
+from attrs import evolve
+
 from llmkit.errors import InvalidResponseError, MediaError
 from llmkit.json_codec import dump_bytes
 from llmkit.media import Audio, Document, Image, Media, Video, media_of
 from llmkit.media.types import kind_of, normal
 from llmkit.messages import Opaque, ToolCall
 from llmkit.wire.gemini_generate.schema import WIRE_NAME
-from llmkit.wire.reading import expect, text_or
+from llmkit.wire.reading import expect, object_or_empty, text_or
 
 _URL_SAFE: Final = str.maketrans("-_", "+/")
 _NOT_IN_IDS: Final = re.compile(r"[^A-Za-z0-9_-]")
@@ -87,10 +89,15 @@ def _inline(part: dict[str, Any], path: str) -> Media | Opaque:
     name = text_or(found.get("displayName"), None)
     for media_type in dict.fromkeys((told, None)):  # what the content shows is believed rather than what was told
         try:
-            return media_of(data, media_type=media_type, name=name, extra=extra(part, "inlineData"))
+            media = media_of(data, media_type=media_type, name=name, extra=extra(part, "inlineData"))
         except MediaError:
             continue
+        return evolve(media, transcript=_transcript(part)) if isinstance(media, Audio) else media
     return Opaque(WIRE_NAME, part)
+
+
+def _transcript(part: Mapping[str, Any]) -> str | None:
+    return text_or(object_or_empty(part.get("audioTranscription")).get("text"), None)
 
 
 def _base64(text: str, path: str) -> bytes:

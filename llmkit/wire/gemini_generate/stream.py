@@ -47,8 +47,10 @@ class StreamDecoder:
         """
         if event.data.strip() == "[DONE]":
             return None  # as gateways add that are used to another wire
-        answer = self._answer
-        events = answer.take(loads(event.data, "an event of the stream"))
+        answer, chunk = self._answer, loads(event.data, "an event of the stream")
+        if chunk.__class__ is list and len(chunk) == 1:
+            chunk = chunk[0]  # as errors come at times
+        events = answer.take(chunk)
         self.whole = answer.whole
         self.logprobs = answer.logprobs
         return events

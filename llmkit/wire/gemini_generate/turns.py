@@ -6,6 +6,8 @@ Sources: https://ai.google.dev/api/caching#Content, https://ai.google.dev/gemini
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, TypeAlias, assert_never
 
+from attrs import evolve
+
 from llmkit.errors import InvalidResponseError
 from llmkit.json_codec import loads
 from llmkit.messages import (
@@ -124,8 +126,11 @@ class Turns:
         sent = media_part(part, where, self._blobs, self._refuse)
         if sent is None:
             return
-        if isinstance(part, Document) and part.context:
-            yield {"text": part.context}  # this wire has no field for it
+        if isinstance(part, Document):
+            if part.citations:
+                self._refuse(f"{where}.citations", "this wire does not cite from documents that are sent along")
+            if part.context:
+                yield {"text": part.context}  # this wire has no field for it
         yield {**sent, **_extra(part)}
 
     def _call(self, part: ToolCall) -> Json:
@@ -143,7 +148,8 @@ class Turns:
         result: Json = {"name": name, "response": _response(part)}
         if self._call_ids and not (call is not None and _is_made_up(call)):
             result = {"id": part.call_id, **result}
-        others = ((index, item) for index, item in enumerate(part.content) if not isinstance(item, Text))
+        # Beside media nothing may stand there: what is told about a document stands in the response.
+        others = ((index, _bare(item)) for index, item in enumerate(part.content) if not isinstance(item, Text))
         if media := list(self._parts(others, f"{where}.content")):
             result["parts"] = media
         return {"functionResponse": {**result, **_extra(part)}}
@@ -173,9 +179,19 @@ def _thinking(part: Thinking) -> Iterable[Json]:
     return ({"text": part.text, "thought": True, **_extra(part), "thoughtSignature": part.signature},)
 
 
+def _told(part: Part) -> str | None:
+    """What a part of a result says in words; None where it says nothing."""
+    return part.text if isinstance(part, Text) else part.context if isinstance(part, Document) else None
+
+
+def _bare(part: Part) -> Part:
+    """A part of a result without its words."""
+    return evolve(part, context=None) if isinstance(part, Document) and part.context else part
+
+
 def _response(part: ToolResult) -> Json:
     """What the tool said: an object as it is, all else under one of the two keys that the provider knows."""
-    texts = [item.text for item in part.content if isinstance(item, Text)]
+    texts = [text for text in map(_told, part.content) if text is not None]
     if part.is_error:
         return {"error": texts[0] if len(texts) == 1 else texts}
     if len(texts) == 1:

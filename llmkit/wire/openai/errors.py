@@ -120,7 +120,10 @@ _STATUS: Final[Mapping[str, int]] = {
 _SPENT: Final = frozenset(
     {"insufficient_quota", "exceeded_current_quota_error", "billing_hard_limit_reached", "billing_not_active"}
 )
-_QUOTA: Final = re.compile(r"exceeded your current quota|PerDay|free[- ]models?[- ]per[- ]day", re.IGNORECASE)
+_QUOTA: Final = re.compile(
+    r"exceeded your current quota|PerDay|free[- ]models?[- ]per[- ]day|insufficient (account )?balance|please recharge",
+    re.IGNORECASE,
+)
 _BAD_KEY: Final = re.compile(
     r"(incorrect|invalid|missing|not valid|unknown|expired)\W+(\w+\W+){0,4}?(api|access)[ _-]?(key|token)|"
     r"(api|access)[ _-]?key\W+(\w+\W+){0,3}?(incorrect|invalid|not valid|not found|missing|expired)|API_KEY_INVALID",
@@ -146,7 +149,8 @@ _TOO_LONG: Final = re.compile(
     r"(message|request|conversation)s? (is|are) too long|too many (input |prompt )?tokens|"
     r"(input|prompt)( token count| length| tokens?)?[^.]{0,40} exceeds? [^.]{0,40}(maximum|limit|tokens)|"
     r"maximum (prompt|input|allowed input) length|reduce the length of the (messages|prompt|input)|"
-    r"larger than the maximum context|max_model_len|longer than the model's",
+    r"larger than the maximum context|max_model_len|longer than the model's|ContextWindowExceeded|"
+    r"`inputs` tokens \+ `max_new_tokens` must be",
     re.IGNORECASE,
 )
 _ABOUT_LENGTH: Final = frozenset({400, 413, 422})
@@ -155,7 +159,7 @@ _ABOUT_LENGTH: Final = frozenset({400, 413, 422})
 def error(status: int, body: Any) -> ErrorDetails:
     """What an error body says, whether it is JSON or text; `status` is the HTTP answer's."""
     found = _outer(body)
-    inner = found.get("error", found)
+    inner = _inner(found)
     details = object_or_empty(inner)
     message = _message(inner, found, body)
     words = list(_words(details, found))
@@ -183,6 +187,18 @@ def _class(told: int, implied: int, words: list[str], text: str) -> type[APIErro
     return status_error(implied) if implied else None
 
 
+def _inner(found: Mapping[str, Any]) -> Any:
+    """What tells most of the error, wherever it stands: in itself, in a detail, in a list."""
+    if found.get("error"):
+        return found["error"]
+    for key in ("detail", "errors", "fault"):
+        place = found.get(key)
+        place = place[0] if key == "errors" and isinstance(place, list) and place else place
+        if isinstance(place, dict):
+            return place.get("error") or place
+    return found
+
+
 def _outer(body: Any) -> Mapping[str, Any]:
     """The body's object, which some put into a list."""
     return object_or_empty(body[0] if isinstance(body, list) and body else body)
@@ -191,7 +207,8 @@ def _outer(body: Any) -> Mapping[str, Any]:
 def _words(details: Mapping[str, Any], outer: Mapping[str, Any]) -> Iterator[str]:
     """Codes, then types, then a status in words: what is told first says most."""
     for holder in (details, outer) if details is not outer else (details,):
-        for key in ("code", "type", "status"):
+        # A status around the error is that of the answer which failed.
+        for key in ("code", "type", "status") if holder is details else ("code", "type"):
             word = text_or(holder.get(key), "").strip()
             if word and word != "error":  # that is the envelope's own word
                 yield word
@@ -221,7 +238,8 @@ def _number(details: Mapping[str, Any], outer: Mapping[str, Any]) -> str | None:
 def _message(inner: object, outer: Mapping[str, Any], body: object) -> str:
     """The provider's words, wherever they stand."""
     details = object_or_empty(inner)
-    places = (details.get("message"), inner, details.get("detail"), outer.get("message"), outer.get("detail"), body)
+    names = ("message", "detail", "faultstring")
+    places = (details.get("message"), inner, *map(details.get, names), *map(outer.get, names), body)
     return next((text for place in places if (text := _text(place))), "")
 
 
@@ -230,11 +248,16 @@ def _text(place: object) -> str:
     if isinstance(place, str):
         return place.strip()
     if isinstance(place, list):
-        return "; ".join(filter(None, (_fault(object_or_empty(item)) for item in place)))
+        return "; ".join(filter(None, map(_fault, place)))
+    if isinstance(place, dict) and isinstance(place.get("detail"), (str, list)):
+        return _text(place["detail"])
     return ""
 
 
-def _fault(item: Mapping[str, Any]) -> str:
+def _fault(told: object) -> str:
+    if isinstance(told, str):
+        return told.strip()
+    item = object_or_empty(told)
     words, where = text_or(item.get("msg"), ""), item.get("loc")
     path = ".".join(str(step) for step in where) if isinstance(where, list) else ""
     return f"{path}: {words}" if path and words else words

@@ -37,11 +37,19 @@ def decode_models(body: Any) -> ModelPage:
     else:
         found = expect(body, dict, "$")
         key = "models" if "data" not in found and "models" in found else "data"
-        path, listed = f"$.{key}", expect(found.get(key), list, f"$.{key}")
+        # Null stands for none where the key is there.
+        path, listed = f"$.{key}", expect([] if found.get(key, 0) is None else found.get(key), list, f"$.{key}")
     models = tuple(_model(expect(item, dict, f"{path}[{at}]"), f"{path}[{at}]") for at, item in enumerate(listed))
-    last = text_or(found.get("last_id"), None) or (models[-1].id if models else None)
-    more = found.get("has_more") is True and bool(models)
-    return ModelPage(models, {"after": last} if more and last else None)
+    return ModelPage(models, _following(found, models))
+
+
+def _following(found: Mapping[str, Any], models: tuple[Model, ...]) -> Mapping[str, str] | None:
+    """What the next page is asked for with: the last model of this one, or a token; None at the end."""
+    if token := text_or(found.get("next_page_token"), ""):
+        return {"page_token": token}
+    if found.get("has_more") is not True or not models:
+        return None
+    return {"after": text_or(found.get("last_id"), "") or models[-1].id}
 
 
 def _model(item: dict[str, Any], path: str) -> Model:
@@ -69,13 +77,14 @@ def _first(holder: Mapping[str, Any], other: Mapping[str, Any], *names: str) -> 
 
 def _created(item: Mapping[str, Any]) -> datetime | None:
     """When it was released: seconds since 1970, or a text; 0 is no date."""
-    value = item.get("created", item.get("created_at"))
+    value = item.get("created") or item.get("created_at")
     if isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0:
         try:
             return datetime.fromtimestamp(value, UTC)
         except (OverflowError, ValueError, OSError):
             return None
-    return instant(value)
+    found = instant(value)
+    return found if found is None or found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _capabilities(item: Mapping[str, Any]) -> Iterator[str]:

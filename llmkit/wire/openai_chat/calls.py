@@ -10,7 +10,7 @@ from typing import Any
 from llmkit.errors import InvalidResponseError
 from llmkit.events import Event, ToolCallDelta
 from llmkit.json_codec import loads
-from llmkit.wire.openai_chat.parts import as_json, identifier, made_up_id, others
+from llmkit.wire.openai_chat.parts import as_json, identifier, made_up_id, others, unknown_kind
 from llmkit.wire.reading import expect, text_or
 
 _PATH = "$.choices[0].delta.tool_calls"
@@ -19,7 +19,7 @@ _PATH = "$.choices[0].delta.tool_calls"
 class _Call:
     """A call that is being received."""
 
-    __slots__ = ("id", "is_custom", "made_up", "name", "number", "pieces", "rest", "told")
+    __slots__ = ("id", "is_custom", "kind", "made_up", "name", "number", "pieces", "rest", "told")
 
     def __init__(self, number: int, id_: str, made_up: str) -> None:
         self.number = number
@@ -27,6 +27,7 @@ class _Call:
         self.made_up = not id_
         self.name = ""
         self.is_custom = False
+        self.kind: str | None = None  # where it is one that this version does not model
         self.pieces: list[str] = []
         self.rest: dict[str, Any] = {}
         self.told = False  # its first fragment was handed out
@@ -35,7 +36,8 @@ class _Call:
         if not self.name:
             self.name = text_or(inner.get("name"), "")
         piece = inner.get("input" if self.is_custom else "arguments")
-        text = piece if piece.__class__ is str else "" if piece is None else as_json(piece)
+        # An empty object may only hold the place of what is to come.
+        text = piece if piece.__class__ is str else as_json(piece) if piece or piece == [] else ""
         if text:
             self.pieces.append(text)
         if len(item) > 2:  # noqa: PLR2004 - the usual case: its number and a fragment
@@ -58,12 +60,14 @@ class _Call:
         """What is left to say, so that joined the fragments are always the arguments."""
         if self.is_custom:
             yield self._delta('"}')
-        elif not self.pieces:
+        elif not self.pieces and self.kind is None:
             yield self._delta("{}")
 
     def whole(self) -> dict[str, Any]:
         """The call as it would stand in a whole body."""
         text, name = "".join(self.pieces), self.name or None
+        if self.kind is not None:
+            return {"id": self.id, "type": self.kind, **self.rest}
         if self.is_custom:
             return {**self.rest, "id": self.id, "type": "custom", "custom": {"name": name, "input": text}}
         return {**self.rest, "id": self.id, "type": "function", "function": {"name": name, "arguments": text}}
@@ -109,6 +113,8 @@ class Calls:
 
     def _of(self, item: dict[str, Any], inner: dict[str, Any], answer: str) -> _Call:
         index, id_ = item.get("index"), identifier(item.get("id"))
+        if index.__class__ is not int:
+            index = _number(index)
         if index.__class__ is int:
             call = self._numbered.get(index)
         elif id_:
@@ -118,6 +124,7 @@ class Calls:
         if call is None or self._is_another(call, id_, inner):
             call = _Call(len(self._calls), id_, made_up_id(len(self._calls), answer))
             call.is_custom = item.get("type") == "custom" or ("custom" in item and "function" not in item)
+            call.kind = unknown_kind(item)
             self._calls.append(call)
         if index.__class__ is int:
             self._numbered[index] = call
@@ -126,6 +133,14 @@ class Calls:
     def _is_another(self, call: _Call, id_: str, inner: dict[str, Any]) -> bool:
         """Whether the fragment begins another call under the number of `call`."""
         if id_ and not call.made_up:
-            return id_ != call.id
+            # Some hosts make up another id for each fragment; only the first of a call has a name.
+            return id_ != call.id and bool(inner.get("name") or not call.name)
         # Without ids only a name tells, and only where there is nothing to add to the call that has the number.
         return bool(inner.get("name") and call.name and call.pieces) and call.is_complete()
+
+
+def _number(index: object) -> int | None:
+    """The number of a call, which some hosts send as text or with a point."""
+    if isinstance(index, str):
+        return int(index) if index.isdecimal() and index.isascii() else None
+    return int(index) if isinstance(index, float) and index.is_integer() else None

@@ -41,6 +41,8 @@ def decode(body: Any, _: OpenAIChatQuirks) -> Decoded:
         ErrorEvent: It tells of an error.
         InvalidResponseError: It is no answer; the error has the path.
     """
+    if isinstance(body, list) and body and isinstance(body[0], dict):
+        raise_if_error({"choices": None, **body[0]})  # as some hosts tell of errors
     found = expect(body, dict, "$")
     raise_if_error(found)
     choice, path = _choice(found)

@@ -6,7 +6,7 @@ Source: https://platform.openai.com/docs/api-reference/chat/create
 import re
 from collections.abc import Iterator
 from hashlib import sha256
-from typing import Any, assert_never, cast
+from typing import Any, TypeGuard, assert_never, cast
 
 from llmkit.errors import InvalidResponseError
 from llmkit.json_codec import loads
@@ -94,7 +94,11 @@ class Messages:
 
     def _assistant(self, parts: tuple[Part, ...], where: str) -> Iterator[schema.Message]:
         said = self._blocks.text(list(self._said(parts, where)))
-        calls = [self._call(part) for part in parts if isinstance(part, ToolCall)]
+        calls = [
+            part.data if isinstance(part, Opaque) else self._call(part)
+            for part in parts
+            if isinstance(part, ToolCall) or _is_call(part)
+        ]
         found: dict[str, Any] = {
             "refusal": "".join(part.text for part in parts if isinstance(part, Refusal)),
             "audio": next(_audio(parts), None),
@@ -115,6 +119,8 @@ class Messages:
             path = f"{where}[{index}]"
             if isinstance(part, Thinking):
                 yield from self._thinking(part)
+            elif _is_call(part):
+                continue
             elif isinstance(part, (Text, Opaque)) or _field(part) == "content":
                 yield from self._blocks.block(part, path)
             elif not isinstance(part, (Refusal, ToolCall, Audio)) and _field(part) != "images":
@@ -178,6 +184,12 @@ class Messages:
             return
         blocks: list[schema.Block] = [{"type": "text", "text": content}] if isinstance(content, str) else content
         last["content"] = [*blocks[:-1], {**mark, **blocks[-1]}]
+
+
+def _is_call(part: Part) -> TypeGuard[Opaque]:
+    """Whether it is a call of a type that this version does not model; blocks of the content have no id."""
+    data = part.data if isinstance(part, Opaque) and part.wire == WIRE_NAME else {}
+    return "id" in data and data.get("type") in data
 
 
 def _very_text(text: object, part: ToolCall) -> str:

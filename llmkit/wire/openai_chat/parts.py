@@ -107,8 +107,7 @@ def _text(block: dict[str, Any], path: str) -> Iterator[Part]:
 
 
 def _thinking(block: dict[str, Any], path: str) -> Iterator[Part]:
-    blocks = block.get("thinking")
-    pieces = merged([blocks] if isinstance(blocks, str) else expect(blocks, list, f"{path}.thinking"), path)
+    pieces = merged(expect(block.get("thinking"), list, f"{path}.thinking"), path)
     text = "".join(text_or(piece.get("text"), "") for piece in pieces)
     rest = others(block, "type", "thinking")
     if any(not _is_plain(piece) for piece in pieces):
@@ -141,12 +140,19 @@ def merged(content: Sequence[Any], path: str) -> list[dict[str, Any]]:
         InvalidResponseError: There is neither text nor an object somewhere in it.
     """
     found: list[dict[str, Any]] = []
-    blocks = [
-        {"type": "text", "text": block} if isinstance(block, str) else expect(block, dict, f"{path}[{at}]")
-        for at, block in enumerate(content)
-    ]
+    blocks = [_as_block(block, f"{path}[{at}]") for at, block in enumerate(content)]
     for kind, group in groupby(blocks, key=_kind):
         found += _MERGERS[kind](list(group), path)
+    return found
+
+
+def _as_block(block: Any, path: str) -> dict[str, Any]:
+    """A block of a list; text may stand there, and in place of a list of thoughts, as it is."""
+    if isinstance(block, str):
+        return {"type": "text", "text": block}
+    found: dict[str, Any] = expect(block, dict, path)
+    if found.get("type") == "thinking" and isinstance(found.get("thinking"), str):
+        return {**found, "thinking": [found["thinking"]]}
     return found
 
 
@@ -218,14 +224,21 @@ def _searched(body: Mapping[str, Any]) -> Iterator[Citation]:
 # ---- calls -----------------------------------------------------------------------------------------------------------
 
 
-def _calls(message: Mapping[str, Any], answer: str, path: str) -> Iterator[ToolCall]:
+def _calls(message: Mapping[str, Any], answer: str, path: str) -> Iterator[ToolCall | Opaque]:
     listed = message.get("tool_calls")
     calls = [] if listed is None else expect(listed, list, f"{path}.tool_calls")
     for at, item in enumerate(calls):
         where = f"{path}.tool_calls[{at}]"
-        yield tool_call(expect(item, dict, where), at, answer, where)
+        call = expect(item, dict, where)
+        yield Opaque(WIRE_NAME, call) if unknown_kind(call) else tool_call(call, at, answer, where)
     if isinstance(old := message.get("function_call"), dict) and not calls:
         yield tool_call({"function": old}, 0, answer, f"{path}.function_call")
+
+
+def unknown_kind(item: Mapping[str, Any]) -> str | None:
+    """The type of a call that is neither a function's nor a custom one: of a tool that runs at the host, say."""
+    kind = text_or(item.get("type"), "function")
+    return None if kind in ("function", "custom") or "function" in item or "custom" in item else kind
 
 
 def tool_call(item: dict[str, Any], number: int, answer: str, path: str) -> ToolCall:

@@ -27,6 +27,7 @@ from llmkit.wire.reading import expect, text_or
 
 _NOTHING: Final[Sequence[Event]] = ()
 _DELTA: Final = "$.choices[0].delta"
+_FIRST: Final = (0, None, "0", "")  # the index of the answer that is read
 # Of reasoning details, the fields that come in pieces.
 _PIECES: Final = ("text", "summary", "data")
 
@@ -81,12 +82,14 @@ class StreamDecoder:
             InvalidResponseError: It is not what the wire promises.
         """
         text = event.data
-        if text.startswith("[DONE]"):
+        if text.startswith("[DONE]") or text.lstrip().startswith("[DONE]"):
             self.ended = True
             self.whole = self.whole or not self._tells_reason
             return _NOTHING
         if event.event == "error":
             raise ErrorEvent(_json_or_text(text))
+        if event.event != "message" and text[:1] != "{":
+            return None  # of another kind than chunks, such as pings
         data = loads(text, "an event of the stream")
         if data.__class__ is not dict:
             _not_a_chunk(data)
@@ -95,7 +98,7 @@ class StreamDecoder:
         envelope = self.envelope
         for key, value in data.items():
             # Some hosts tell something once and then send it empty.
-            if key != "choices" and (value or (value is not None and value != "") or key not in envelope):
+            if key != "choices" and (value or value == 0 or key not in envelope):
                 envelope[key] = value
         choices = data.get("choices")
         if choices is None:
@@ -120,8 +123,9 @@ class StreamDecoder:
         """
         if not self.whole:
             raise IncompleteStreamError("the stream ended without a finish_reason: the answer was cut off")
+        told = self._told_whole()
         parts = self._parts()
-        events: list[Any] = [*self._calls.close(), *self._old_call.close(), *parts]
+        events: list[Any] = [*told, *self._calls.close(), *self._old_call.close(), *parts]
         return events, finish_reason(self._choice, parts), self.usage()
 
     def _chosen(self, choices: Any) -> Sequence[Event]:
@@ -130,7 +134,7 @@ class StreamDecoder:
         for choice in expect(choices, list, "$.choices"):
             if choice.__class__ is not dict:
                 expect(choice, dict, "$.choices[]")
-            if choice.get("index"):
+            if choice.get("index") not in _FIRST:
                 continue
             found = self._of_choice(choice)
             events = [*events, *found] if events else found
@@ -143,6 +147,9 @@ class StreamDecoder:
         delta = choice.get("delta")
         if not delta:
             return _NOTHING
+        return self._of_delta(delta)
+
+    def _of_delta(self, delta: Any) -> Sequence[Event]:
         if delta.__class__ is not dict:
             expect(delta, dict, _DELTA)
         events: Sequence[Event] = _NOTHING
@@ -151,6 +158,13 @@ class StreamDecoder:
                 found = handler(value, delta)
                 events = [*events, *found] if events else found
         return events
+
+    def _told_whole(self) -> Sequence[Event]:
+        """What the last chunk says of a host that sends no deltas but a message, as in a whole body."""
+        is_said = self._content or self._thoughts or self._details or self._refusal or self._lists or self._sound
+        if is_said or self._calls.whole() or self._old_call.whole() or "message" not in self._choice:
+            return _NOTHING
+        return self._of_delta(self._choice["message"])
 
     def _note(self, key: str, value: Any, choice: dict[str, Any]) -> None:
         if key == "error":
@@ -171,7 +185,7 @@ class StreamDecoder:
             "content": content,
             self._field or "reasoning": "".join(self._thoughts) if self._field != "reasoning_details" else "",
             "refusal": "".join(self._refusal),
-            "audio": {**self._sound, "data": b"".join(self._sound["data"])} if self._sound else None,
+            "audio": {**self._sound, "data": _joined(self._sound["data"])} if self._sound else None,
             "tool_calls": self._calls.whole() or self._old_call.whole(),
         }
         if self._details:
@@ -192,10 +206,10 @@ class StreamDecoder:
 
     def _thinks(self, key: str) -> Callable[[Any, dict[str, Any]], Sequence[Event]]:
         def thought(text: Any, delta: dict[str, Any]) -> Sequence[Event]:
-            if not self._field:
-                self._field = next(key for key in FIELDS if delta.get(key))
-            if self._field != key:
+            if next(field for field in FIELDS if delta.get(field)) != key:
                 return _NOTHING  # some hosts say the same in two fields
+            if self._field not in FIELDS:
+                self._field = key
             piece = expect(text, str, f"{_DELTA}.{key}")
             self._thoughts.append(piece)
             return (ThinkingDelta(piece),)
@@ -206,10 +220,10 @@ class StreamDecoder:
         for row in expect(rows, list, f"{_DELTA}.reasoning_details"):
             _add_detail(self._details, expect(row, dict, f"{_DELTA}.reasoning_details[]"))
         text = details_text(rows)
-        if not self._field:
-            self._field = next((key for key in FIELDS if delta.get(key)), "reasoning_details")
-        if not text or self._field != "reasoning_details":
+        if not text or self._field in FIELDS or any(delta.get(key) for key in FIELDS):
             return _NOTHING
+        self._field = "reasoning_details"
+        self._thoughts.append(text)
         return (ThinkingDelta(text),)
 
     def _refused(self, text: Any, _: dict[str, Any]) -> Sequence[Event]:
@@ -230,15 +244,27 @@ class StreamDecoder:
         return extend
 
     def _heard(self, sound: Any, _: dict[str, Any]) -> Sequence[Event]:
-        """Each piece of the sound is base64 of its own; its words come in pieces, too, and are no deltas of text."""
+        """Its words come in pieces, too, and are no deltas of text."""
         found = expect(sound, dict, f"{_DELTA}.audio")
         known = self._sound or {"data": []}
         words = text_or(known.get("transcript"), "") + text_or(found.get("transcript"), "")
-        with suppress(MediaError):
-            known["data"].append(sources.from_base64(text_or(found.get("data"), "")))
+        known["data"].append(text_or(found.get("data"), ""))
         id_ = found.get("id") or known.get("id")
         self._sound = {**known, **found, "id": id_, "data": known["data"], "transcript": words}
         return _NOTHING
+
+
+def _joined(pieces: Sequence[str]) -> bytes:
+    """The sound whose pieces are base64, each by itself or all together; what is broken is left out."""
+    whole = "".join(pieces)
+    if "=" not in whole.rstrip("="):
+        with suppress(MediaError):
+            return sources.from_base64(whole)
+    found = b""
+    for piece in pieces:
+        with suppress(MediaError):
+            found += sources.from_base64(piece)
+    return found
 
 
 def _json_or_text(text: str) -> Any:
@@ -261,8 +287,7 @@ def _of_block(block: Mapping[str, Any]) -> Sequence[Event]:
         return (TextDelta(expect(text, str, f"{_DELTA}.content[].text")),)
     if block.get("type") != "thinking":
         return _NOTHING
-    thoughts = block.get("thinking")
-    pieces = [thoughts] if isinstance(thoughts, str) else expect(thoughts, list, f"{_DELTA}.content[].thinking")
+    pieces = expect(block.get("thinking"), list, f"{_DELTA}.content[].thinking")
     found = "".join(text_or(piece.get("text"), "") for piece in merged(pieces, _DELTA))
     return (ThinkingDelta(found),) if found else _NOTHING
 

@@ -164,8 +164,9 @@ class Item:
         """What has come of it and was not handed out."""
         if not self.done or self.told:
             return self.parts if self.silent else self.held
-        twin = Item(self.data, self.path, self.call)
-        twin._final, twin._lanes, twin._said, twin.held = self._final, self._lanes, self._said, self.held
+        twin = Item({}, self.path, self.call)
+        twin.data, twin.held = self.data, self.held
+        twin._final, twin._lanes, twin._said = self._final, self._lanes, self._said
         events = twin.tell()
         return [*events, *twin.parts]
 

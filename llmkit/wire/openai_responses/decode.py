@@ -15,7 +15,14 @@ from llmkit.wire.openai_responses.schema import WIRE_NAME
 from llmkit.wire.quirks import OpenAIResponsesQuirks
 from llmkit.wire.reading import count, expect, object_or_empty, text_or
 
-_INCOMPLETE: Final[Mapping[str, Reason]] = {"max_output_tokens": "length", "content_filter": "content_filter"}
+_INCOMPLETE: Final[Mapping[str, Reason]] = {
+    "max_output_tokens": "length",
+    "content_filter": "content_filter",
+    # The words of Chat Completions and others, as hosts leave them that only translate.
+    "max_tokens": "length",
+    "MAX_TOKENS": "length",
+    "length": "length",
+}
 
 _FOR_THE_CLIENT: Final = frozenset(
     {

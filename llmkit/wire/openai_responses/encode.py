@@ -112,7 +112,8 @@ class _Encoder:
         found = []
         pattern = _starts(self._quirks.reasoning_models)
         effort = None if reasoning is None else reasoning.get("effort")
-        if effort != "none" and (effort is not None or pattern.match(self._request.model.rpartition("/")[2])):
+        model = self._request.model.rpartition("/")[2].removeprefix("ft:")  # fine-tuned ones are named after their base
+        if effort != "none" and (effort is not None or pattern.match(model)):
             found.append("reasoning.encrypted_content")
         if self._request.logprobs is not None:
             found.append("message.output_text.logprobs")

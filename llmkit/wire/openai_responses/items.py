@@ -173,7 +173,8 @@ class _Turn:
                 if words or WIRE_NAME in part.extra:
                     self._spoken(part, _output_text(part))
             case Refusal(text=words):
-                self._spoken(part, {"type": "refusal", "refusal": words})
+                if words or WIRE_NAME in part.extra:
+                    self._spoken(part, {"type": "refusal", "refusal": words})
             case Thinking():
                 item = conversation.reasoning(part)
                 self._thoughtless |= item is None and part.wire == WIRE_NAME

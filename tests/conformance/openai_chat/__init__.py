@@ -1,0 +1,1 @@
+"""What the conformance tests of the wire ``openai-chat`` compare it with."""
