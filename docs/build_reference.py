@@ -15,6 +15,7 @@ import attrs
 import llmkit
 from llmkit import errors, testing
 from llmkit.request import OPTIONS
+from llmkit.wire import quirks
 
 GROUPS = {
     "The client": ("Client", "Stream", "Timeout", "Request"),
@@ -26,11 +27,19 @@ GROUPS = {
     "Answers": ("Response", "FinishReason", "Usage", "Model", "Embeddings"),
     "Hosts": ("Provider", "providers"),
 }  # fmt: skip
+QUIRKS = (
+    quirks.Quirks,
+    quirks.AnthropicMessagesQuirks,
+    quirks.ModelFacts,
+    quirks.OpenAIResponsesQuirks,
+    quirks.OpenAIChatQuirks,
+    quirks.GeminiGenerateQuirks,
+)
 ALIASES = ("Message", "Part", "Media", "Event", "Prompt", "Options")
 SECTIONS = re.compile(r"^(Attributes|Args|Returns|Raises|Example|Yields):\s*$", re.MULTILINE)
 OPENING = (
     "Made from the docstrings by `make docs`. All names are importable from `llmkit`, those of the last section from "
-    "`llmkit.testing`."
+    "`llmkit.testing`, quirks from `llmkit.wire.quirks`."
 )
 MADE_INSIDE = ("Stream", "RecordedRequest")  # nobody else calls their constructor
 WIDEST = 90  # characters of a signature in one line
@@ -54,6 +63,8 @@ def lines() -> list[str]:
         found += [f"## {title}", ""]
         for name in names:
             found += described(name, getattr(llmkit, name))
+    for cls in QUIRKS:
+        found += described(cls.__name__, cls, members=False)
     found += ["## Options", "", *options()]
     found += ["## Errors", "", *docstring(errors.__doc__ or "")]
     for name in sorted(vars(errors)):
@@ -210,13 +221,15 @@ def options() -> list[str]:
     return [*head, *(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in cells), ""]
 
 
+def _key(row: llmkit.Provider) -> str:
+    names = "` or `".join(row.key_variables) or "none"
+    return names if row.needs_key else f"none needed` or `{names}"
+
+
 def rows() -> list[str]:
     """The table of hosts."""
     head = ["| name | wire | key | default model |", "| --- | --- | --- | --- |"]
-    cells = (
-        (row.name, row.wire, "` or `".join(row.key_variables) or "none", row.default_model or "none")
-        for row in llmkit.providers()
-    )
+    cells = ((row.name, row.wire, _key(row), row.default_model or "none") for row in llmkit.providers())
     return [*head, *(f"| `{'` | `'.join(row)}` |" for row in cells), ""]
 
 

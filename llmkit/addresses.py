@@ -54,7 +54,7 @@ def _joined(address: str, present: list[str], wanted: list[str]) -> str:
 
 
 def _same(present: str, wanted: str) -> bool:
-    return present == wanted or bool(_VERSION.fullmatch(present) and _VERSION.fullmatch(wanted))
+    return wanted in (present, MODEL) or bool(_VERSION.fullmatch(present) and _VERSION.fullmatch(wanted))
 
 
 def endpoint(address: str, path: str, model: str | None) -> str:

@@ -115,7 +115,7 @@ class UnsupportedOptionError(ConfigurationError):
     """The wire cannot express an option, a part or a tool.
 
     Attributes:
-        path: Where it stands, as in ``seed`` or ``messages[0].content[1]``.
+        path: Where it stands, as in ``seed`` or ``prompt[0].content[1]``.
     """
 
     path: str = ""

@@ -46,6 +46,7 @@ ERRORS = {
     "a number in a string": (429, of_openai(code="429"), (RateLimitError, 429, "429", "m")),
     "a number that is no status": (400, of_openai(code=1301), (None, None, "1301", "m")),
     "neither": (400, of_openai(), (None, None, None, "m")),
+    "the status of what failed": (200, {"status": "failed", **of_openai()}, (None, None, None, "m")),
     "a bad key": (
         401,
         of_openai("bad", "invalid_request_error", "invalid_api_key"),

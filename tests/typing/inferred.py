@@ -3,7 +3,10 @@
 Each line with an ``ignore`` must be an error, as an ignore that is not needed is one too.
 """
 
+from array import array
 from typing import Any, assert_type
+
+import requests
 
 import llmkit
 from llmkit import (
@@ -12,6 +15,7 @@ from llmkit import (
     Citation,
     Client,
     Document,
+    Embeddings,
     Event,
     FinishReason,
     Image,
@@ -127,3 +131,10 @@ response.txt  # type: ignore[attr-defined]  # noqa: B018
 response.id = "x"  # type: ignore[misc]
 llmkit.Clint  # type: ignore[attr-defined]  # noqa: B018
 misspelt: Options = {"temprature": 1}  # type: ignore[typeddict-unknown-key]
+
+
+def sessions(own: requests.Session) -> None:
+    """A caller's own session, and embeddings."""
+    Client("openai", session=own)
+    assert_type(client.embed(["a"], dimensions=3), Embeddings)
+    assert_type(client.embed("a").vectors, tuple[array[float], ...])

@@ -16,6 +16,7 @@ from llmkit.wire.openai_chat.blocks import Blocks
 from llmkit.wire.openai_chat.messages import Messages
 from llmkit.wire.openai_chat.reasoning import budget_of, reasoning
 from llmkit.wire.quirks import OpenAIChatQuirks
+from llmkit.wire.reading import object_or_empty
 from llmkit.wire.splice import Blobs
 
 _TOOL_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
@@ -87,11 +88,18 @@ def _tools(request: ResolvedRequest, quirks: OpenAIChatQuirks, blocks: Blocks) -
         return {}
     found: dict[str, Any] = {"tools": [_tool(tool, f"tools[{at}]", blocks) for at, tool in enumerate(request.tools)]}
     if (choice := request.tool_choice) is not None:
-        named = {"type": "function", "function": {"name": choice}}
-        found["tool_choice"] = choice if choice in _WORDS else named
+        found["tool_choice"] = choice if choice in _WORDS else _named(choice, request.tools)
     if request.parallel_tool_calls is not None:
         found[quirks.keys.get("parallel_tool_calls", "parallel_tool_calls")] = request.parallel_tool_calls
     return found
+
+
+def _named(name: str, tools: tuple[Tool | ServerTool, ...]) -> dict[str, Any]:
+    """The choice of one tool, which must tell its type."""
+    data = [tool.data for tool in tools if isinstance(tool, ServerTool)]
+    is_custom = any(object_or_empty(item.get("custom")).get("name") == name for item in data)
+    kind = "custom" if is_custom else "function"
+    return {"type": kind, kind: {"name": name}}
 
 
 def _tool(tool: Tool | ServerTool, where: str, blocks: Blocks) -> schema.Tool:
