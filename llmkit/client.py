@@ -1,6 +1,5 @@
 """The door: a client for one host."""
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import TracebackType
@@ -17,11 +16,10 @@ from llmkit.engine import AUTH_HEADERS, Engine, Fetched, Sends, for_caller
 from llmkit.errors import (
     ConfigurationError,
     LLMKitError,
-    UnsupportedOptionError,
-    UnsupportedWarning,
 )
 from llmkit.provider import Provider
 from llmkit.reader import Reader
+from llmkit.refusals import refuse
 from llmkit.request import EndpointOptions, Options, Prompt, ResolvedRequest, checked
 from llmkit.resolve import resolve
 from llmkit.response import Embeddings, Model, Response
@@ -342,11 +340,7 @@ class Client:
 
     def _refuse(self, path: str, why: str) -> None:
         """What `Wire.encode` calls with what it cannot express."""
-        text = f"{path}: {why}"
-        if self._settings.unsupported == "error":
-            hint = 'leave it out, or have it left out by Client(…, unsupported="warn")'
-            raise UnsupportedOptionError(f"{text}; {hint}", path=path)
-        warnings.warn(f"{text}; it was left out", UnsupportedWarning, stacklevel=_outside())
+        refuse(path, why, warn=self._settings.unsupported == "warn")
 
     def _fetch(
         self, call: Call, headers: Mapping[str, str], deadlines: Deadlines, decode: Callable[[Any], T]
@@ -398,13 +392,3 @@ _NOTHING: Final[Mapping[str, object]] = {"tools": ()}
 
 def _is_given(value: object) -> bool:
     return value is not None and value != ()
-
-
-def _outside() -> int:
-    """How many frames up the caller's own code is, so that a warning points at it."""
-    import sys  # noqa: PLC0415 - only needed to warn
-
-    depth, frame = 1, sys._getframe(1)  # noqa: SLF001 - as `warnings` itself does
-    while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] == __name__.split(".")[0]:
-        depth, frame = depth + 1, frame.f_back  # type: ignore[assignment]
-    return depth

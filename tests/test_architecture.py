@@ -22,7 +22,7 @@ FLOORS = (
     "json_codec sse accumulate history resolve",
     "wire",
     "provider rows addresses credentials google_auth secrets transport retry provider_errors",
-    "engine reader stream endpoints settings client",
+    "engine reader stream endpoints settings refusals client",
     "testing cli __main__",
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms.split()}

@@ -130,6 +130,8 @@ RESULTS = {
     "parts": ([Text("a"), Image(data=PNG)], (Text("a"), Image(data=PNG))),
     "an object": ({"°C": 21.5}, (Text('{"°C": 21.5}'),)),
     "a list": ([1, "a"], (Text('[1, "a"]'),)),
+    "a part and text": ([Image(data=PNG), "a"], (Image(data=PNG), Text("a"))),
+    "an exception": (ValueError("no such city"), (Text("ValueError: no such city"),)),
     "texts are data": (["a", "b"], (Text('["a", "b"]'),)),
     "an empty list": ([], (Text("[]"),)),
     "nothing": (None, (Text("null"),)),

@@ -30,7 +30,7 @@ def parts_of(message: Mapping[str, Any], body: Mapping[str, Any], path: str) -> 
     Raises:
         InvalidResponseError: It is not what the wire promises; the error has the path.
     """
-    found: list[Part] = [*_thoughts(message, path), *_content(message.get("content"), f"{path}.content")]
+    found: list[Part] = [*_thoughts(message), *_content(message.get("content"), f"{path}.content")]
     _cite(found, message, body)
     if text := text_or(message.get("refusal"), ""):
         found.append(Refusal(text))
@@ -57,8 +57,8 @@ FIELDS: Final = ("reasoning_content", "reasoning")
 """Where hosts put what a model thought, beside the content."""
 
 
-def _thoughts(message: Mapping[str, Any], path: str) -> Iterator[Thinking]:
-    rows = _rows(message, f"{path}.reasoning_details")
+def _thoughts(message: Mapping[str, Any]) -> Iterator[Thinking]:
+    rows = rows_of(message.get("reasoning_details"))
     key = next((key for key in FIELDS if text_or(message.get(key), "")), None)
     if key is None and not rows:
         return
@@ -67,10 +67,9 @@ def _thoughts(message: Mapping[str, Any], path: str) -> Iterator[Thinking]:
     yield Thinking(text, wire=WIRE_NAME, extra={WIRE_NAME: {"field": key or "reasoning_details", **kept}})
 
 
-def _rows(message: Mapping[str, Any], path: str) -> list[dict[str, Any]]:
-    details = message.get("reasoning_details")
-    found = details if isinstance(details, list) else []
-    return [expect(row, dict, f"{path}[{at}]") for at, row in enumerate(found)]
+def rows_of(details: object) -> list[dict[str, Any]]:
+    """The rows of reasoning details, as far as they are some."""
+    return [row for row in details if isinstance(row, dict)] if isinstance(details, list) else []
 
 
 def details_text(rows: Sequence[Mapping[str, Any]]) -> str:
