@@ -43,7 +43,7 @@ summary.expect(
         "round trip": len(ANSWERS),
         "stream equals whole": len(ANSWERS),
         "request as recorded": len(REQUESTS),
-    }
+    },
 )
 
 
@@ -189,6 +189,7 @@ def test_models_equal_to_expectation(recording, server, client, vendor):
 
 
 # ---- cut anywhere ----------------------------------------------------------------------------------------------------
+
 
 @each(STREAMS)
 def test_cut_anywhere(recording):

@@ -30,6 +30,7 @@ from llmkit import (
     RateLimitError,
     Refusal,
     ServerError,
+    ServerTool,
     Text,
     TextDelta,
     Thinking,
@@ -239,6 +240,11 @@ ANSWERS = {
         dict.fromkeys(("content", "refusal", "tool_calls", "function_call", "audio", "reasoning", "images")),
         [],
     ),
+    "what stands beside the text in another shape": (
+        [{"content": "X", "reasoning": {"a": 1}, "refusal": 1, "audio": "x", "annotations": {"a": 1}}],
+        {"content": "X", "reasoning": {"a": 1}, "refusal": 1, "audio": "x", "annotations": {"a": 1}},
+        [Text("X")],
+    ),
     "fields that nobody knows": (
         [{"content": "X", "weird": {"a": [1]}}],
         {"content": "X", "weird": {"a": [1]}, "prefix": False},
@@ -270,15 +276,15 @@ def test_an_answer_goes_back_to_its_host(host, deltas, message, parts):
         [UserMessage("q"), response.message, *(UserMessage(call.result("r")) for call in response.tool_calls)]
     )
     sent = next((turn for turn in host.asked()["messages"] if turn["role"] == "assistant"), {})
-    for key in ("reasoning", "reasoning_content", "reasoning_details", "refusal", "images"):
-        assert sent.get(key) == message.get(key)
+    for key, cls in {"reasoning": str, "reasoning_details": list, "refusal": str, "images": list}.items():
+        assert sent.get(key) == (message.get(key) if isinstance(message.get(key), cls) else None)
     if "tool_calls" in message:
         assert sent.get("tool_calls") == (
             [MCP, {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]
             if message["tool_calls"]
             else None
         )
-    if message.get("audio"):
+    if isinstance(message.get("audio"), dict):
         assert sent["audio"] == {"id": "au"}
 
 
@@ -551,6 +557,28 @@ def test_what_it_cost(host, bill, usage):
         assert answer.usage.raw == bill
 
 
+def test_of_several_answers_the_first(host):
+    other = {"index": 1, "message": {"content": "second"}, "finish_reason": "length"}
+    body = whole({"content": "first"})
+    body["choices"].insert(0, other)
+    response = host.says(body).client().complete("q")
+    assert (response.text, response.finish_reason.reason) == ("first", "stop")
+    assert response.raw["choices"][0] == other
+    data = {"choices": [{"index": 1, "delta": {"content": "second"}}, *chunk({"content": "first"})["choices"]]}
+    length = {"choices": [{"index": 1, "delta": {}, "finish_reason": "length"}]}
+    streamed = events_of(host, sse({**chunk(), **data}, chunk(reason="stop"), length))[1]
+    assert streamed == response
+    assert "choices" not in streamed.raw
+
+
+def test_an_error_before_any_content_is_tried_again_inside_the_first_next(host):
+    failed = sse(chunk({"role": "assistant", "content": ""}), {"error": {"message": "m", "code": 503}})
+    stream = host.streams(failed).streams(sse(*HI)).client(max_retries=1).stream("q")
+    assert len(host.server.requests) == 1
+    assert next(stream) == TextDelta("Hi")
+    assert (len(host.server.requests), stream.collect().attempts) == (2, 2)
+
+
 def test_the_last_model_and_id_that_are_not_empty(host):
     chunks = (
         chunk({"content": "X"}, model="m-1"),
@@ -788,6 +816,8 @@ PATHS = {
     "another version": ("openai-chat", "/api/v3", "/api/v3/chat/completions"),
     "a folder": ("openrouter", "/api", "/api/v1/chat/completions"),
     "a row with a version of its own": ("zai", "/api/paas", "/api/paas/v4/chat/completions"),
+    "a deployment": ("azure", "/openai/deployments/other", "/openai/deployments/other/chat/completions?api-version=v1"),
+    "the model's deployment": ("azure", "", "/openai/deployments/m/chat/completions?api-version=v1"),
     "its version": ("zai", "/api/paas/v4", "/api/paas/v4/chat/completions"),
     "a row without any": ("perplexity", "", "/chat/completions"),
     "a row with more": ("github", "/inference", "/inference/chat/completions"),
@@ -796,8 +826,20 @@ PATHS = {
 
 @pytest.mark.parametrize(("row", "below", "path"), PATHS.values(), ids=PATHS.keys())
 def test_base_urls(host, row, below, path):
-    host.says(whole({"content": "X"})).client(row, base_url=host.server.url + below).complete("q")
+    options = AZURE if row == "azure" else {}
+    host.says(whole({"content": "X"})).client(row, base_url=host.server.url + below, **options).complete("q")
     assert host.server.requests[-1].path == path
+
+
+def test_a_choice_of_one_tool_tells_its_type(host):
+    tools = [Tool("f", "d", {"type": "object"}), ServerTool({"type": "custom", "custom": {"name": "g"}})]
+    for name, choice in {
+        "f": {"type": "function", "function": {"name": "f"}},
+        "g": {"type": "custom", "custom": {"name": "g"}},
+        "required": "required",
+    }.items():
+        host.says(whole({"content": "X"})).client().complete("q", tools=tools, tool_choice=name)
+        assert host.asked()["tool_choice"] == choice
 
 
 # ---- models and embeddings -------------------------------------------------------------------------------------------

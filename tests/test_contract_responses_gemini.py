@@ -601,6 +601,14 @@ def test_items_that_are_told_at_once():
     check_stream("openai", sse([first, *mixed, *rest, last], named), completed("openai", whole(body)))
 
 
+def test_events_that_tell_no_place():
+    """Then they are of the item that was announced last."""
+    body = response(REASONING, message(words("Hello there")), function_call(1, '{"a": 1}'))
+    places = ("item_id", "output_index")
+    events = [{key: value for key, value in event.items() if key not in places} for event in streamed(body)]
+    check_stream("openai", sse(events, named), completed("openai", whole(body)))
+
+
 OTHERS = {
     "second candidate first": {
         **generated(),
@@ -895,8 +903,9 @@ def test_an_error_before_the_first_event_is_tried_again(provider):
 def test_a_quota_that_is_used_up_is_not_asked_again(provider):
     body = {"openai": oops("No.", "insufficient_quota"), "gemini": exhausted("No.", DAY, {"retryDelay": "0.01s"})}
     with asked(provider, whole(body[provider], "429 No"), max_retries=3) as (client, server):
-        pytest.raises(QuotaExceededError, client.complete, "Hi")
-    assert len(server.requests) == 1
+        with pytest.raises(QuotaExceededError) as caught:
+            client.complete("Hi")
+        assert caught.value.attempts == len(server.requests) == 1
 
 
 NOT_ANSWERS = {

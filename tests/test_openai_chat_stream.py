@@ -92,6 +92,19 @@ STREAMS = {
         [TextDelta("Hel"), TextDelta("lo"), Text("Hello")],
     ),
     "nothing": ([{"role": "assistant", "content": ""}, {}], []),
+    "what stands beside an answer in another shape": (
+        [
+            {"reasoning": ["x"], "reasoning_content": "hm"},
+            {"reasoning_details": [1]},
+            {"reasoning_details": "x"},
+            {"refusal": 1},
+            {"audio": "x"},
+            {"images": "x"},
+            {"annotations": {"a": 1}},
+            {"content": "Hi"},
+        ],
+        [ThinkingDelta("hm"), TextDelta("Hi"), Thinking("hm", wire=NAME), Text("Hi")],
+    ),
     "thoughts": (
         [
             {"content": None, "reasoning_content": "h"},
@@ -530,14 +543,9 @@ INVALID = {
     "a delta that is none": {"choices": [{"delta": "x"}]},
     "content that is a number": chunk({"content": 1}),
     "a block that is none": chunk({"content": [1]}),
-    "thoughts that are a list": chunk({"reasoning": ["x"]}),
-    "details that are none": chunk({"reasoning_details": [1]}),
     "calls that are none": chunk({"tool_calls": {"a": 1}}),
     "a call that is none": chunk({"tool_calls": [1]}),
     "a function that is none": chunk({"tool_calls": [{"function": "x"}]}),
-    "a refusal that is none": chunk({"refusal": 1}),
-    "a sound that is none": chunk({"audio": "x"}),
-    "pictures that are none": chunk({"images": "x"}),
 }
 
 

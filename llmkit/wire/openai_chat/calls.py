@@ -67,7 +67,7 @@ class _Call:
         """The call as it would stand in a whole body."""
         text, name = "".join(self.pieces), self.name or None
         if self.kind is not None:
-            return {"id": self.id, "type": self.kind, **self.rest}
+            return {**({} if self.made_up else {"id": self.id}), "type": self.kind, **self.rest}
         if self.is_custom:
             return {**self.rest, "id": self.id, "type": "custom", "custom": {"name": name, "input": text}}
         return {**self.rest, "id": self.id, "type": "function", "function": {"name": name, "arguments": text}}

@@ -206,10 +206,8 @@ class StreamDecoder:
 
     def _thinks(self, key: str) -> Callable[[Any, dict[str, Any]], Sequence[Event]]:
         def thought(text: Any, delta: dict[str, Any]) -> Sequence[Event]:
-            if next(field for field in FIELDS if delta.get(field)) != key:
+            if text.__class__ is not str or key != _told_in(delta):
                 return _NOTHING  # some hosts say the same in two fields
-            if text.__class__ is not str:
-                return _NOTHING
             if self._field not in FIELDS:
                 self._field = key
             self._thoughts.append(text)
@@ -222,7 +220,7 @@ class StreamDecoder:
         for row in found:
             _add_detail(self._details, row)
         text = details_text(found)
-        if not text or self._field in FIELDS or any(delta.get(key) for key in FIELDS):
+        if not text or self._field in FIELDS or _told_in(delta):
             return _NOTHING
         self._field = "reasoning_details"
         self._thoughts.append(text)
@@ -255,6 +253,11 @@ class StreamDecoder:
         id_ = found.get("id") or known.get("id")
         self._sound = {**known, **found, "id": id_, "data": known["data"], "transcript": words}
         return _NOTHING
+
+
+def _told_in(delta: Mapping[str, Any]) -> str | None:
+    """The first field of `delta` that tells thoughts."""
+    return next((key for key in FIELDS if delta.get(key).__class__ is str and delta[key]), None)
 
 
 def _joined(pieces: Sequence[str]) -> bytes:

@@ -196,8 +196,15 @@ class StreamDecoder:
 
     def _item(self, data: dict[str, Any], kind: str) -> Item:
         place = data.get("output_index")
-        found = self._places.get(place if place.__class__ is int else _place(data))
+        found = self._places.get(place) if place.__class__ is int else self._unplaced(_place(data), kind)
         return self._implied(data, kind) if found is None else found
+
+    def _unplaced(self, place: object, kind: str) -> Item | None:
+        """The item of an event without a number; of one that tells no place at all the latest, if of its kind."""
+        if place is not None:
+            return self._places.get(place)
+        latest = self._items[-1] if self._items else None
+        return latest if latest is not None and latest.data.get("type") == kind else None
 
     def _annotation(self, data: dict[str, Any]) -> Sequence[Event]:
         item = self._item(data, "message")
