@@ -77,14 +77,18 @@ class SSEDecoder:
     def close(self) -> ServerSentEvent | None:
         """The event that the body ended in, where no blank line follows it.
 
-        By the standard it is to be dropped. Here the caller decides, as it can tell whether its data is whole.
+        By the standard it is to be dropped. Here the caller decides, as it can tell whether its data is whole; one that
+        ends amid a letter is not.
 
         Raises:
             InvalidResponseError: As `feed`.
         """
         if self._error is None and self._held:
-            self._field(b"".join(self._line))
+            line = b"".join(self._line)
             self._line, self._held = [], 0
+            if _cut_in_a_letter(line):
+                return None
+            self._field(line)
         if self._error is not None:
             raise self._error
         return self._take()
@@ -149,3 +153,12 @@ class SSEDecoder:
             self._data.append(text)
         else:
             self._event = text
+
+
+def _cut_in_a_letter(line: bytes) -> bool:
+    """Whether `line` ends amid the bytes of a letter."""
+    try:
+        line.decode()
+    except UnicodeDecodeError as error:
+        return error.reason == "unexpected end of data"
+    return False

@@ -10,7 +10,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from http.client import HTTPResponse
+from http.client import HTTPResponse, RemoteDisconnected
 from typing import Any
 
 import urllib3.connection
@@ -74,6 +74,7 @@ class Reader(io.RawIOBase):
         self._source = source
         self._exchange = exchange
         self._last = last
+        self._sealed = False
 
     def readable(self) -> bool:
         """Always."""
@@ -81,6 +82,8 @@ class Reader(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         """Read at most once, as long as the exchange allows."""
+        if self._sealed:
+            return 0
         exchange = self._exchange
         self._sock.settimeout(exchange.patience(idle=exchange.begun or exchange.deadlines.impatient))
         try:
@@ -90,7 +93,14 @@ class Reader(io.RawIOBase):
         exchange.received(count)
         if count and self._last:
             exchange.begun = True
+        if not count and exchange.begun and exchange.stage == "wait":
+            # `http.client` takes the end of the connection for that of the headers.
+            raise RemoteDisconnected("closed amid the headers")
         return count
+
+    def seal(self) -> None:
+        """Read nothing more: what `http.client` still holds is all there is."""
+        self._sealed = True
 
     def close(self) -> None:
         """Give the socket up, so that `Exchange.abort` does not harm its next user."""
@@ -109,7 +119,16 @@ class _Reply(HTTPResponse):
         if last:
             exchange.stage = "wait"
         source = self.fp.detach()
-        self.fp = io.BufferedReader(Reader(sock, sock.recv_into, source, exchange, last=last), PIECE)
+        self._exchange = exchange
+        self._reader = Reader(sock, sock.recv_into, source, exchange, last=last)
+        self.fp = io.BufferedReader(self._reader, PIECE)
+
+    def _close_conn(self) -> None:
+        # Called by `http.client` when the answer has been read, or is given up.
+        self._reader.seal()
+        if self.fp is not None and not self.fp.closed and self.fp.peek(1):
+            self._exchange.surplus = True
+        super()._close_conn()  # type: ignore[misc]
 
     def _read_status(self) -> tuple[str, int, str]:
         # `http.client` passes over 100 alone; 102 and 103 are no answers either.
@@ -187,8 +206,12 @@ class Watched(urllib3.connection.HTTPConnection):
                 exchange.expire()
 
     def reusable(self) -> bool:
-        """Whether the next request may have it: not after an abort, which may still be on its way."""
-        return self._user is None or not self._user.aborted
+        """Whether the next request may have it.
+
+        Not after an abort, which may still be on its way; and not where more came than the answer, which says that
+        the two sides do not agree where answers end.
+        """
+        return self._user is None or not (self._user.aborted or self._user.surplus)
 
 
 class _Dialled(Watched):

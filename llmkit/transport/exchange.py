@@ -38,6 +38,7 @@ class Exchange:
         reused: Whether the connection had served another request before.
         begun: Whether a byte of the answer has come.
         unsent: Whether the request could not be written to its end.
+        surplus: Whether bytes came after the answer's end.
     """
 
     def __init__(self, deadlines: Deadlines) -> None:
@@ -47,7 +48,7 @@ class Exchange:
         self.stage: Stage = "connect"
         self.peer = ""
         self.proxied = False
-        self.reused = self.begun = self.unsent = False
+        self.reused = self.begun = self.unsent = self.surplus = False
         self._pid = os.getpid()
         self._finished = False
         self._allowance = HEAD_MOST
