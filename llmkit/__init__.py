@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from llmkit.errors import ConnectionFailedError as ConnectionFailedError
     from llmkit.errors import DeadlineError as DeadlineError
     from llmkit.errors import IncompleteStreamError as IncompleteStreamError
+    from llmkit.errors import InsecureWarning as InsecureWarning
     from llmkit.errors import InvalidResponseError as InvalidResponseError
     from llmkit.errors import LLMKitError as LLMKitError
     from llmkit.errors import MediaError as MediaError
@@ -87,8 +88,8 @@ _DOORS = {
     "deadlines": "Timeout",
     "errors": (
         "APIError AuthenticationError BadRequestError BudgetExceededError ConfigurationError "
-        "ConflictError ConnectionFailedError DeadlineError IncompleteStreamError InvalidResponseError "
-        "LLMKitError MediaError MissingAuthError NotFoundError OutputError OverloadedError "
+        "ConflictError ConnectionFailedError DeadlineError IncompleteStreamError InsecureWarning "
+        "InvalidResponseError LLMKitError MediaError MissingAuthError NotFoundError OutputError OverloadedError "
         "PaymentRequiredError PermissionDeniedError QuotaExceededError RateLimitError "
         "RequestTooLargeError ServerError StreamClosedError StreamError ToolLoopError "
         "UnknownProviderError UnprocessableEntityError UnsupportedOptionError UnsupportedWarning"

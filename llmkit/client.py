@@ -1,5 +1,6 @@
 """The door: a client for one host."""
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import TracebackType
@@ -13,17 +14,14 @@ from llmkit.credentials import Key, find_key, is_loopback, kept
 from llmkit.deadlines import Deadlines, Timeout
 from llmkit.endpoints import all_pages, batches, expecting, joined
 from llmkit.engine import AUTH_HEADERS, Engine, Fetched, Sends, for_caller
-from llmkit.errors import (
-    ConfigurationError,
-    LLMKitError,
-)
+from llmkit.errors import ConfigurationError, InsecureWarning, LLMKitError
 from llmkit.provider import Provider
 from llmkit.reader import Reader
 from llmkit.refusals import refuse
 from llmkit.request import EndpointOptions, Options, Prompt, ResolvedRequest, checked
 from llmkit.resolve import resolve
 from llmkit.response import Embeddings, Model, Response
-from llmkit.settings import Settings, Unsupported, quirks_of, row_of, verify_of
+from llmkit.settings import INSECURE, Settings, Unsupported, quirks_of, row_of, verify_of
 from llmkit.stream import Stream
 from llmkit.transport import Exchange, SupportsRequest, Transport
 from llmkit.wire import wire as find_wire
@@ -49,7 +47,7 @@ class Client:
         max_retries: How often a request that another try may mend is sent again.
         headers: Sent with every request; they win over llmkit's own.
         proxy: Its URL; overrides the environment's.
-        verify: False to trust every server, or a CA bundle's path.
+        verify: False to trust every server, with an `InsecureWarning`; or a CA bundle's path.
         auth: Proves who asks in place of a key: called with the prepared request.
         session: The caller's own, with the interface of `requests.Session`.
         unsupported: ``error``: what the wire cannot express is an `UnsupportedOptionError`;
@@ -104,6 +102,8 @@ class Client:
         if auth is not None and not callable(auth):
             raise wrong("auth", "a function of the prepared request, as requests.auth has them", auth)
         self._set_up(settings, key)
+        if verify is False:
+            warnings.warn(INSECURE, InsecureWarning, stacklevel=2)
 
     def _set_up(self, settings: Settings, passed: Key) -> None:
         row, model = row_of(settings.provider)

@@ -264,6 +264,10 @@ class UnsupportedWarning(UserWarning):
     """With ``unsupported="warn"``: what the wire cannot express was left out; the text begins with its path."""
 
 
+class InsecureWarning(UserWarning):
+    """With ``verify=False``: whoever is on the way can read and change what is sent, the key included."""
+
+
 _BY_STATUS: dict[int, type[APIError]] = {
     400: BadRequestError,
     401: AuthenticationError,

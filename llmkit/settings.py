@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from llmkit.checks import wrong
 from llmkit.deadlines import Timeout
@@ -11,6 +11,10 @@ from llmkit.provider import Provider, provider
 from llmkit.wire.base import Wire
 
 Unsupported: TypeAlias = Literal["error", "warn"]
+INSECURE: Final = (
+    "verify=False: no certificate is checked, so whoever is on the way can pretend to be the host, and read the key "
+    "and the prompts; if its certificate is issued by a CA of your own, pass verify='/path/to/ca.pem'"
+)
 
 
 class Settings(NamedTuple):
