@@ -36,6 +36,15 @@ from llmkit.wire.base import Call, Decoded, ErrorEvent, Wire
 T = TypeVar("T")
 # With one of the caller's own, no key is added.
 AUTH_HEADERS = ("authorization", "x-api-key", "x-goog-api-key", "api-key")
+# The headers in which providers, and the gateways before them, tell the id of an exchange; the first one wins.
+_REQUEST_IDS = (
+    "request-id",
+    "x-request-id",
+    "apim-request-id",
+    "x-ms-request-id",
+    "mistral-correlation-id",
+    "nvcf-reqid",
+)
 USER_AGENT = f"llmkit/{llmkit.__version__} python/{platform.python_version()}"
 
 
@@ -295,7 +304,7 @@ def identified(error: E, answer: Answer) -> E:
 
 def request_id(headers: Mapping[str, str]) -> str | None:
     """The provider's id of the exchange."""
-    return headers.get("request-id") or headers.get("x-request-id") or headers.get("apim-request-id")
+    return next((found for name in _REQUEST_IDS if (found := headers.get(name))), None)
 
 
 def _joined(one: str, other: str) -> str:

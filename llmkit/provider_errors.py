@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from llmkit.errors import (
+    CONTEXT_LENGTH_EXCEEDED,
     APIError,
     AuthenticationError,
     BadRequestError,
@@ -49,8 +50,10 @@ def status_failure(wire: Wire, status: int, headers: Mapping[str, str], body: by
     cls = status_error(status)
     if details.cls is not None and (issubclass(details.cls, cls) or (details.cls, cls) in _TRUSTED):
         cls = details.cls
+    if details.code == CONTEXT_LENGTH_EXCEEDED:  # whatever the status: the hosts do not agree on one
+        cls = BadRequestError
     error = _error(cls, status, details, headers, parsed)
-    error.retryable = _told(headers, default=status_retryable(status) and not isinstance(error, QuotaExceededError))
+    error.retryable = _told(headers, default=_mendable(error, status))
     return error
 
 
@@ -65,7 +68,7 @@ def event_failure(wire: Wire, body: Any, headers: Mapping[str, str]) -> APIError
     # Of the headers none is about the error: `retry-after` stands on successes too.
     error = _error(details.cls or APIError, status, details, {}, body)
     error.headers = headers
-    error.retryable = status_retryable(status) and not isinstance(error, QuotaExceededError)
+    error.retryable = _mendable(error, status)
     return error
 
 
@@ -91,6 +94,11 @@ def _error(cls: type[APIError], status: int, details: ErrorDetails, headers: Map
     if details.request_id is not None:  # else the headers have the word
         error.request_id = details.request_id
     return error
+
+
+def _mendable(error: APIError, status: int) -> bool:
+    """Whether another try can mend it."""
+    return status_retryable(status) and not isinstance(error, (QuotaExceededError, BadRequestError))
 
 
 def _told(headers: Mapping[str, str], *, default: bool) -> bool:

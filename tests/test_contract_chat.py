@@ -318,6 +318,8 @@ FRAMES = {
         {"choices": [{"delta": {"content": "H"}, "message": {"content": "H"}, "finish_reason": None}]},
         {"choices": [{"delta": {"content": "i"}, "message": {"content": "Hi"}, "finish_reason": "stop"}]},
     ),
+    "a word in between": sse(HI[0], {"message": "keep-alive"}, HI[1], {"code": 200, "message": "ok"}, HI[2]),
+    "a number for all went well": sse(*HI[:2], {**HI[2], "base_resp": {"status_code": 0, "status_msg": ""}}),
     "no choices": sse({"id": "c-1"}, *HI[:2], {"id": "c-1", "choices": None}, HI[2]),
     "no delta": sse(*HI[:2], {"choices": [{"index": 0, "finish_reason": "stop"}]}),
     "a null delta": sse({"choices": [{"index": 0, "delta": None}]}, *HI),
@@ -624,7 +626,7 @@ REFUSALS = {
     "a server for models": (
         "422",
         {"error": TOO_LONG, "error_type": "validation"},
-        (UnprocessableEntityError, LONG, "4096"),
+        (BadRequestError, LONG, "4096"),
     ),
     "a proxy": (
         "400",
@@ -689,12 +691,62 @@ def test_refusals(host, status, body, expected):
         assert words in str(error)
 
 
+def test_a_prompt_that_is_too_long_is_no_reason_to_try_again(host):
+    for status in ("400", "413", "422", "500"):
+        host.says({"error": {"message": "context shift is disabled"}}, status=f"{status} X")
+        with pytest.raises(BadRequestError) as caught:
+            host.client(max_retries=2).complete("q")
+        assert (caught.value.code, caught.value.status, caught.value.retryable) == (LONG, int(status), False)
+        assert caught.value.attempts == 1
+
+
+def test_words_that_end_a_stream_are_its_error(host):
+    stream = host.streams(sse(chunk({"content": "Hi"}), {"message": "engine died"}, done=None)).client().stream("q")
+    with pytest.raises(APIError, match="engine died") as caught:
+        list(stream)
+    assert caught.value.partial.text == "Hi"
+    cut = host.streams(sse({"message": "keep-alive"}, chunk({"content": "Hi"}), done=None)).client().stream("q")
+    with pytest.raises(IncompleteStreamError):
+        list(cut)
+
+
+ID_HEADERS = ("x-request-id", "x-ms-request-id", "mistral-correlation-id", "nvcf-reqid")
+
+
+@pytest.mark.parametrize("name", ID_HEADERS)
+def test_the_id_of_an_exchange(host, name):
+    kind = f"application/json\r\n{name}: r-1"
+    assert host.says(whole({"content": "X"}), kind=kind).client().complete("q").request_id == "r-1"
+    with pytest.raises(ServerError) as caught:
+        host.says({"error": {"message": "m"}}, status="500 X", kind=kind).client().complete("q")
+    assert caught.value.request_id == "r-1"
+
+
 ERRORS = {
     "a number": ({"error": {"message": "m", "code": 503}}, OverloadedError, 503),
     "a number in words": ({"error": {"message": "m", "code": "502"}}, ServerError, 502),
     "a type": ({"error": {"message": "m", "type": "rate_limit_error"}}, RateLimitError, 429),
     "a code": ({"error": {"message": "m", "code": "invalid_api_key"}}, AuthenticationError, 401),
     "words": ({"error": "overloaded"}, APIError, 200),
+    "a type beside words": ({"error": "Model is overloaded", "error_type": "overloaded"}, OverloadedError, 503),
+    "an error_code": ({"error_code": "INTERNAL_ERROR", "message": "m"}, ServerError, 500),
+    "a list of errors": ({"errors": [{"message": "m", "code": 429}], "success": False}, RateLimitError, 429),
+    "a numbered one": (
+        {"choices": None, "base_resp": {"status_code": 1002, "status_msg": "m"}},
+        RateLimitError,
+        429,
+    ),
+    "a word beside choices": (
+        {**chunk(reason="stop"), "x_groq": {"id": "r", "error": "over_capacity"}},
+        OverloadedError,
+        503,
+    ),
+    "a word beside choices that go on": (
+        {**chunk(), "x_groq": {"id": "r", "error": "over_capacity"}},
+        OverloadedError,
+        503,
+    ),
+    "a prompt that is too long": ({"error": "Reached context length of 4096 tokens"}, BadRequestError, 400),
     "a list": ([{"error": {"code": 503, "message": "m", "status": "UNAVAILABLE"}}], OverloadedError, 503),
     "beside choices": ({**chunk(reason="error"), "error": {"message": "m", "code": 502}}, ServerError, 502),
     "in a choice": ({"choices": [{"index": 0, "delta": {}, "error": {"message": "m", "code": 502}}]}, ServerError, 502),

@@ -5,6 +5,7 @@ import json
 import struct
 from array import array
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 
@@ -17,10 +18,11 @@ from llmkit import (
     QuotaExceededError,
     RateLimitError,
     ServerError,
+    UnprocessableEntityError,
     Usage,
 )
 from llmkit.errors import OverloadedError, PermissionDeniedError
-from llmkit.wire.base import EmbedRequest
+from llmkit.wire.base import EmbedRequest, ErrorEvent
 from llmkit.wire.openai.embeddings import decode_embed, encode_embed
 from llmkit.wire.openai.errors import error
 from llmkit.wire.openai.models import decode_models, encode_models
@@ -125,6 +127,61 @@ ERRORS = {
         (QuotaExceededError, 429, "insufficient_quota", "m"),
     ),
     "inside a 200: words alone": (200, of_openai(), (None, None, None, "m")),
+    "inside a 200: a type beside a word": (
+        200,
+        {"error": "Model is overloaded", "error_type": "overloaded"},
+        (OverloadedError, 503, "overloaded", "Model is overloaded"),
+    ),
+    "inside a 200: a status of its own name": (
+        200,
+        {"error": {"message": "m", "http_status_code": 422}},
+        (UnprocessableEntityError, 422, "422", "m"),
+    ),
+    "inside a 200: a type beside a number": (
+        200,
+        {"object": "error", "message": "m", "type": "service_tier_capacity_exceeded", "code": "3505"},
+        (RateLimitError, 429, "3505", "m"),
+    ),
+    "inside a 200: an error_code": (
+        200,
+        {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "m"},
+        (NotFoundError, 404, "RESOURCE_DOES_NOT_EXIST", "m"),
+    ),
+    "inside a 200: an error_code that is a number": (
+        200,
+        {"error_code": 336003, "error_msg": "bad", "id": "x"},
+        (None, None, "336003", "bad"),
+    ),
+    "inside a 200: a list of errors": (
+        200,
+        {"errors": [{"message": "m", "code": 3040}], "success": False, "result": {}},
+        (None, None, "3040", "m"),
+    ),
+    "inside a 200: a numbered key": (
+        200,
+        {"base_resp": {"status_code": 1004, "status_msg": "login fail"}},
+        (AuthenticationError, 401, "1004", "login fail"),
+    ),
+    "inside a 200: a number of tomorrow": (
+        200,
+        {"base_resp": {"status_code": 9999, "status_msg": "m"}},
+        (None, None, "9999", "m"),
+    ),
+    "inside a 200: beside the choices": (
+        200,
+        {"choices": [], "x_groq": {"id": "r", "error": "over_capacity"}},
+        (OverloadedError, 503, "over_capacity", "over_capacity"),
+    ),
+    "a quota of a month": (
+        429,
+        {"message": "You are using a Trial key, which is limited to 1000 API calls / month."},
+        (QuotaExceededError, None, None, "You are using a Trial key, which is limited to 1000 API calls / month."),
+    ),
+    "a rate of a minute": (
+        429,
+        {"message": "Requests per minute limit exceeded"},
+        (None, None, None, "Requests per minute limit exceeded"),
+    ),
 }
 
 
@@ -145,19 +202,89 @@ TOO_LONG = {
     "reduce": of_openai("Please reduce the length of the messages or completion."),
     "Gemini": of_openai("The input token count (1200000) exceeds the maximum number of tokens allowed", code=400),
     "a detail": {"detail": "Prompt contains 40000 tokens, too large for model with 32768 maximum context length"},
+    "Moonshot": of_openai("Invalid request: Your request exceeded model token limit: 8192 (requested: 9000)"),
+    "Z.AI": {"error": {"code": "1261", "message": "Prompt exceeds max length"}},
+    "DashScope": of_openai("<400> InternalError.Algo.InvalidParameter: Range of input length should be [1, 98304]"),
+    "GitHub": of_openai("Request body too large for gpt-4o model. Max size: 8000 tokens.", code="tokens_limit_reached"),
+    "a server for models": {"error": "Input validation error: `inputs` must have less than 4096 tokens. Given: 5000"},
+    "its sum": {"error": "`inputs` tokens + `max_new_tokens` must be <= 4097. Given: 5000 `inputs` tokens and 512"},
+    "vLLM": of_openai("The decoder prompt (length 9000) is longer than the maximum model length of 4096."),
+    "vLLM, counted": of_openai("You passed 9000 input tokens, resulting in a maximum input length of 3996 tokens."),
+    "SGLang": {"object": "error", "message": "The input (9000 tokens) is longer than the model's context length."},
+    "llama.cpp of old": of_openai("context shift is disabled"),
+    "LM Studio": {"error": "Trying to keep the first 5000 tokens when context the overflows."},
+    "LM Studio, midway": {"error": "Reached context length of 4096 tokens with model (arch: llama)"},
+    "Databricks": of_openai("Bad request: prompt token count (140000) cannot exceed 128000."),
+    "SiliconFlow": of_openai("length of prompt_tokens (131100) must be less than max_seq_len (131072)."),
+    "Volcengine": of_openai("Total tokens of image and text exceed max message tokens."),
+    "Qianfan": of_openai("the length of messages exceeds the maximum limit", code="tokens_too_long"),
+    "MiniMax": of_openai("invalid params, context window exceeds limit (2013)", "bad_request_error"),
+    "xAI": {
+        "code": "x",
+        "error": "This model's maximum prompt length is 131072 but the request contains 537812 tokens.",
+    },
+    "Anthropic, by a gateway": of_openai("input length and `max_tokens` exceed context limit: 190000 + 20000 > 200000"),
+    "Copilot": of_openai("prompt token count of 130000 exceeds the limit of 128000"),
+    "Cloudflare": {"errors": [{"code": 5021, "message": "AiError: Context window limit exceeded"}], "success": False},
+    "what a gateway's host said": {
+        "error": {
+            "message": "Provider returned error",
+            "metadata": {"raw": json.dumps(of_openai("no", code=LONG)), "provider_name": "x"},
+        }
+    },
+    "what a gateway's host said in words": {
+        "error": {"message": "Provider returned error", "metadata": {"raw": "prompt is too long: 5 > 4"}}
+    },
+    "a message": of_openai("Invalid 'messages[0].content': string too long.", code="string_above_max_length"),
+    "a block": {"error": {"message": "m", "param": "messages[1].content[0].text", "code": "string_above_max_length"}},
+    "a text to embed": of_openai("Invalid 'input[3]': string too long.", code="string_above_max_length"),
 }
 
 
 @pytest.mark.parametrize("body", TOO_LONG.values(), ids=TOO_LONG.keys())
 def test_a_prompt_that_is_too_long(body):
-    assert error(400, body).code == LONG
-    assert error(413, body).code == LONG
+    for status in (200, 400, 413, 422, 500):
+        found = error(status, body)
+        assert (found.code, found.cls) == (LONG, BadRequestError), status
+        assert found.status is not None
     assert error(429, body).code != LONG or body["error"]["code"] == LONG
-    assert error(500, body).code != LONG or body["error"]["code"] == LONG
 
 
-def test_what_is_about_length_and_no_prompt():
-    assert error(400, of_openai("max_tokens is too large: 99999", code="invalid_value")).code == "invalid_value"
+# What is too long or too many, and not the prompt.
+SHORT_ENOUGH = {
+    "an answer": of_openai("max_tokens is too large: 99999", code="invalid_value"),
+    "an answer, beside the window": of_openai(
+        "`max_tokens` must be less than or equal to `8192`, the maximum value for `max_tokens` is less than the "
+        "`context_window` for this model",
+        code="c",
+    ),
+    "an answer, by its range": of_openai(
+        "Invalid max_tokens value, the valid range of max_tokens is [1, 8192]", code="c"
+    ),
+    "an id": of_openai("Invalid 'messages[1].tool_calls[0].id': string too long.", code="string_above_max_length"),
+    "a label": of_openai("Invalid 'metadata.k': string too long.", code="string_above_max_length"),
+    "a name": {"error": {"message": "m", "param": "tools[0].function.name", "code": "string_above_max_length"}},
+    "a string that is not named": of_openai("string too long", code="string_above_max_length"),
+    "a batch": of_openai("Too many tokens overall, split into more batches.", code="3210"),
+    "a batch, counted": of_openai("Too many tokens in batch. Max is 16384", code="3210"),
+    "a size": of_openai("context size must be a positive number", code="c"),
+    "a sound": of_openai("Input audio length exceeds the maximum limit of 30 seconds", code="c"),
+    "a picture": of_openai("Input image exceeds the limit of 5 MB", code="c"),
+    "pictures": of_openai("The request contains 20 images, which exceeds the limit of 5 images per prompt", code="c"),
+    "a key": of_openai("prompt_cache_key exceeds the maximum of 64 characters", code="c"),
+    "a rate": of_openai("Request too large for model `x` on tokens per minute (TPM): Limit 6000", code="c"),
+    "tools": of_openai("Invalid 'tools': array too long.", code="array_above_max_length"),
+    "what a gateway's host said": {
+        "error": {"message": "m", "code": "c", "metadata": {"raw": '{"error": {"message": "max_tokens is too large"}}'}}
+    },
+    "a gateway that says what is none": {"error": {"message": "m", "code": "c", "metadata": {"raw": 5}}},
+}
+
+
+@pytest.mark.parametrize("body", SHORT_ENOUGH.values(), ids=SHORT_ENOUGH.keys())
+def test_what_is_about_length_and_no_prompt(body):
+    for status in (200, 400, 413, 422, 500):
+        assert error(status, body).code == body["error"]["code"]
 
 
 def test_a_wait_in_the_body():
@@ -273,6 +400,22 @@ def test_no_list_of_models(body, path):
     assert caught.value.path == path
 
 
+INSTEAD = {
+    "a detail": {"detail": "no"},
+    "an object named error": {"object": "error", "message": "no", "type": "NotFoundError", "code": 404},
+    "a list of errors": {"errors": [{"message": "no"}], "success": False},
+    "a number": {"base_resp": {"status_code": 1004, "status_msg": "no"}},
+}
+
+
+@pytest.mark.parametrize("body", INSTEAD.values(), ids=INSTEAD.keys())
+def test_an_error_instead_of_a_list(body):
+    for decode in (decode_models, partial(decode_embed, expected=1)):
+        with pytest.raises(ErrorEvent) as caught:
+            decode(body)
+        assert caught.value.body == body
+
+
 def test_where_models_are():
     call = encode_models({"after": "x"}, OpenAIChatQuirks(models_path="/../catalog/models"))
     assert (call.method, call.path, call.query) == ("GET", "/../catalog/models", {"after": "x"})
@@ -315,6 +458,14 @@ VECTORS = {
         answer({"index": 1, "embedding": [1.0]}, {"index": 0, "embedding": b64(2)}),
         [array("f", [2]), array("d", [1])],
     ),
+    "numbered in words": (
+        answer({"index": "1", "embedding": [1.0]}, {"index": "0", "embedding": [2.0]}),
+        [array("d", [2]), array("d", [1])],
+    ),
+    "numbered with points": (
+        answer({"index": 1.0, "embedding": [1.0]}, {"index": 0.0, "embedding": [2.0]}),
+        [array("d", [2]), array("d", [1])],
+    ),
     "not numbered": (answer({"embedding": [1.0]}, {"embedding": [2.0]}), [array("d", [1]), array("d", [2])]),
 }
 
@@ -344,6 +495,7 @@ NO_VECTORS = {
         2,
         "$.data[1].index",
     ),
+    "a number in between": (answer({"index": 0.5, "embedding": [1.0]}), 1, "$.data[0].index"),
     "beyond": (answer({"index": 1, "embedding": [1.0]}), 1, "$.data[0].index"),
     "no numbers": (answer({"embedding": [None]}), 1, "$.data[0].embedding"),
     "no base64": (answer({"embedding": "*"}), 1, "$.data[0].embedding"),

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from llmkit.errors import BODY_SHOWN, InvalidResponseError
 
 T = TypeVar("T")
+_DIGITS = 18  # of a number that is sent as text
 _NAMES = {dict: "an object", list: "an array", str: "a string", int: "a whole number"}
 
 
@@ -32,8 +33,19 @@ def text_or(value: object, default: T) -> str | T:
 
 
 def count(value: object) -> int:
-    """`value` where it is a count, else 0."""
+    """`value` where it is a count, else 0; some hosts send theirs with a point."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
+
+
+def whole_number(value: object, default: T) -> int | T:
+    """`value` where it is a whole number, also as text or with a point, else `default`."""
+    if isinstance(value, str):
+        return int(value) if value.isdecimal() and value.isascii() and len(value) <= _DIGITS else default
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else default
+    return value if isinstance(value, int) and not isinstance(value, bool) else default
 
 
 def count_or_none(value: object) -> int | None:

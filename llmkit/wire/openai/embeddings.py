@@ -11,9 +11,10 @@ from typing import Any
 from llmkit.errors import BODY_SHOWN, InvalidResponseError
 from llmkit.json_codec import dump_bytes
 from llmkit.wire.base import Call, Embedded, EmbedRequest, merge_body
+from llmkit.wire.openai.errors import raise_if_error
 from llmkit.wire.openai.usage import usage
 from llmkit.wire.quirks import OpenAIChatQuirks, OpenAIResponsesQuirks
-from llmkit.wire.reading import expect, text_or
+from llmkit.wire.reading import expect, text_or, whole_number
 
 
 def encode_embed(request: EmbedRequest, quirks: OpenAIChatQuirks | OpenAIResponsesQuirks) -> Call:
@@ -29,9 +30,11 @@ def decode_embed(body: Any, expected: int) -> Embedded:
     """The vectors, in the order of the texts.
 
     Raises:
+        ErrorEvent: It tells of an error.
         InvalidResponseError: There are not `expected` ones, or one is none; the error has the path.
     """
     found = expect(body, dict, "$")
+    raise_if_error(found, "data")
     listed = expect(found.get("data"), list, "$.data")
     if len(listed) != expected:
         raise _invalid(f"expected {expected} vectors, got {len(listed)}", "$.data", listed)
@@ -39,12 +42,18 @@ def decode_embed(body: Any, expected: int) -> Embedded:
     for place, item in enumerate(listed):
         path = f"$.data[{place}]"
         row = expect(item, dict, path)
-        index = place if row.get("index") is None else expect(row["index"], int, f"{path}.index")
+        index = _index(row, place, f"{path}.index")
         if index in vectors or not 0 <= index < expected:
             raise _invalid(f"expected each index below {expected} once, got {index}", f"{path}.index", row.get("index"))
         vectors[index] = _vector(row.get("embedding"), f"{path}.embedding")
     ordered = tuple(vectors[index] for index in range(expected))
     return Embedded(ordered, text_or(found.get("model"), ""), usage(found.get("usage")))
+
+
+def _index(row: dict[str, Any], place: int, path: str) -> int:
+    """Which text a vector is of; some hosts send the number as text or with a point."""
+    told = row.get("index")
+    return place if told is None else expect(whole_number(told, told), int, path)
 
 
 def _vector(value: object, path: str) -> "array[float]":

@@ -11,6 +11,7 @@ from typing import Any
 from llmkit.errors import ConfigurationError
 from llmkit.response import Model
 from llmkit.wire.base import Call, ModelPage
+from llmkit.wire.openai.errors import raise_if_error
 from llmkit.wire.quirks import OpenAIChatQuirks, OpenAIResponsesQuirks
 from llmkit.wire.reading import count_or_none, expect, instant, object_or_empty, text_or
 
@@ -30,12 +31,14 @@ def decode_models(body: Any) -> ModelPage:
     """One page of models; some hosts tell no more than a bare list.
 
     Raises:
+        ErrorEvent: It tells of an error.
         InvalidResponseError: It is none.
     """
     if isinstance(body, list):
         found, path, listed = {}, "$", body
     else:
         found = expect(body, dict, "$")
+        raise_if_error(found, "data", "models")
         key = "models" if "data" not in found and "models" in found else "data"
         # Null stands for none where the key is there.
         path, listed = f"$.{key}", expect([] if found.get(key, 0) is None else found.get(key), list, f"$.{key}")

@@ -11,7 +11,7 @@ from llmkit.errors import InvalidResponseError
 from llmkit.events import Event, ToolCallDelta
 from llmkit.json_codec import loads
 from llmkit.wire.openai_chat.parts import as_json, identifier, made_up_id, others, unknown_kind
-from llmkit.wire.reading import expect, text_or
+from llmkit.wire.reading import expect, text_or, whole_number
 
 _PATH = "$.choices[0].delta.tool_calls"
 
@@ -114,7 +114,7 @@ class Calls:
     def _of(self, item: dict[str, Any], inner: dict[str, Any], answer: str) -> _Call:
         index, id_ = item.get("index"), identifier(item.get("id"))
         if index.__class__ is not int:
-            index = _number(index)
+            index = whole_number(index, None)  # some hosts send it as text or with a point
         if index.__class__ is int:
             call = self._numbered.get(index)
         elif id_:
@@ -137,10 +137,3 @@ class Calls:
             return id_ != call.id and bool(inner.get("name") or not call.name)
         # Without ids only a name tells, and only where there is nothing to add to the call that has the number.
         return bool(inner.get("name") and call.name and call.pieces) and call.is_complete()
-
-
-def _number(index: object) -> int | None:
-    """The number of a call, which some hosts send as text or with a point."""
-    if isinstance(index, str):
-        return int(index) if index.isdecimal() and index.isascii() else None
-    return int(index) if isinstance(index, float) and index.is_integer() else None

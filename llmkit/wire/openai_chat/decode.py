@@ -9,6 +9,7 @@ from typing import Any, Final
 from llmkit.messages import AssistantMessage, Part, Refusal, ToolCall
 from llmkit.response import FinishReason, Reason
 from llmkit.wire.base import Decoded, ErrorEvent
+from llmkit.wire.openai.errors import raise_if_error
 from llmkit.wire.openai.usage import usage
 from llmkit.wire.openai_chat.parts import parts_of
 from llmkit.wire.quirks import OpenAIChatQuirks
@@ -31,7 +32,6 @@ _REASONS: Final[Mapping[str, Reason]] = {
     "model_length": "length",
     "tool_use": "tool_calls",
 }
-_OF_ERRORS: Final = ("error", "detail", "message", "code")
 
 
 def decode(body: Any, _: OpenAIChatQuirks) -> Decoded:
@@ -42,9 +42,9 @@ def decode(body: Any, _: OpenAIChatQuirks) -> Decoded:
         InvalidResponseError: It is no answer; the error has the path.
     """
     if isinstance(body, list) and body and isinstance(body[0], dict):
-        raise_if_error({"choices": None, **body[0]})  # as some hosts tell of errors
+        raise_if_error({"choices": None, **body[0]}, "choices")  # as some hosts tell of errors
     found = expect(body, dict, "$")
-    raise_if_error(found)
+    raise_if_error(found, "choices")
     choice, path = _choice(found)
     if choice.get("error"):
         raise ErrorEvent(choice)
@@ -61,14 +61,6 @@ def decode(body: Any, _: OpenAIChatQuirks) -> Decoded:
         raw=found,
         logprobs=logprobs(choice) or None,
     )
-
-
-def raise_if_error(found: Mapping[str, Any]) -> None:
-    """Raise `ErrorEvent` where a body or a chunk tells of an error instead of an answer."""
-    if found.get("error"):
-        raise ErrorEvent(found)
-    if "choices" not in found and any(found.get(key) for key in _OF_ERRORS):
-        raise ErrorEvent(found)
 
 
 def _choice(body: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
@@ -100,7 +92,7 @@ def billed(body: Mapping[str, Any], choice: Mapping[str, Any]) -> object:
 
 
 def logprobs(choice: Mapping[str, Any]) -> list[Any]:
-    """The provider's list; empty where there is none."""
+    """The provider's lists, that of a refusal after that of the text; empty where there is none."""
     told = object_or_empty(choice.get("logprobs"))
-    found = told.get("content") or told.get("refusal")
-    return found if isinstance(found, list) else []
+    lists = (told.get("content"), told.get("refusal"))
+    return [item for found in lists if isinstance(found, list) for item in found]

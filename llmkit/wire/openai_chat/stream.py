@@ -18,9 +18,10 @@ from llmkit.messages import Part, Text, Thinking, ToolCall
 from llmkit.response import FinishReason, Usage
 from llmkit.sse import ServerSentEvent
 from llmkit.wire.base import ErrorEvent
+from llmkit.wire.openai.errors import has_words, is_error, is_failure, raise_if_error
 from llmkit.wire.openai.usage import usage
 from llmkit.wire.openai_chat.calls import Calls
-from llmkit.wire.openai_chat.decode import billed, finish_reason, logprobs, raise_if_error
+from llmkit.wire.openai_chat.decode import billed, finish_reason, logprobs
 from llmkit.wire.openai_chat.parts import FIELDS, as_json, details_text, merged, parts_of, rows_of
 from llmkit.wire.quirks import OpenAIChatQuirks
 from llmkit.wire.reading import expect, object_or_empty, text_or
@@ -40,6 +41,7 @@ class StreamDecoder:
         self.ended = False
         self.whole = False
         self.logprobs: list[Any] | None = None
+        self._words: dict[str, Any] | None = None  # what was said last, where that was no chunk
         self._tells_reason = quirks is None or quirks.finish_reason
         self._choice: dict[str, Any] = {}  # of the first choice, the last value of each key but the delta
         self._content: list[Any] = []
@@ -93,8 +95,7 @@ class StreamDecoder:
         data = loads(text, "an event of the stream")
         if data.__class__ is not dict:
             _not_a_chunk(data)
-        if "error" in data or "choices" not in data:
-            raise_if_error(data)
+        self._check(data)
         envelope = self.envelope
         for key, value in data.items():
             # Some hosts tell something once and then send it empty.
@@ -120,13 +121,27 @@ class StreamDecoder:
 
         Raises:
             IncompleteStreamError: There was no reason for its end.
+            ErrorEvent: What was said last was no part of an answer.
         """
         if not self.whole:
+            if self._words is not None:
+                raise ErrorEvent(self._words)
             raise IncompleteStreamError("the stream ended without a finish_reason: the answer was cut off")
         told = self._told_whole()
         parts = self._parts()
         events: list[Any] = [*told, *self._calls.close(), *self._old_call.close(), *parts]
         return events, finish_reason(self._choice, parts), self.usage()
+
+    def _check(self, data: dict[str, Any]) -> None:
+        """Raise `ErrorEvent` where `data` is an error; mere words are one only if no chunk follows them."""
+        if is_failure(data):
+            raise ErrorEvent(data)
+        if "choices" in data:
+            self._words = None
+        elif is_error(data):
+            raise ErrorEvent(data)
+        elif has_words(data):
+            self._words = data
 
     def _chosen(self, choices: Any) -> Sequence[Event]:
         """What the chunk says of the first choice; others are not this answer."""
@@ -282,7 +297,7 @@ def _json_or_text(text: str) -> Any:
 
 def _not_a_chunk(data: Any) -> None:
     if isinstance(data, list) and data and isinstance(data[0], dict):
-        raise_if_error({"choices": None, **data[0]})  # as some hosts tell of errors
+        raise_if_error({"choices": None, **data[0]}, "choices")  # as some hosts tell of errors
     expect(data, dict, "$")
 
 
