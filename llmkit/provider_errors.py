@@ -83,9 +83,7 @@ def redirect_failure(status: int, location: str | None, headers: Mapping[str, st
 
 
 def _error(cls: type[APIError], status: int, details: ErrorDetails, headers: Mapping[str, str], body: Any) -> APIError:
-    words = " ".join(details.message.split())
-    words = words if len(words) <= _SHOWN else words[: _SHOWN - 3] + "..."
-    code = " ".join((details.code or "").split())[:_CODE_SHOWN]
+    words, code = _line(details.message, _SHOWN), _line(details.code or "", _CODE_SHOWN)
     kind = f" {code}" if code and code != str(status) else ""
     advice = next((text for known, text in _ADVICE.items() if issubclass(cls, known)), "")
     text = f"{status}{kind}: {words or 'no explanation was given'}" + (f" ({advice})" if advice else "")
@@ -94,6 +92,13 @@ def _error(cls: type[APIError], status: int, details: ErrorDetails, headers: Map
     if details.request_id is not None:  # else the headers have the word
         error.request_id = details.request_id
     return error
+
+
+def _line(text: str, most: int) -> str:
+    """The beginning of `text` in one line, which any terminal and any log takes: without its control characters."""
+    line = " ".join(text.split())
+    line = line if len(line) <= most else line[: most - 3] + "..."
+    return line if line.isprintable() else "".join(mark if mark.isprintable() else "\ufffd" for mark in line)
 
 
 def _mendable(error: APIError, status: int) -> bool:
