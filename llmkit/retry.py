@@ -139,6 +139,8 @@ class Attempts:
         pause = self._next_pause(error)
         if pause is not None:
             self._pause = pause
+            # Its frames hold the stream that is opened: in a cycle with it they would keep one that the caller forgets.
+            error.__traceback__ = None
             said = str(error).partition("\n")[0]
             self._notes.append(f"attempt {self.made}: {type(error).__name__}: {said:.{_NOTE_SHOWN}}")
             return False

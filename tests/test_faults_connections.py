@@ -1,5 +1,6 @@
 """The connection breaks: before, amid and after an answer, on every wire, whole and streamed."""
 
+import gc
 import gzip
 import threading
 
@@ -30,6 +31,13 @@ from sockets import PATIENCE, Server
 from llmkit import Client, ConnectionFailedError, IncompleteStreamError, InvalidResponseError
 
 BEGUN = "".join(PIECES[:2])
+
+
+def of(form, server, **options):
+    """A client of `server`."""
+    return Client(
+        form.provider, **{"api_key": "sk-test", "base_url": server.url, "model": MODEL, "max_retries": 0, **options}
+    )
 
 
 # ---- before the answer -----------------------------------------------------------------------------------------------
@@ -146,7 +154,7 @@ def test_a_stream_that_breaks_off(form, cut):
 
     with (
         Server(script) as server,
-        Client(form.provider, api_key="sk-test", base_url=server.url, model=MODEL, max_retries=3) as client,
+        of(form, server, max_retries=3) as client,
     ):
         stream = client.stream("Hi")
         seen = [next(stream)]  # it has begun
@@ -256,7 +264,7 @@ def test_a_connection_that_went_stale_in_the_pool(form, mode, after):
 
     with (
         Server(script) as server,
-        Client(form.provider, api_key="sk-test", base_url=server.url, model=MODEL, max_retries=0) as client,
+        of(form, server, max_retries=0) as client,
     ):
         assert_good(use(client, server, mode))
         server.reached.set()
@@ -275,7 +283,7 @@ def test_extra_bytes_behind_an_answer(form, mode):
     script = says(answer(form, mode) + b"garbage")
     with (
         Server(script) as server,
-        Client(form.provider, api_key="sk-test", base_url=server.url, model=MODEL, max_retries=0) as client,
+        of(form, server, max_retries=0) as client,
     ):
         for _ in range(3):
             assert_good(use(client, server, mode))
@@ -289,8 +297,63 @@ def test_a_good_connection_is_used_again(form, mode):
     refused = whole(b'{"error": {"message": "no"}}', "400 Bad Request")
     with (
         Server(says(answer(form, mode), refused, answer(form, mode), refused, answer(form, mode))) as server,
-        Client(form.provider, api_key="sk-test", base_url=server.url, model=MODEL, max_retries=0) as client,
+        of(form, server, max_retries=0) as client,
     ):
         outcomes = [use(client, server, mode) for _ in range(5)]
         assert [outcome.error is None for outcome in outcomes] == [True, False, True, False, True]
         assert server.connections == 1
+
+
+# ---- what is left behind ---------------------------------------------------------------------------------------------
+
+FIRST_TRIES = {
+    "answered at once": [],
+    "no answer": [once(b"")],
+    "reset": [_reset(b"")],
+    "cut headers": [once(b"HTTP/1.1 200 OK\r\nContent-")],
+    "no events": [once(chunked())],
+    "refused with a status": [once(whole(b"busy", "503 Service Unavailable"))],
+}
+
+
+@pytest.fixture
+def no_collector():
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@each_format
+@pytest.mark.parametrize("before", FIRST_TRIES.values(), ids=FIRST_TRIES.keys())
+def test_a_forgotten_stream_drops_its_connection_without_a_collector(form, before, no_collector):
+    """Whatever the tries before it left in tracebacks."""
+
+    def begins(wire):
+        wire.receive()
+        wire.send(chunked(form.begun(2), end=False))
+        wire.hang()
+
+    with Server(in_turn(*before, begins)) as server, of(form, server, max_retries=1) as client:
+        next(client.stream("Hi"))
+        assert server.left.wait(PATIENCE)
+
+
+@each_format
+@each_mode
+@pytest.mark.parametrize("raw", [whole(b"<html>", headers="Content-Type: text/html\r\n"), whole(b"", headers=JSON)])
+def test_closing_a_client_closes_its_free_connections_at_once(form, mode, raw, no_collector):
+    """Also where an error's traceback holds an answer that came over one."""
+
+    def script(wire):
+        wire.receive()
+        wire.send(raw)
+        wire.hang()
+
+    with Server(script) as server:
+        client = of(form, server)
+        error = use(client, server, mode).error
+        assert error is not None
+        assert not server.left.is_set()
+        client.close()
+        assert server.left.wait(PATIENCE)

@@ -1,5 +1,6 @@
 """Pools of watched connections, behind requests' adapter: where `responses` and its like intercept it."""
 
+import contextlib
 import queue
 import ssl
 import threading
@@ -41,14 +42,28 @@ class _Stack:
 class _Pool(urllib3.connectionpool.HTTPConnectionPool):
     QueueCls: Any = _Stack
     ConnectionCls: Any = Plain
+    retired = False  # whether its adapter was closed
 
     def _get_conn(self, timeout: float | None = None) -> Any:
         return self._new_conn() if fresh_only() else super()._get_conn(timeout)
 
     def _put_conn(self, conn: Any) -> None:
-        if conn is not None and not conn.reusable():
+        if conn is not None and (self.retired or not conn.reusable()):
             conn.close()
         super()._put_conn(conn)
+
+    def retire(self) -> None:
+        """Close the free connections, and from now on each that is given back."""
+        self.retired = True
+        with contextlib.suppress(queue.Empty):
+            while self.pool is not None:
+                if (conn := self.pool.get()) is not None:
+                    conn.close()
+
+    def _make_request(self, conn: Any, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
+        # urllib3 logs the address that it is given, and a key may stand in its query.
+        conn.target = url
+        return super()._make_request(conn, method, url.partition("?")[0], *args, **kwargs)
 
     def _validate_conn(self, conn: Any) -> None:
         # Connects before the request, where urllib3 does not take a failure for one of sending;
@@ -123,6 +138,14 @@ class Adapter(requests.adapters.HTTPAdapter):
                 manager = super().proxy_manager_for(proxy, **kwargs)
                 manager.pool_classes_by_scheme = _socks_pools() if proxy.lower().startswith("socks") else _POOLS
             return self.proxy_manager[proxy]
+
+    def close(self) -> None:
+        """Close the free connections now, and those in use when their answers end."""
+        for manager in (self.poolmanager, *self.proxy_manager.values()):
+            for key in manager.pools.keys():  # noqa: SIM118 - it is no dict, and cannot be iterated
+                if (pool := manager.pools.get(key)) is not None:
+                    pool.retire()
+        super().close()
 
     def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
         """One TLS context for all connections: reading the CA bundle takes longer than connecting."""
