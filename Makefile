@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo test check lint types docs litellm clean
+.PHONY: demo test check lint types docs litellm soak clean
 
 demo: .venv/installed
 	$(BIN)/llmkit demo
@@ -22,6 +22,10 @@ types: .venv/tested
 
 docs: .venv/tested
 	$(BIN)/python docs/build_reference.py
+
+# Ten minutes of calls under faults; not part of `check`. `make soak SECONDS=60` for less.
+soak: .venv/tested
+	$(BIN)/python -X dev -W error tests/soak.py --seconds $(or $(SECONDS),600)
 
 # A proxy that some tests speak to, apart from all else as it pins what others need newer.
 litellm: .venv/litellm/installed

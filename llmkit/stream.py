@@ -65,7 +65,7 @@ class Stream(Generic[T_co]):
         if not self._queue:
             self._fill()
         elif self._closed.is_set():
-            raise self._closed_error()
+            raise self._left()
         self._begun = True
         return self._queue.popleft()
 
@@ -140,7 +140,7 @@ class Stream(Generic[T_co]):
             self._settle()
             raise StopIteration
         if self._closed.is_set():
-            raise self._closed_error()
+            raise self._left()
         self._deadlines.block()
         self._reading = True
         try:
@@ -220,6 +220,15 @@ class Stream(Generic[T_co]):
             reader.answer.drain()
         finally:
             self._reading = False
+
+    def _left(self) -> LLMKitError:
+        """The error for who asks for more of a stream that was closed before its end."""
+        if self._error is None:
+            error = self._closed_error().with_details(attempts=self._attempts.made)
+            if self._reader is not None:
+                error.partial = self._reader.partial(self._attempts.made)
+            self._error = self._about(error)
+        return self._error.with_traceback(None)
 
     def _closed_error(self) -> StreamError:
         if self._exchange is not None and not self._exchange.ours:

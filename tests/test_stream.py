@@ -380,9 +380,14 @@ def test_leaving_early_is_no_error(server, client):
     server.reply("one two three")
     with client.stream("Hi") as stream:
         next(stream)
+    errors = []
     for after in (lambda: next(stream), stream.collect):
-        with pytest.raises(StreamClosedError):
+        with pytest.raises(StreamClosedError) as caught:
             after()
+        errors.append(caught.value)
+    assert errors[0] is errors[1]
+    assert (errors[0].provider, errors[0].model, errors[0].attempts) == ("anthropic", "claude-x", 1)
+    assert errors[0].partial == stream.snapshot
     assert stream.snapshot.text.startswith("one")
     assert client.complete("still works").text == "still works"
 
