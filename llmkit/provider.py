@@ -5,12 +5,16 @@ A host of a known wire is added by adding a row; nothing elsewhere compares name
 
 import json
 import re
+import warnings
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, Literal, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args, overload
 
 from attrs import field, frozen
 
 from llmkit.errors import ConfigurationError, UnknownProviderError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 Auth: TypeAlias = Literal[
     "x-api-key", "bearer", "x-api-key+bearer", "x-goog-api-key", "api-key", "query", "google", "none"
@@ -55,14 +59,14 @@ class Provider:
         headers: Added to every request.
 
     Raises:
-        ConfigurationError: There is no such wire, or no variable for what stands in braces.
+        ConfigurationError: There is no such wire or way to send a key, or no variable for what stands in braces.
     """
 
     name: str
     wire: str = field()
     base_url: str = field()
     key_variables: tuple[str, ...] = field(default=(), converter=_names)
-    auth: Auth = "bearer"
+    auth: Auth = field(default="bearer")
     needs_key: bool = True
     default_model: str | None = None
     embedding_model: str | None = None
@@ -81,6 +85,11 @@ class Provider:
 
         if value not in WIRES:
             raise ConfigurationError(f"Provider.wire: expected {' or '.join(WIRES)}, got {value!r:.80}")
+
+    @auth.validator
+    def _is_a_way_to_send_a_key(self, _: object, value: object) -> None:
+        if value not in get_args(Auth):
+            raise ConfigurationError(f"Provider.auth: expected {' or '.join(get_args(Auth))}, got {value!r:.80}")
 
     def __attrs_post_init__(self) -> None:
         templates = [self.base_url, self.suffix or "", *self.special_urls.values(), *self.query.values()]
@@ -108,7 +117,11 @@ class Provider:
 
 
 def providers() -> tuple[Provider, ...]:
-    """All rows: llmkit's own, then those that other distributions offer."""
+    """All rows: llmkit's own, then those that other distributions offer.
+
+    Warns:
+        UserWarning: A distribution offers something that is no row or cannot be imported; it is left out.
+    """
     from llmkit.rows import ROWS  # noqa: PLC0415 - the table is long
 
     own = {row.name: row for row in ROWS}
@@ -128,20 +141,36 @@ def provider(name: str) -> Provider:
         found = _installed() | found
     if name in found:
         return found[name]
+    raise UnknownProviderError(
+        f"provider: no row is named {name[:80]!r}; try {', '.join(_near(name, found))}, or pass a Provider"
+    )
+
+
+def _near(name: str, rows: Mapping[str, Provider]) -> list[str]:
+    """The names of rows that may have been meant: those spelled alike, else all."""
     from difflib import get_close_matches  # noqa: PLC0415 - only needed to fail
 
-    near = get_close_matches(name, found, n=3) or sorted(found)
-    raise UnknownProviderError(f"provider: no row is named {name[:80]!r}; try {', '.join(near)}, or pass a Provider")
+    return get_close_matches(name, rows, n=3) or sorted(rows)
 
 
 def _installed() -> dict[str, Provider]:
     from importlib.metadata import entry_points  # noqa: PLC0415 - it reads the file system
 
-    found = {}
-    for entry in entry_points(group=ENTRY_POINTS):
+    rows = [row for entry in entry_points(group=ENTRY_POINTS) if (row := _offered(entry)) is not None]
+    return {row.name: row for row in rows}
+
+
+def _offered(entry: "EntryPoint") -> Provider | None:
+    """The row of an entry point; None, with a warning, where there is none: one that is broken must not harm others."""
+    try:
         row = entry.load()
         row = row if isinstance(row, Provider) else row()
-        if not isinstance(row, Provider):
-            raise ConfigurationError(f"entry point {entry.name!r} of {ENTRY_POINTS} is no Provider")
-        found[row.name] = row
-    return found
+    except Exception as exc:  # noqa: BLE001 - another distribution's code may raise anything
+        reason = f"{type(exc).__name__}: {exc}"
+    else:
+        if isinstance(row, Provider):
+            return row
+        reason = f"it is a {type(row).__name__} and no Provider"
+    text = f"the entry point {entry.name!r} of {ENTRY_POINTS} ({entry.value}) was left out: {reason}"
+    warnings.warn(text[:500], UserWarning, stacklevel=4)
+    return None

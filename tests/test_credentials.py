@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import sys
 from urllib.parse import urlsplit
 
 import pytest
@@ -279,6 +280,36 @@ def test_rows_of_other_distributions(tmp_path, monkeypatch):
     assert provider("made").name == "made"
     assert provider("anthropic").base_url == "https://api.anthropic.com"  # nobody takes over a row, and its key
     assert [row.name for row in providers()].count("anthropic") == 1
-    (info / "entry_points.txt").write_text("[llmkit.providers]\nbad = gateway_rows:nothing\n")
-    with pytest.raises(ConfigurationError, match="entry point 'bad' of llmkit.providers is no Provider"):
-        provider("gateway")
+
+
+BROKEN = {
+    "no row": ("bad = gateway_rows:nothing", "it is a NoneType and no Provider"),
+    "no such module": ("bad = no_such_module:ROW", "ModuleNotFoundError"),
+    "no such name": ("bad = gateway_rows:missing", "AttributeError"),
+    "a function that fails": ("bad = gateway_rows:fails", "ZeroDivisionError"),
+}
+
+
+@pytest.mark.parametrize(("entry", "reason"), BROKEN.values(), ids=BROKEN.keys())
+def test_a_broken_distribution_harms_no_other(tmp_path, monkeypatch, entry, reason):
+    (tmp_path / "gateway_rows.py").write_text(
+        "from llmkit import Provider\n"
+        "ROW = Provider('gateway', 'anthropic-messages', 'https://gateway.example')\n"
+        "def nothing():\n    return None\n"
+        "def fails():\n    return 1 / 0\n"
+    )
+    info = tmp_path / "gateway_rows-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: gateway-rows\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[llmkit.providers]\n{entry}\ngateway = gateway_rows:ROW\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "gateway_rows", raising=False)
+    with pytest.warns(UserWarning, match=f"the entry point 'bad' of llmkit.providers .* left out: {reason}"):
+        assert provider("gateway").wire == "anthropic-messages"
+    with pytest.warns(UserWarning, match="left out"), pytest.raises(UnknownProviderError, match="anthropic"):
+        provider("antropic")
+
+
+def test_a_way_to_send_a_key_that_is_none():
+    with pytest.raises(ConfigurationError, match=r"Provider.auth: expected x-api-key or bearer or .*, got 'basic'"):
+        Provider("x", "openai-chat", "https://x.example", auth="basic")
