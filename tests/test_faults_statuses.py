@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from faults.calls import (
     JSON,
-    KEY,
     MODES,
     SSE,
     answer,
@@ -18,10 +17,9 @@ from faults.calls import (
     each_mode,
     once,
     says,
-    use,
     whole,
 )
-from faults.formats import FORMATS, MODEL, to_bytes
+from faults.formats import FORMATS, to_bytes
 from faults.limits import SOON, dripping, stalled
 from faults.refusals import (
     ADVICE,
@@ -36,6 +34,7 @@ from faults.refusals import (
     class_of,
     code_of,
     is_retryable,
+    outcomes,
 )
 from sockets import PATIENCE, Server
 
@@ -56,16 +55,6 @@ def refused(raw, form, mode, cls, **details):
     error = assert_failed(asked(once(raw), form, mode), cls, **details)
     assert_readable(error)
     return error
-
-
-def outcomes(raws, form, mode):
-    """How the calls of one client end that get `raws`, one each."""
-    with (
-        Server(says(*raws)) as server,
-        Client(form.provider, api_key=KEY, base_url=server.url, model=MODEL, max_retries=0) as client,
-    ):
-        for _ in raws:
-            yield use(client, server, mode)
 
 
 def assert_readable(error):

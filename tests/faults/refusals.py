@@ -4,17 +4,19 @@ The classes and statuses are the contract's tree, written out by hand.
 """
 
 import gzip
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from attrs import frozen
+from sockets import Server
 
-from faults.calls import JSON, whole
-from faults.formats import ANTHROPIC, CHAT, GEMINI, RESPONSES, Format, to_bytes
+from faults.calls import JSON, KEY, SSE, Outcome, chunked, says, use, whole
+from faults.formats import ANTHROPIC, CHAT, GEMINI, MODEL, RESPONSES, Format, to_bytes
 from llmkit import (
     APIError,
     AuthenticationError,
     BadRequestError,
+    Client,
     ConflictError,
     NotFoundError,
     OverloadedError,
@@ -52,6 +54,36 @@ def class_of(status: int) -> type[APIError]:
 def is_retryable(status: int) -> bool:
     """Whether the contract has it tried again."""
     return status in (408, 409, 429) or status >= 500
+
+
+AT_ONCE = "Retry-After-Ms: 1\r\n"
+
+
+def refusal(status: int, headers: str = AT_ONCE, body: bytes = b"") -> bytes:
+    """An answer with that status."""
+    return whole(body, f"{status} No", JSON + headers)
+
+
+def trouble(form: Format, mode: str) -> Any:
+    """The host's words for too much to do; in an event they may be others than in a body."""
+    return form.trouble if mode == "streamed" else form.statuses.get(529, form.statuses.get(503))
+
+
+def told(form: Format, mode: str, body: Any, headers: str = "") -> bytes:
+    """An answer that begins with 200 and tells of an error before anything else."""
+    if mode == "whole":
+        return whole(to_bytes(body), headers=JSON + headers)
+    return chunked(*form.before, form.event(body, "error"), headers=SSE + headers)
+
+
+def outcomes(
+    raws: Sequence[bytes], form: Format, mode: str, calls: int | None = None, **options: Any
+) -> Iterator[Outcome]:
+    """How the calls of one client end whose requests get `raws`, one each; as many calls as those where not given."""
+    options = {"api_key": KEY, "model": MODEL, "max_retries": 0, **options}
+    with Server(says(*raws)) as server, Client(form.provider, base_url=server.url, **options) as client:
+        for _ in range(len(raws) if calls is None else calls):
+            yield use(client, server, mode)
 
 
 # What a first line has to advise, for those statuses where there is something to do.
