@@ -17,10 +17,15 @@ _ENDPOINTS = ("/chat/completions", "/messages", "/responses", "/embeddings")
 _PLAIN = re.compile(r"[\w.:-]+")
 
 
-def base_address(value: object, suffix: str) -> str:
+def base_address(value: object, suffix: str, *, version_anywhere: bool = False) -> str:
     """`value` with `suffix` at its end, once, and no slash after it.
 
     What of the suffix stands there already is not repeated, and a version that stands there is not replaced.
+
+    Args:
+        value: A base URL.
+        suffix: What it must end in.
+        version_anywhere: Whether a version that stands further in front will do where the suffix is a mere version.
 
     Raises:
         ConfigurationError: It is no http(s) address, or holds a user, a query or a fragment.
@@ -41,7 +46,10 @@ def base_address(value: object, suffix: str) -> str:
     for path in _ENDPOINTS:
         if parts.path.rstrip("/").endswith(path):
             raise ConfigurationError(f"base_url: leave out {path}, which each call adds by itself")
-    return _joined(value.rstrip("/"), parts.path.strip("/").split("/"), suffix.strip("/").split("/"))
+    present, wanted = parts.path.strip("/").split("/"), suffix.strip("/").split("/")
+    if version_anywhere and _VERSION.fullmatch(suffix.strip("/")) and any(map(_VERSION.fullmatch, present)):
+        wanted = []
+    return _joined(value.rstrip("/"), present, wanted)
 
 
 def _joined(address: str, present: list[str], wanted: list[str]) -> str:

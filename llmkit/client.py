@@ -110,10 +110,9 @@ class Client:
         wire = find_wire(row.wire)
         fill = Filled(row, settings.variables)
         suffix = wire.version if row.suffix is None else fill(row.suffix)
-        own = (
-            None if settings.base_url is not None and fill.lacks(row.base_url) else base_address(fill.base_url, suffix)
-        )
-        address = own if settings.base_url is None else base_address(settings.base_url, suffix)
+        based = partial(base_address, suffix=suffix, version_anywhere=wire.version_anywhere)
+        own = None if settings.base_url is not None and fill.lacks(row.base_url) else based(fill.base_url)
+        address = own if settings.base_url is None else based(settings.base_url)
         assert address is not None  # noqa: S101 - without a base_url, what it lacks was an error
         authorized = settings.auth is not None or any(name in AUTH_HEADERS for name in settings.headers)
         self._settings = settings

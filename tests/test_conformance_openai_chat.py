@@ -343,9 +343,9 @@ def message_to_replay(recording: Recording) -> dict[str, Any]:
         found["audio"] = {"id": found["audio"]["id"]}
     if files := [note for note in message.get("annotations") or () if note["type"] != "url_citation"]:
         found["annotations"] = files  # what a host read in a file, so that it need not be read again
-    if quirks_of(recording).reasoning_back:
-        thoughts = ("reasoning", "reasoning_content", "reasoning_details")
-        found |= {key: message[key] for key in thoughts if message.get(key)}
+    known = quirks_of(recording).takes_back
+    thoughts = ("reasoning", "reasoning_content", "reasoning_details")
+    found |= {key: message[key] for key in thoughts if message.get(key) and (known is None or key in known)}
     return {"role": "assistant", **_to_compare(found)}
 
 

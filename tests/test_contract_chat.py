@@ -39,9 +39,11 @@ from llmkit import (
     ToolCall,
     ToolCallDelta,
     UnprocessableEntityError,
+    UnsupportedOptionError,
     UnsupportedWarning,
     Usage,
     UserMessage,
+    Video,
 )
 from llmkit.errors import OverloadedError
 
@@ -137,6 +139,10 @@ def thought(text, **rest):
     return Thinking(text, wire=NAME, extra={NAME: rest})
 
 
+def summary(text, signature=""):
+    return {"type": "reasoning", "summary": [{"type": "summary_text", "text": text, "signature": signature}]}
+
+
 DETAIL = {"type": "reasoning.text", "text": "ab", "index": 0}
 SECRET = {"type": "reasoning.encrypted", "data": "z", "index": 0}
 PAGE = {"type": "url_citation", "url_citation": {"url": "https://a.example", "title": None}}
@@ -193,6 +199,75 @@ ANSWERS = {
             ]
         },
         [Thinking("ab", wire=NAME), Text("X")],
+    ),
+    "blocks that are numbered": (
+        [{"content": [{"type": "text", "text": "He", "index": 0}]}, {"content": [{"type": "text", "text": "llo"}]}],
+        {"content": [{"type": "text", "text": "Hello", "index": 0}]},
+        [Text("Hello")],
+    ),
+    "blocks with what is not there": (
+        [{"content": [{"type": "text", "text": piece, "annotations": None}]} for piece in ("He", "llo")],
+        {"content": [{"type": "text", "text": "Hello", "annotations": None}]},
+        [Text("Hello")],
+    ),
+    "blocks that differ": (
+        [{"content": [{"type": "text", "text": "a", "x": 1}]}, {"content": [{"type": "text", "text": "b", "x": 2}]}],
+        {"content": [{"type": "text", "text": "a", "x": 1}, {"type": "text", "text": "b", "x": 2}]},
+        [Text("a"), Text("b")],
+    ),
+    "a refusal in blocks": (
+        [{"content": [{"type": "refusal", "refusal": "no"}]}, {"content": [{"type": "refusal", "refusal": " way"}]}],
+        {"content": [{"type": "refusal", "refusal": "no way"}]},
+        [Refusal("no way")],
+    ),
+    "thoughts in summaries that are signed": (
+        [
+            {"content": [summary("Let")]},
+            {"content": [summary(" me")]},
+            {"content": [summary("", "s1")]},
+            {"content": [summary("see")]},
+            {"content": [{"type": "text", "text": "X"}]},
+        ],
+        {
+            "content": [
+                {"type": "reasoning", "summary": [*summary("Let me", "s1")["summary"], *summary("see")["summary"]]},
+                {"type": "text", "text": "X"},
+            ]
+        },
+        [Thinking("Let mesee", wire=NAME), Text("X")],
+    ),
+    "signed thoughts beside thoughts": (
+        [
+            {"reasoning_content": "h", "thinking_blocks": [{"type": "thinking", "thinking": "h", "signature": ""}]},
+            {"reasoning_content": "m", "thinking_blocks": [{"type": "thinking", "thinking": "m", "signature": ""}]},
+            {"thinking_blocks": [{"type": "thinking", "thinking": "", "signature": "s"}]},
+            {"thinking_blocks": [{"type": "redacted_thinking", "data": "z"}]},
+            {"content": "X", "provider_specific_fields": {"citations": [1]}},
+        ],
+        {
+            "reasoning_content": "hm",
+            "thinking_blocks": [
+                {"type": "thinking", "thinking": "hm", "signature": "s"},
+                {"type": "redacted_thinking", "data": "z"},
+            ],
+            "content": "X",
+            "provider_specific_fields": {"citations": [1]},
+        },
+        [Thinking("hm", wire=NAME), Text("X")],
+    ),
+    "a signature beside the text": (
+        [{"content": "X"}, {"extra_content": {"google": {"thought_signature": "s"}}}],
+        {"content": "X", "extra_content": {"google": {"thought_signature": "s"}}},
+        [Text("X")],
+    ),
+    "a signature and nothing else": ([{"extra_content": {"a": 1}}], {"content": None, "extra_content": {"a": 1}}, []),
+    "a call without a name": (
+        [{"tool_calls": [{"index": 0, "id": "c1", "type": "function", "function": {"name": "", "arguments": "{}"}}]}],
+        {
+            "content": None,
+            "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "", "arguments": "{}"}}],
+        },
+        [ToolCall("c1", "")],
     ),
     "a JSON object": ([{"content": {"a": 1}}], {"content": {"a": 1}}, [Text('{"a":1}')]),
     "text and a refusal": (
@@ -267,6 +342,26 @@ def test_an_answer_in_three_ways(host, deltas, message, parts):
         assert joined(events, ThinkingDelta) == response.thinking
         assert [type(event) for event in events[-2:]] == [FinishReason, Usage]
         assert sum(isinstance(event, (FinishReason, Usage)) for event in events) == 2
+        for call in response.tool_calls:
+            fragments = [event for event in events if isinstance(event, ToolCallDelta) and event.id == call.id]
+            assert {event.name for event in fragments} == {call.name}
+            assert json.loads("".join(event.arguments for event in fragments)) == call.arguments
+
+
+# The fields that every host is given back as it told them.
+BACK = {
+    "reasoning": str,
+    "reasoning_content": str,
+    "reasoning_details": list,
+    "images": list,
+    "thinking_blocks": list,
+    "provider_specific_fields": dict,
+    "extra_content": dict,
+}
+
+
+def _thoughts(content):
+    return [block for block in content if block["type"] == "reasoning"]
 
 
 @pytest.mark.parametrize(("deltas", "message", "parts"), ANSWERS.values(), ids=ANSWERS.keys())
@@ -276,14 +371,16 @@ def test_an_answer_goes_back_to_its_host(host, deltas, message, parts):
         [UserMessage("q"), response.message, *(UserMessage(call.result("r")) for call in response.tool_calls)]
     )
     sent = next((turn for turn in host.asked()["messages"] if turn["role"] == "assistant"), {})
-    for key, cls in {"reasoning": str, "reasoning_details": list, "refusal": str, "images": list}.items():
-        assert sent.get(key) == (message.get(key) if isinstance(message.get(key), cls) else None)
-    if "tool_calls" in message:
-        assert sent.get("tool_calls") == (
-            [MCP, {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]
-            if message["tool_calls"]
-            else None
-        )
+    for key, cls in BACK.items():
+        known = isinstance(message.get(key), cls) and response.message.content
+        assert sent.get(key) == (message[key] if known else None)
+    assert sent.get("refusal") == response.refusal
+    assert sent.get("tool_calls", []) == [
+        {**call, "function": {"arguments": "{}", **call["function"]}} if "function" in call else call
+        for call in message.get("tool_calls") or ()
+    ]
+    if isinstance(message.get("content"), list) and isinstance(sent["content"], list):
+        assert _thoughts(sent["content"]) == _thoughts(message["content"])
     if isinstance(message.get("audio"), dict):
         assert sent["audio"] == {"id": "au"}
 
@@ -445,6 +542,15 @@ FRAGMENTS = {
         [part(None, "a", "f", ""), part(None, None, None, '{"x":1}'), part(None, "b", "g", '{"y":2}')],
         TWO,
     ),
+    "whole once more": (
+        [part(0, "a", "f", ""), part(0, arguments='{"x"'), part(0, arguments=":1}"), part(0, "a", "f", '{"x":1}')],
+        ONE,
+    ),
+    "whole once more, not numbered": ([part(None, "a", "f", '{"x":1}'), part(None, "a", "f", '{"x":1}')], ONE),
+    "each the same, and two of them": (
+        [part(0, "a", "f", '{"x":1}'), part(1, "b", "f", '{"x":1}')],
+        [*ONE, ToolCall("b", "f", {"x": 1})],
+    ),
     "not numbered, with ids": (
         [part(None, "a", "f", '{"x"'), part(None, "b", "g", '{"y":2}'), part(None, "a", None, ":1}")],
         TWO,
@@ -591,6 +697,22 @@ def test_the_last_model_and_id_that_are_not_empty(host):
     assert (response.model, response.id) == ("m-2", "c-1")
     bare = host.says({"choices": [{"message": {"content": "X"}, "finish_reason": "stop"}]}).client().complete("q")
     assert (bare.id, bare.model, bare.text) == ("", "", "X")
+
+
+def test_likelihoods_of_a_text_and_of_a_refusal(host):
+    a, b = {"token": "a", "logprob": -0.1}, {"token": "b", "logprob": -0.2}
+    body = whole({"content": "a", "refusal": "b"})
+    body["choices"][0]["logprobs"] = {"content": [a], "refusal": [b]}
+    assert host.says(body).client().complete("q").logprobs == [a, b]
+    chunks = [chunk({"content": "a"}), chunk({"refusal": "b"}), chunk(reason="stop")]
+    for item, told in zip(chunks, ({"content": [a]}, {"refusal": [b]}), strict=False):
+        item["choices"][0]["logprobs"] = told
+    assert events_of(host, sse(*chunks))[1].logprobs == [a, b]
+
+
+def test_counts_with_a_point(host):
+    counts = {"prompt_tokens": 20.0, "completion_tokens": 5.0, "total_tokens": 25.0}
+    assert host.says(whole({"content": "X"}, usage=counts)).client().complete("q").usage == Usage(20, 5)
 
 
 # ---- errors ----------------------------------------------------------------------------------------------------------
@@ -837,15 +959,26 @@ def test_options_in_the_words_of_each_host(host, row):
         expected["top_k"] = 3
     if row != "cerebras":
         expected |= {"frequency_penalty": 0.1, "presence_penalty": 0.2}
-    if row not in ("groq", "mistral", "perplexity"):
+    if row not in ("groq", "mistral", "perplexity", "cohere"):
         expected |= {"logprobs": True, "top_logprobs": 2}
     if row != "perplexity":
-        expected["parallel_tool_calls"] = False
+        if row != "cohere":
+            expected["parallel_tool_calls"] = False
         if row != "ollama":
             expected["tool_choice"] = {"type": "function", "function": {"name": "f"}}
     assert {key: value for key, value in body.items() if key in expected} == expected
-    left_out = {"top_k", "max_tokens", "max_completion_tokens", "logprobs", "tool_choice", "seed"} - expected.keys()
-    assert not left_out & body.keys()
+    left_out = {
+        "top_k",
+        "max_tokens",
+        "max_completion_tokens",
+        "logprobs",
+        "tool_choice",
+        "seed",
+        "parallel_tool_calls",
+    }
+    assert not (left_out - expected.keys()) & body.keys()
+    if row == "cohere":
+        assert not {"metadata", "service_tier"} & body.keys()
     assert isinstance(body["messages"][0]["content"], list) == (row == "openrouter")  # where parts are marked
 
 
@@ -871,6 +1004,13 @@ PATHS = {
     "a deployment": ("azure", "/openai/deployments/other", "/openai/deployments/other/chat/completions?api-version=v1"),
     "the model's deployment": ("azure", "", "/openai/deployments/m/chat/completions?api-version=v1"),
     "its version": ("zai", "/api/paas/v4", "/api/paas/v4/chat/completions"),
+    "Gemini's": ("openai-chat", "/v1beta/openai/", "/v1beta/openai/chat/completions"),
+    "Vertex's": (
+        "openai-chat",
+        "/v1/projects/p/endpoints/openapi",
+        "/v1/projects/p/endpoints/openapi/chat/completions",
+    ),
+    "a gateway's": ("openrouter", "/v1/account/gateway/openrouter", "/v1/account/gateway/openrouter/chat/completions"),
     "a row without any": ("perplexity", "", "/chat/completions"),
     "a row with more": ("github", "/inference", "/inference/chat/completions"),
 }
@@ -881,6 +1021,118 @@ def test_base_urls(host, row, below, path):
     options = AZURE if row == "azure" else {}
     host.says(whole({"content": "X"})).client(row, base_url=host.server.url + below, **options).complete("q")
     assert host.server.requests[-1].path == path
+
+
+# From whom, what it said, to whom → what that one is sent of it.
+CALLED = [{"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}]
+SIGNED = [{**CALLED[0], "extra_content": {"google": {"thought_signature": "s"}}}]
+BLOCK = {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}
+FILE = {"type": "file", "file": {"hash": "h", "name": "a"}}
+LEFT = {"role": "assistant", "content": "X"}
+CALLS_ALONE = {"role": "assistant", "content": None, "tool_calls": CALLED}
+MOVED = {
+    "its own field": ("groq", {"content": "X", "reasoning": "hm"}, "groq", {**LEFT, "reasoning": "hm"}),
+    "the same field": ("groq", {"content": "X", "reasoning": "hm"}, "cerebras", {**LEFT, "reasoning": "hm"}),
+    "another's field": ("deepseek", {"content": "X", "reasoning_content": "hm"}, "groq", LEFT),
+    "another's field of another": ("groq", {"content": "X", "reasoning": "hm"}, "deepseek", LEFT),
+    "a field to blocks": ("deepseek", {"content": "X", "reasoning_content": "hm"}, "mistral", LEFT),
+    "blocks": (
+        "mistral",
+        {"content": [BLOCK, {"type": "text", "text": "X"}]},
+        "mistral",
+        {**LEFT, "content": [BLOCK, {"type": "text", "text": "X"}]},
+    ),
+    "blocks to a field": ("mistral", {"content": [BLOCK, {"type": "text", "text": "X"}]}, "groq", LEFT),
+    "details": ("openrouter", {"content": "X", "reasoning_details": [DETAIL]}, "moonshot", LEFT),
+    "what was read in a file": ("openrouter", {"content": "X", "annotations": [FILE]}, "mistral", LEFT),
+    "what was read in a file, to its host": (
+        "openrouter",
+        {"content": "X", "annotations": [FILE]},
+        "openrouter",
+        {**LEFT, "annotations": [FILE]},
+    ),
+    "a call's signature": (
+        "litellm",
+        {"content": None, "tool_calls": SIGNED},
+        "litellm",
+        {**CALLS_ALONE, "tool_calls": SIGNED},
+    ),
+    "a call's signature to another": ("litellm", {"content": None, "tool_calls": SIGNED}, "groq", CALLS_ALONE),
+    "a turn's signature to another": ("litellm", {"content": "X", "extra_content": {"a": 1}}, "openai-chat", LEFT),
+    "thoughts before a call": (
+        "moonshot",
+        {"reasoning_content": "hm", "tool_calls": CALLED},
+        "moonshot",
+        {**CALLS_ALONE, "reasoning_content": "hm"},
+    ),
+    "no thoughts before a call": (
+        "moonshot",
+        {"reasoning_content": "", "tool_calls": CALLED},
+        "moonshot",
+        {**CALLS_ALONE, "reasoning_content": " "},
+    ),
+    "empty thoughts before a call": (
+        "deepseek",
+        {"reasoning_content": "", "tool_calls": CALLED},
+        "deepseek",
+        {**CALLS_ALONE, "reasoning_content": ""},
+    ),
+    "another's thoughts before a call": (
+        "groq",
+        {"reasoning": "hm", "tool_calls": CALLED},
+        "deepseek",
+        {**CALLS_ALONE, "reasoning_content": ""},
+    ),
+    "no call": ("deepseek", {"content": "X"}, "deepseek", LEFT),
+}
+
+
+@pytest.mark.parametrize(("teller", "message", "listener", "expected"), MOVED.values(), ids=MOVED.keys())
+def test_what_a_host_is_told_again(host, teller, message, listener, expected):
+    answer = host.says(whole(message)).client(teller).complete("q")
+    results = [UserMessage(call.result("r")) for call in answer.tool_calls]
+    turns = [UserMessage("q"), answer.message, *(results or [UserMessage("go on")])]
+    host.says(whole({"content": "ok"})).client(listener).complete(turns)
+    assert host.asked()["messages"][1] == expected
+
+
+def test_a_turn_from_another_wire_that_calls(host):
+    turn = AssistantMessage([Thinking("hm", signature="s", wire="anthropic-messages"), ToolCall("a", "f")])
+    for row, thoughts in {"moonshot": " ", "deepseek": "", "groq": None}.items():
+        host.says(whole({"content": "ok"})).client(row).complete(
+            [UserMessage("q"), turn, UserMessage(ToolCall("a", "f").result("r"))]
+        )
+        assert host.asked()["messages"][1].get("reasoning_content") == thoughts
+
+
+def test_a_picture_of_a_model_that_the_host_does_not_take_back(host):
+    answer = host.says(whole({"content": "X", "images": [PICTURE]})).client("openrouter").complete("q")
+    with pytest.raises(UnsupportedOptionError, match=r"prompt\[1\]\.content\[1\]"):
+        host.client().complete([UserMessage("q"), answer.message, UserMessage("r")])
+
+
+EFFORTS = {
+    ("mistral", "none"): "none",
+    ("mistral", "low"): "high",
+    ("mistral", "xhigh"): "high",
+    ("cohere", "none"): "none",
+    ("cohere", "medium"): "high",
+}
+
+
+@pytest.mark.parametrize(("row", "level"), EFFORTS)
+def test_how_much_hosts_of_two_words_are_told_to_reason(host, row, level):
+    host.says(whole({"content": "X"})).client(row).complete("q", reasoning=level)
+    assert host.asked()["reasoning_effort"] == EFFORTS[row, level]
+
+
+FILMS = {"vllm": "video_url", "dashscope": "video_url", "openrouter": "video_url"}
+
+
+@pytest.mark.parametrize(("row", "kind"), FILMS.items())
+def test_films(host, row, kind):
+    host.says(whole({"content": "X"})).client(row).complete(UserMessage(["q", Video(url="https://x.example/y.mp4")]))
+    assert {"type": kind, kind: {"url": "https://x.example/y.mp4"}} in host.asked()["messages"][0]["content"]
 
 
 def test_a_choice_of_one_tool_tells_its_type(host):

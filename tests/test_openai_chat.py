@@ -617,7 +617,7 @@ def test_what_the_provider_would_refuse_back_is_left_out(part):
 def test_thoughts_that_the_host_does_not_take_back():
     thought = Thinking("hm", wire=NAME, extra={NAME: {"field": "reasoning", "reasoning_details": [SECRET]}})
     prompt = [UserMessage("q"), AssistantMessage([thought, "a"]), UserMessage("b")]
-    body = encoded(prompt, OpenAIChatQuirks(reasoning_back=False))
+    body = encoded(prompt, OpenAIChatQuirks(takes_back=frozenset()))
     assert body["messages"][1] == {"role": "assistant", "content": "a"}
 
 

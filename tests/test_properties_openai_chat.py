@@ -50,7 +50,7 @@ from llmkit.wire.base import Embedded, ErrorEvent, ModelPage
 from llmkit.wire.openai_chat import WIRE
 from llmkit.wire.quirks import OpenAIChatQuirks
 
-PLAIN = OpenAIChatQuirks(reasoning_back=False)  # OpenAI itself
+PLAIN = OpenAIChatQuirks(takes_back=frozenset())  # OpenAI itself
 QUIRKS = OpenAIChatQuirks()
 # What compatible hosts know and OpenAI does not.
 NOT_THE_VENDORS = ("reasoning", "reasoning_content", "reasoning_details")
@@ -95,7 +95,7 @@ def test_what_is_sent_fits_the_vendors_types(messages, chosen, stream, quirks):
     body = encoded(resolved(messages, **chosen), quirks, stream=stream)
     assert pickle.dumps((messages, chosen)) == before
     assert body.get("stream", False) is stream
-    if quirks.reasoning_back:
+    if quirks.takes_back is None:
         for message in body["messages"]:
             for name in NOT_THE_VENDORS:
                 message.pop(name, None)

@@ -38,7 +38,10 @@ ROWS: Final = (
         "https://api.groq.com/openai/v1",
         "GROQ_API_KEY",
         default_model="openai/gpt-oss-120b",
-        quirks=OpenAIChatQuirks(unsupported=frozenset({"logprobs"}), reasoning_key="reasoning"),
+        # An unknown key of a message is refused.
+        quirks=OpenAIChatQuirks(
+            unsupported=frozenset({"logprobs"}), reasoning_key="reasoning", takes_back=frozenset({"reasoning"})
+        ),
     ),
     # https://docs.mistral.ai/api: unknown keys of a body are refused
     _row(
@@ -51,7 +54,9 @@ ROWS: Final = (
             unsupported=frozenset({"logprobs", "service_tier"}),
             keys={**_OLD_KEYS, "seed": "random_seed", "dimensions": "output_dimension"},
             stream_usage=False,  # it tells without being asked
+            efforts=("none", "high"),
             reasoning_key="content",
+            takes_back=frozenset({"content"}),
             url_parts={"document": "document_url"},
             call_id_length=9,
             embed_batch=128,
@@ -66,6 +71,8 @@ ROWS: Final = (
         quirks=OpenAIChatQuirks(
             keys=_OLD_KEYS,
             reasoning="thinking",
+            takes_back=frozenset({"reasoning_content"}),
+            reasoning_with_calls="",
             json_schema=False,
         ),
     ),
@@ -99,7 +106,9 @@ ROWS: Final = (
         "CEREBRAS_API_KEY",
         default_model="gpt-oss-120b",
         quirks=OpenAIChatQuirks(
-            unsupported=frozenset({"frequency_penalty", "presence_penalty"}), reasoning_key="reasoning"
+            unsupported=frozenset({"frequency_penalty", "presence_penalty"}),
+            reasoning_key="reasoning",
+            takes_back=frozenset({"reasoning"}),  # an unknown key of a message is refused
         ),
     ),
     # https://docs.perplexity.ai/api-reference/chat-completions-post
@@ -128,7 +137,9 @@ ROWS: Final = (
         default_model="command-a-03-2025",
         embedding_model="embed-v4.0",
         quirks=OpenAIChatQuirks(
+            unsupported=frozenset({"metadata", "service_tier", "parallel_tool_calls", "logprobs"}),
             keys=_OLD_KEYS,
+            efforts=("none", "high"),
             embed_batch=96,
             models_path="/../../v1/models",
         ),
@@ -166,7 +177,13 @@ ROWS: Final = (
         "https://api.moonshot.ai/v1",
         "MOONSHOT_API_KEY",
         default_model="kimi-k2.5",
-        quirks=OpenAIChatQuirks(keys=_OLD_KEYS, reasoning="thinking", efforts=()),
+        quirks=OpenAIChatQuirks(
+            keys=_OLD_KEYS,
+            reasoning="thinking",
+            efforts=(),
+            takes_back=frozenset({"reasoning_content"}),
+            reasoning_with_calls=" ",  # empty text counts as none
+        ),
     ),
     # https://docs.z.ai/api-reference/llm/chat-completion
     _row(
@@ -193,6 +210,7 @@ ROWS: Final = (
             supported=frozenset({"top_k"}),
             keys=_OLD_KEYS,
             reasoning="enable_thinking",
+            url_parts={"video": "video_url"},
             embed_batch=10,
         ),
     ),

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from attrs import evolve
+
 from llmkit.provider import Provider
 from llmkit.wire.quirks import OpenAIChatQuirks
 
@@ -35,7 +37,7 @@ ROWS: Final = (
         base_url="http://localhost:8000",
         key_variables=("VLLM_API_KEY",),
         needs_key=False,
-        quirks=_QUIRKS,
+        quirks=evolve(_QUIRKS, url_parts={"video": "video_url", "audio": "audio_url"}),
     ),
     # https://github.com/ggml-org/llama.cpp/tree/master/tools/server
     Provider(

@@ -12,7 +12,7 @@ from llmkit.wire.quirks import OpenAIChatQuirks
 _MODEL: Final = "gpt-5.6-terra"
 _EMBEDDING_MODEL: Final = "text-embedding-3-small"
 # OpenAI tells no reasoning in this format, and knows no field of a message to send it back in.
-_CHAT: Final = OpenAIChatQuirks(reasoning_back=False, call_id_most=40)
+_CHAT: Final = OpenAIChatQuirks(takes_back=frozenset(), call_id_most=40)
 
 ROWS: Final = (
     Provider(
@@ -47,6 +47,6 @@ ROWS: Final = (
         },
         defaults={"deployment": "{model}"},
         query={"api-version": "{api_version}"},
-        quirks=OpenAIChatQuirks(reasoning_back=False, call_id_most=40, models_path="/../../models"),
+        quirks=OpenAIChatQuirks(takes_back=frozenset(), call_id_most=40, models_path="/../../models"),
     ),
 )

@@ -171,6 +171,8 @@ class Wire:
     Attributes:
         name: As `Provider.wire` names it.
         version: What a base URL must end in, unless it ends in another version; it is added once.
+        version_anywhere: Whether a version further in front in a base URL will do, as those clients of the format that
+            are told a base URL add nothing to it.
         headers: Of every request.
         list_headers: Lower-case names of headers whose values are comma-separated lists that add up.
         unsupported: Options that it has no place for; a host's quirks may add some, or have a place for some.
@@ -198,6 +200,7 @@ class Wire:
     decode: Callable[[Any, Any], Decoded]
     decoder: Callable[[Any], StreamDecoder]
     error: Callable[[int, Any], ErrorDetails]
+    version_anywhere: bool = False
     id_of_exchange: bool = False
     long_answer: "Callable[[ResolvedRequest, Any], bool]" = lambda _request, _quirks: False
     encode_count: "Callable[[ResolvedRequest, Any, Refuse], Call] | None" = None

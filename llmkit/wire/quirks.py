@@ -77,9 +77,13 @@ class OpenAIChatQuirks(Quirks):
         reasoning: How it is told how much to reason.
         efforts: The words that it has for how much, least first; for another the next one below is sent. Where there
             are none it is only told whether to reason, which needs another form than ``effort``.
-        reasoning_back: Whether it takes its thoughts back, in the field in which it told them.
+        takes_back: The fields of an answer's message, beside those of OpenAI's, that it takes back: ``reasoning``,
+            ``annotations`` and the like, and ``content`` for thoughts that are blocks of the content. Others are left
+            out, as they came from another host. None for all.
         reasoning_key: The field for thoughts that do not tell from which they came; ``content`` for blocks in the
             content.
+        reasoning_with_calls: What `reasoning_key` holds in a turn that calls tools and has no thoughts, where such a
+            turn without the field is refused; else None.
         text_parts: Whether several texts of one message may be sent as a list; else they are joined, a blank line
             between.
         url_parts: Media for which it has a type of block with an address or a data URI: ``audio``, ``video`` or
@@ -100,8 +104,9 @@ class OpenAIChatQuirks(Quirks):
     keys: Mapping[str, str] = field(factory=dict, hash=False)
     reasoning: ReasoningForm = "effort"
     efforts: tuple[str, ...] = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
-    reasoning_back: bool = True
+    takes_back: frozenset[str] | None = None
     reasoning_key: Literal["reasoning_content", "reasoning", "content"] = "reasoning_content"
+    reasoning_with_calls: str | None = None
     text_parts: bool = True
     url_parts: Mapping[str, str] = field(factory=dict, hash=False)
     stream_usage: bool = True

@@ -154,7 +154,7 @@ class Blocks:
 
 
 # What parts keep in `extra` for the message in which they stand, and not for their block.
-_OWN: Final = frozenset({"field", "annotations", "id"})
+_OWN: Final = frozenset({"field", "annotations", "id", "message"})
 
 
 def _texts(blocks: list[schema.Block]) -> list[str] | None:

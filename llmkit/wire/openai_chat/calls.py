@@ -11,7 +11,7 @@ from llmkit.errors import InvalidResponseError
 from llmkit.events import Event, ToolCallDelta
 from llmkit.json_codec import loads
 from llmkit.wire.openai_chat.parts import as_json, identifier, made_up_id, others, unknown_kind
-from llmkit.wire.reading import expect, text_or, whole_number
+from llmkit.wire.reading import expect, whole_number
 
 _PATH = "$.choices[0].delta.tool_calls"
 
@@ -19,27 +19,31 @@ _PATH = "$.choices[0].delta.tool_calls"
 class _Call:
     """A call that is being received."""
 
-    __slots__ = ("id", "is_custom", "kind", "made_up", "name", "number", "pieces", "rest", "told")
+    __slots__ = ("id", "is_custom", "kind", "made_up", "name", "number", "pieces", "rest", "size", "told")
 
     def __init__(self, number: int, id_: str, made_up: str) -> None:
         self.number = number
         self.id = id_ or made_up
         self.made_up = not id_
-        self.name = ""
+        self.name: str | None = None
         self.is_custom = False
         self.kind: str | None = None  # where it is one that this version does not model
         self.pieces: list[str] = []
+        self.size = 0  # of all pieces
         self.rest: dict[str, Any] = {}
         self.told = False  # its first fragment was handed out
 
     def add(self, item: dict[str, Any], inner: dict[str, Any]) -> Sequence[Event]:
-        if not self.name:
-            self.name = text_or(inner.get("name"), "")
+        if not self.name and isinstance(name := inner.get("name"), str):
+            self.name = name
         piece = inner.get("input" if self.is_custom else "arguments")
         # An empty object may only hold the place of what is to come.
         text = piece if piece.__class__ is str else as_json(piece) if piece or piece == [] else ""
+        if text and self._is_repeated(inner, text):
+            text = ""
         if text:
             self.pieces.append(text)
+            self.size += len(text)
         if len(item) > 2:  # noqa: PLR2004 - the usual case: its number and a fragment
             self.rest |= others(item, "id", "type", "index", "function", "custom")
         if not self.name:
@@ -48,16 +52,24 @@ class _Call:
             return self._first()
         return (self._delta(as_json(text)[1:-1] if self.is_custom else text),) if text else ()
 
-    def _first(self) -> Sequence[Event]:
+    def _is_repeated(self, inner: dict[str, Any], text: str) -> bool:
+        """Whether a host tells the whole call once more: behind a whole object nothing can go on."""
+        if self.is_custom or len(text) != self.size or inner.get("name") != self.name or text[:1] != "{":
+            return False
+        return text == "".join(self.pieces) and self.is_complete()
+
+    def _first(self) -> Sequence[ToolCallDelta]:
         self.told = True
         text = "".join(self.pieces)
         return (self._delta('{"input":"' + as_json(text)[1:-1] if self.is_custom else text),)
 
     def _delta(self, text: str) -> ToolCallDelta:
-        return ToolCallDelta(self.number, self.id, self.name, text)
+        return ToolCallDelta(self.number, self.id, self.name or "", text)
 
     def close(self) -> Iterator[ToolCallDelta]:
         """What is left to say, so that joined the fragments are always the arguments."""
+        if self.name == "" and self.kind is None:  # no name has come, and none will
+            yield from self._first()
         if self.is_custom:
             yield self._delta('"}')
         elif not self.pieces and self.kind is None:
@@ -65,7 +77,7 @@ class _Call:
 
     def whole(self) -> dict[str, Any]:
         """The call as it would stand in a whole body."""
-        text, name = "".join(self.pieces), self.name or None
+        text, name = "".join(self.pieces), self.name
         if self.kind is not None:
             return {**({} if self.made_up else {"id": self.id}), "type": self.kind, **self.rest}
         if self.is_custom:

@@ -6,7 +6,7 @@ Source: https://platform.openai.com/docs/api-reference/chat/create
 import re
 from collections.abc import Iterator
 from hashlib import sha256
-from typing import Any, TypeGuard, assert_never, cast
+from typing import Any, Final, TypeGuard, assert_never, cast
 
 from llmkit.errors import InvalidResponseError
 from llmkit.json_codec import loads
@@ -30,9 +30,10 @@ from llmkit.request import ResolvedRequest
 from llmkit.wire.base import Refuse
 from llmkit.wire.openai_chat import schema
 from llmkit.wire.openai_chat.blocks import Blocks
-from llmkit.wire.openai_chat.parts import as_json
+from llmkit.wire.openai_chat.parts import KEPT, as_json
 from llmkit.wire.openai_chat.schema import WIRE_NAME
 from llmkit.wire.quirks import OpenAIChatQuirks
+from llmkit.wire.reading import object_or_empty
 
 
 class Messages:
@@ -106,8 +107,11 @@ class Messages:
             "tool_calls": calls,
             "annotations": [note for part in parts for note in _notes(part)],
             **self._thoughts(parts),
+            **_kept(parts),
         }
-        found = {key: value for key, value in found.items() if value}
+        found = {key: value for key, value in found.items() if value and self._takes_back(key)}
+        if calls and self._quirks.reasoning_with_calls is not None:
+            found.setdefault(self._quirks.reasoning_key, self._quirks.reasoning_with_calls)
         if said or found:
             # Beside calls and the like null is what OpenAI itself sends; with thoughts alone a content must be text.
             nothing = None if found.keys() & {"tool_calls", "refusal", "audio", "images"} else ""
@@ -123,43 +127,48 @@ class Messages:
                 continue
             elif isinstance(part, (Text, Opaque)) or _field(part) == "content":
                 yield from self._blocks.block(part, path)
-            elif not isinstance(part, (Refusal, ToolCall, Audio)) and _field(part) != "images":
+            elif _field(part) == "images" and self._takes_back("images"):
+                continue  # it has a field of its own
+            elif not isinstance(part, (Refusal, ToolCall, Audio)):
                 self._refuse(path, f"this wire takes no {type(part).__name__.lower()} of the model's back")
             elif isinstance(part, Audio) and not _audio_id(part):
                 self._refuse(path, "this wire takes the model's audio back only by its id")
 
     def _thinking(self, part: Thinking) -> Iterator[schema.Block]:
         """Thoughts that stand in the content; those of other wires are left out."""
-        if self._takes_back(part) and self._key(part) == "content":
-            rest = {key: value for key, value in part.extra.get(WIRE_NAME, {}).items() if key != "field"}
-            yield {"type": "thinking", "thinking": [{"type": "text", "text": part.text}], **rest}
+        if part.wire == WIRE_NAME and self._key(part) == "content" and self._takes_back("content"):
+            rest = _others(part)
+            block = rest.pop("block", None)
+            yield block or {"type": "thinking", "thinking": [{"type": "text", "text": part.text}], **rest}
 
     def _thoughts(self, parts: tuple[Part, ...]) -> dict[str, Any]:
         """The fields for thoughts beside the content, each as it was told."""
         found: dict[str, Any] = {}
         for part in parts:
-            if isinstance(part, Thinking) and self._takes_back(part) and (key := self._key(part)) != "content":
+            if isinstance(part, Thinking) and part.wire == WIRE_NAME and (key := self._key(part)) != "content":
                 if part.text and key != "reasoning_details":
                     found[key] = found.get(key, "") + part.text
                 if details := _details(part):
                     found["reasoning_details"] = [*found.get("reasoning_details", ()), *details]
         return found
 
-    def _takes_back(self, part: Thinking) -> bool:
-        return self._quirks.reasoning_back and part.wire == WIRE_NAME
+    def _takes_back(self, field: str) -> bool:
+        """Whether the host takes this field of an answer back; what OpenAI documents, every host does."""
+        known = self._quirks.takes_back
+        return known is None or field in known or field in _DOCUMENTED
 
     def _key(self, part: Thinking) -> str:
         known = part.extra.get(WIRE_NAME, {})
         return str(known.get("field") or ("reasoning" if _details(part) else self._quirks.reasoning_key))
 
     def _picture(self, part: Image) -> schema.Block:
-        rest = {key: value for key, value in part.extra.get(WIRE_NAME, {}).items() if key != "field"}
-        return {"type": "image_url", "image_url": {"url": self._blocks.url(part)}, **rest}
+        return {"type": "image_url", "image_url": {"url": self._blocks.url(part)}, **_others(part)}
 
     def _call(self, part: ToolCall) -> schema.ToolCall:
-        known = dict(part.extra.get(WIRE_NAME, {}))
+        known = _others(part)
         text, kind = known.pop("arguments", None), known.pop("type", "function")
-        fields: dict[str, Any] = {"id": self._call_id(part.id), "type": kind, **known}
+        rest = {key: value for key, value in known.items() if self._takes_back(key)}
+        fields: dict[str, Any] = {"id": self._call_id(part.id), "type": kind, **rest}
         if kind == "custom":
             custom = {"name": part.name, "input": part.arguments.get("input", "")}
             return cast("schema.ToolCall", {**fields, "custom": custom})
@@ -184,6 +193,24 @@ class Messages:
             return
         blocks: list[schema.Block] = [{"type": "text", "text": content}] if isinstance(content, str) else content
         last["content"] = [*blocks[:-1], {**mark, **blocks[-1]}]
+
+
+_DOCUMENTED: Final = frozenset({"refusal", "audio", "tool_calls"})
+
+
+def _others(part: Thinking | Image | ToolCall) -> dict[str, Any]:
+    """What this wire wants to see again of `part`, but for where it stood and what stood beside it."""
+    known = part.extra.get(WIRE_NAME, {})
+    return {key: value for key, value in known.items() if key not in ("field", "message")}
+
+
+def _kept(parts: tuple[Part, ...]) -> dict[str, Any]:
+    """What the host told in the message beside all else."""
+    found: dict[str, Any] = {}
+    for part in parts:
+        if not isinstance(part, Opaque):
+            found |= object_or_empty(part.extra.get(WIRE_NAME, {}).get("message"))
+    return {key: value for key, value in found.items() if key in KEPT}
 
 
 def _is_call(part: Part) -> TypeGuard[Opaque]:

@@ -6,7 +6,6 @@ Source: https://platform.openai.com/docs/api-reference/chat/object
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import groupby
 from typing import Any, Final
 
 from attrs import evolve
@@ -15,6 +14,7 @@ from llmkit.errors import InvalidResponseError
 from llmkit.json_codec import dump_bytes, loads
 from llmkit.messages import Citation, Opaque, Part, Refusal, Text, Thinking, ToolCall
 from llmkit.wire.openai_chat.media import audio, picture
+from llmkit.wire.openai_chat.pieces import is_plain, merged, signed
 from llmkit.wire.openai_chat.schema import WIRE_NAME
 from llmkit.wire.reading import expect, object_or_empty, text_or
 
@@ -38,7 +38,22 @@ def parts_of(message: Mapping[str, Any], body: Mapping[str, Any], path: str) -> 
         found += audio(sound)
     found += _pictures(message.get("images"), f"{path}.images")
     found += _calls(message, text_or(body.get("id"), ""), path)
+    if found and (rest := _rest(message)):
+        first = found[0]
+        if not isinstance(first, Opaque):
+            found[0] = evolve(first, extra={WIRE_NAME: {**first.extra.get(WIRE_NAME, {}), "message": rest}})
     return tuple(found)
+
+
+KEPT: Final = ("thinking_blocks", "provider_specific_fields", "extra_content")
+"""What hosts tell in a message beside all else, and want to see again: signatures of thoughts, mostly."""
+
+
+def _rest(message: Mapping[str, Any]) -> dict[str, Any]:
+    found = {key: message[key] for key in KEPT if message.get(key)}
+    if isinstance(blocks := found.get("thinking_blocks"), list):
+        found["thinking_blocks"] = signed(blocks, "thinking")
+    return found
 
 
 def extra_of(rest: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -109,10 +124,22 @@ def _thinking(block: dict[str, Any], path: str) -> Iterator[Part]:
     pieces = merged(expect(block.get("thinking"), list, f"{path}.thinking"), path)
     text = "".join(text_or(piece.get("text"), "") for piece in pieces)
     rest = others(block, "type", "thinking")
-    if any(not _is_plain(piece) for piece in pieces):
+    if any(not is_plain(piece) for piece in pieces):
         rest["thinking"] = pieces
     if text or rest:
         yield Thinking(text, wire=WIRE_NAME, extra={WIRE_NAME: {"field": "content", **rest}})
+
+
+def _reasoning(block: dict[str, Any], _: str) -> Iterator[Part]:
+    """Thoughts as a list of summaries, which may be signed: the block goes back as it is."""
+    if isinstance(block.get("summary"), list):
+        yield Thinking(
+            details_text(rows_of(block["summary"])),
+            wire=WIRE_NAME,
+            extra={WIRE_NAME: {"field": "content", "block": block}},
+        )
+    else:
+        yield Opaque(WIRE_NAME, block)
 
 
 def _refusal(block: dict[str, Any], path: str) -> Iterator[Part]:
@@ -127,54 +154,9 @@ def _picture(block: dict[str, Any], _: str) -> Iterator[Part]:
 _BLOCKS: Final[Mapping[str, Callable[[dict[str, Any], str], Iterator[Part]]]] = {
     "text": _text,
     "thinking": _thinking,
+    "reasoning": _reasoning,
     "refusal": _refusal,
     "image_url": _picture,
-}
-
-
-def merged(content: Sequence[Any], path: str) -> list[dict[str, Any]]:
-    """`content` with adjacent text, and adjacent thoughts, as one: streams tell them in pieces.
-
-    Raises:
-        InvalidResponseError: There is neither text nor an object somewhere in it.
-    """
-    found: list[dict[str, Any]] = []
-    blocks = [_as_block(block, f"{path}[{at}]") for at, block in enumerate(content)]
-    for kind, group in groupby(blocks, key=_kind):
-        found += _MERGERS[kind](list(group), path)
-    return found
-
-
-def _as_block(block: Any, path: str) -> dict[str, Any]:
-    """A block of a list; text may stand there, and in place of a list of thoughts, as it is."""
-    if isinstance(block, str):
-        return {"type": "text", "text": block}
-    found: dict[str, Any] = expect(block, dict, path)
-    if found.get("type") == "thinking" and isinstance(found.get("thinking"), str):
-        return {**found, "thinking": [found["thinking"]]}
-    return found
-
-
-def _kind(block: Mapping[str, Any]) -> str:
-    if _is_plain(block):
-        return "text"
-    is_thinking = block.get("type") == "thinking" and isinstance(block.get("thinking"), list)
-    return "thinking" if is_thinking else "other"
-
-
-def _is_plain(block: Mapping[str, Any]) -> bool:
-    return block.get("type") == "text" and isinstance(block.get("text"), str) and len(block) == 2  # noqa: PLR2004
-
-
-def _merged_thinking(group: list[dict[str, Any]], path: str) -> list[dict[str, Any]]:
-    whole = {key: value for block in group for key, value in block.items()}
-    return [{**whole, "thinking": merged([piece for block in group for piece in block["thinking"]], path)}]
-
-
-_MERGERS: Final[Mapping[str, Callable[[list[dict[str, Any]], str], list[dict[str, Any]]]]] = {
-    "text": lambda group, _: [{"type": "text", "text": "".join(block["text"] for block in group)}],
-    "thinking": _merged_thinking,
-    "other": lambda group, _: group,
 }
 
 

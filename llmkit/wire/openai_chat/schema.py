@@ -137,6 +137,13 @@ class ThinkingBlock(TypedDict):
     signature: NotRequired[str | None]
 
 
+class ReasoningBlock(TypedDict):
+    """Thoughts in the content as summaries, each perhaps signed, on some hosts."""
+
+    type: Literal["reasoning"]
+    summary: list[dict[str, Any]]
+
+
 Block: TypeAlias = (
     TextBlock
     | ImageBlock
@@ -148,6 +155,7 @@ Block: TypeAlias = (
     | DocumentUrlBlock
     | RefusalBlock
     | ThinkingBlock
+    | ReasoningBlock
     | dict[str, Any]
 )
 Content: TypeAlias = str | list[Block]
@@ -229,6 +237,9 @@ class Message(TypedDict, total=False):
     reasoning: str | None
     reasoning_content: str | None
     reasoning_details: list[dict[str, Any]]
+    thinking_blocks: list[dict[str, Any]]
+    provider_specific_fields: dict[str, Any]
+    extra_content: dict[str, Any]
     prefix: bool
 
 
@@ -380,6 +391,8 @@ class Said(TypedDict, total=False):
     reasoning_details: list[dict[str, Any]] | None
     executed_tools: list[dict[str, Any]]
     extra_content: dict[str, Any]
+    provider_specific_fields: dict[str, Any]
+    thinking_blocks: list[dict[str, Any]]
 
 
 class Logprobs(TypedDict, total=False):

@@ -22,7 +22,8 @@ from llmkit.wire.openai.errors import has_words, is_error, is_failure, raise_if_
 from llmkit.wire.openai.usage import usage
 from llmkit.wire.openai_chat.calls import Calls
 from llmkit.wire.openai_chat.decode import billed, finish_reason, logprobs
-from llmkit.wire.openai_chat.parts import FIELDS, as_json, details_text, merged, parts_of, rows_of
+from llmkit.wire.openai_chat.parts import FIELDS, KEPT, as_json, details_text, parts_of, rows_of
+from llmkit.wire.openai_chat.pieces import merged
 from llmkit.wire.quirks import OpenAIChatQuirks
 from llmkit.wire.reading import expect, object_or_empty, text_or
 
@@ -49,7 +50,8 @@ class StreamDecoder:
         self._field = ""  # which of the fields for thoughts the host uses
         self._details: list[dict[str, Any]] = []
         self._refusal: list[str] = []
-        self._lists: dict[str, list[Any]] = {}  # pictures and sources
+        self._lists: dict[str, list[Any]] = {}  # pictures, sources and signed thoughts
+        self._kept: dict[str, dict[str, Any]] = {}
         self._sound: dict[str, Any] = {}
         self._calls = Calls()
         self._old_call = Calls()
@@ -64,6 +66,7 @@ class StreamDecoder:
             "audio": self._heard,
             "images": self._listed("images"),
             "annotations": self._listed("annotations"),
+            **{key: self._keeps(key) for key in KEPT},
         }
 
     @property
@@ -196,6 +199,7 @@ class StreamDecoder:
         if all(piece.__class__ is str for piece in content):
             content = "".join(content)
         message = {
+            **self._kept,
             **self._lists,
             "content": content,
             self._field or "reasoning": "".join(self._thoughts) if self._field != "reasoning_details" else "",
@@ -259,6 +263,16 @@ class StreamDecoder:
 
         return extend
 
+    def _keeps(self, key: str) -> Callable[[Any, dict[str, Any]], Sequence[Event]]:
+        extend = self._listed(key)
+
+        def keep(value: Any, delta: dict[str, Any]) -> Sequence[Event]:
+            if isinstance(value, dict):
+                self._kept[key] = {**self._kept.get(key, {}), **value}
+            return extend(value, delta)
+
+        return keep
+
     def _heard(self, sound: Any, _: dict[str, Any]) -> Sequence[Event]:
         """Its words come in pieces, too, and are no deltas of text."""
         found = object_or_empty(sound)
@@ -306,10 +320,13 @@ def _of_block(block: Mapping[str, Any]) -> Sequence[Event]:
     text = block.get("text")
     if block.get("type") == "text" and text:
         return (TextDelta(expect(text, str, f"{_DELTA}.content[].text")),)
-    if block.get("type") != "thinking":
+    if block.get("type") == "reasoning":
+        found = details_text(rows_of(block.get("summary")))
+    elif block.get("type") == "thinking":
+        pieces = expect(block.get("thinking"), list, f"{_DELTA}.content[].thinking")
+        found = "".join(text_or(piece.get("text"), "") for piece in merged(pieces, _DELTA))
+    else:
         return _NOTHING
-    pieces = expect(block.get("thinking"), list, f"{_DELTA}.content[].thinking")
-    found = "".join(text_or(piece.get("text"), "") for piece in merged(pieces, _DELTA))
     return (ThinkingDelta(found),) if found else _NOTHING
 
 
