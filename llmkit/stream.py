@@ -50,7 +50,7 @@ class Stream(Generic[T_co]):
         self._exchange: Exchange | None = None  # the one under way, from before its connection is made
         self._reader: Reader | None = None
         self._attempts: Attempts = engine.attempts(deadlines, max_retries, sleep=self._closed.wait)
-        self._attempts.run(self._open)
+        self._attempts.begin(self._open)
 
     def __iter__(self) -> Self:
         return self
@@ -110,8 +110,7 @@ class Stream(Generic[T_co]):
         Raises:
             LLMKitError: What ended the stream, with what was received as `partial`.
         """
-        for _ in self:
-            pass
+        deque(self, maxlen=0)
         assert self._response is not None  # noqa: S101 - an iteration that ends without an error has set it
         return self._response
 
@@ -146,7 +145,7 @@ class Stream(Generic[T_co]):
         try:
             self._read_or_retry()
         except LLMKitError as error:
-            self._error = self._about(error.with_details(attempts=self._attempts.made))
+            self._error = self._about(error)
         except BaseException:
             self._interrupt()
             raise
@@ -166,7 +165,7 @@ class Stream(Generic[T_co]):
             reader.answer.close()
         if self._exchange is not None:
             self._exchange.abort()
-        self._about(self._error.with_details(attempts=self._attempts.made))
+        self._about(self._attempts.last(self._error))
 
     def _read_or_retry(self) -> None:
         try:
@@ -174,7 +173,7 @@ class Stream(Generic[T_co]):
         except LLMKitError as error:
             # Once an event was handed out, another try would tell the caller another answer's beginning.
             if self._begun or self._closed.is_set():
-                raise
+                raise self._attempts.last(error) from error.__cause__
             failed = error
         else:
             return
@@ -185,6 +184,8 @@ class Stream(Generic[T_co]):
         assert reader is not None  # noqa: S101
         while not self._queue:
             self._queue.extend(reader.more())
+        if not self._begun:
+            self._attempts.succeeded()
         if reader.decoded is not None:
             self._response = self._engine.respond(reader.decoded, reader.answer, self._attempts.made)
 
@@ -224,9 +225,11 @@ class Stream(Generic[T_co]):
     def _left(self) -> LLMKitError:
         """The error for who asks for more of a stream that was closed before its end."""
         if self._error is None:
-            error = self._closed_error().with_details(attempts=self._attempts.made)
+            error = self._attempts.last(self._closed_error())
             if self._reader is not None:
                 error.partial = self._reader.partial(self._attempts.made)
+                # `close` leaves this to the thread that reads, if it came while that was reading.
+                self._reader.answer.close()
             self._error = self._about(error)
         return self._error.with_traceback(None)
 

@@ -442,6 +442,20 @@ def test_close_from_another_thread_unblocks_the_reader(server, client):
     assert [type(error) for error in caught] == [StreamClosedError]
 
 
+def test_close_while_it_reads_leaves_the_connection_to_the_reader(server, client):
+    """Who reads may have got an event all the same: its next call drops the connection, and no collector has to."""
+    server.reply("one two three")
+    server.delay = 0.01
+    stream = client.stream("Hi")
+    next(stream)
+    stream._reading = True  # as in the thread that reads
+    stream.close()
+    stream._reading = False
+    with pytest.raises(StreamClosedError):
+        next(stream)
+    assert stream._reader.answer._source._raw.closed
+
+
 def test_close_while_another_try_connects(server):
     """Nothing is handed out after it, and the reader does not wait for the answer's headers."""
     asked, error = (
