@@ -4,8 +4,10 @@ import os
 import re
 from collections.abc import Mapping
 from itertools import chain
+from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
+from llmkit.checks import Hidden
 from llmkit.errors import ConfigurationError
 from llmkit.provider import Provider
 
@@ -15,6 +17,11 @@ MODEL = "{model}"
 _VERSION = re.compile(r"v\d+[a-z]*\d*")
 _ENDPOINTS = ("/chat/completions", "/messages", "/responses", "/embeddings")
 _PLAIN = re.compile(r"[\w.:-]+")
+
+
+def guarded(value: Any) -> Any:
+    """`value`; where it has a user or a query, which are refused, its `repr` does not show it."""
+    return Hidden(value) if isinstance(value, str) and ("@" in value or "?" in value) else value
 
 
 def base_address(value: object, suffix: str, *, version_anywhere: bool = False) -> str:
@@ -30,26 +37,36 @@ def base_address(value: object, suffix: str, *, version_anywhere: bool = False) 
     Raises:
         ConfigurationError: It is no http(s) address, or holds a user, a query or a fragment.
     """
-    if not isinstance(value, str) or not value.isprintable() or " " in value:
-        raise ConfigurationError(f"base_url: expected an address, got {value!r:.80}")
+    reason = _unfit(value)
+    if reason is not None:
+        raise ConfigurationError(f"base_url: {reason}")
+    address = str(value)
+    present, wanted = urlsplit(address).path.strip("/").split("/"), suffix.strip("/").split("/")
+    if version_anywhere and _VERSION.fullmatch(suffix.strip("/")) and any(map(_VERSION.fullmatch, present)):
+        wanted = []
+    return _joined(address.rstrip("/"), present, wanted)
+
+
+def _unfit(value: object) -> str | None:
+    """Why `value` cannot be a base URL, in words without what may be a password; None if it can."""
+    if not isinstance(value, str):
+        return f"expected an address, got {type(value).__name__}"
+    shown = repr(value.rpartition("@")[2].partition("?")[0])[:80]
+    if not value.isprintable() or " " in value:
+        return f"expected an address, got {shown}"
     try:
         parts = urlsplit(value)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         usable = False
     if not usable:
-        raise ConfigurationError(f"base_url: expected http:// or https:// and a host, got {value!r:.80}")
+        return f"expected http:// or https:// and a host, got {shown}"
     if "@" in parts.netloc:
-        raise ConfigurationError("base_url: a user or password in it would be sent to the host; pass api_key or auth")
+        return "a user or password in it would be sent to the host; pass api_key or auth"
     if "?" in value or "#" in value:
-        raise ConfigurationError("base_url: no query and no fragment can stand in it; pass extra_query")
-    for path in _ENDPOINTS:
-        if parts.path.rstrip("/").endswith(path):
-            raise ConfigurationError(f"base_url: leave out {path}, which each call adds by itself")
-    present, wanted = parts.path.strip("/").split("/"), suffix.strip("/").split("/")
-    if version_anywhere and _VERSION.fullmatch(suffix.strip("/")) and any(map(_VERSION.fullmatch, present)):
-        wanted = []
-    return _joined(value.rstrip("/"), present, wanted)
+        return "no query and no fragment can stand in it; pass extra_query"
+    ending = next((path for path in _ENDPOINTS if parts.path.rstrip("/").endswith(path)), None)
+    return None if ending is None else f"leave out {ending}, which each call adds by itself"
 
 
 def _joined(address: str, present: list[str], wanted: list[str]) -> str:

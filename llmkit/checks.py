@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from math import inf, nan
 from numbers import Integral, Real
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from llmkit.deadlines import Timeout
 from llmkit.errors import ConfigurationError
@@ -23,6 +23,46 @@ def wrong(name: str, expected: str, value: object) -> ConfigurationError:
     except ValueError:  # a number of thousands of digits
         shown = type(value).__name__
     return ConfigurationError(f"{name}: expected {expected}, got {shown if len(shown) <= 80 else shown[:77] + '...'}")  # noqa: PLR2004
+
+
+class Hidden(str):
+    """Text that may hold a password: its `repr`, which a frame of an error shows, does not have it."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+
+def tried(check: Check, name: str, value: Any) -> Any:
+    """What `check` returns, or the error to raise, in a frame that has not seen the value: it may hold a key."""
+    try:
+        return check(name, value)
+    except ConfigurationError as error:
+        return error.with_traceback(None)
+
+
+T = TypeVar("T")
+
+
+def raised(found: T | ConfigurationError) -> T:
+    """`found`, unless it is an error: that is raised here, in a frame that shows nothing else.
+
+    Raises:
+        ConfigurationError: It is one.
+    """
+    if isinstance(found, ConfigurationError):
+        raise found
+    return found
+
+
+def hidden_text(name: str, value: Any) -> Hidden | None:
+    """Text that may hold a password, which no message shows; None is left."""
+    if value is None:
+        return None
+    if not isinstance(value, str) or not value:
+        raise ConfigurationError(f"{name}: expected text, got {type(value).__name__ if value != '' else 'none'}")
+    return Hidden(value)
 
 
 def unchecked(_: str, value: Any) -> Any:
@@ -111,6 +151,23 @@ def strings(name: str, value: Any) -> dict[str, str]:
         if _SURROGATE.search(key + item):
             raise ConfigurationError(f"{name}.{key}: half of a surrogate pair cannot be sent")
     return dict(value)
+
+
+class QueryFields(dict[str, str]):
+    """Names to values of an address's query; its `repr` has the names only, as a value may be a key."""
+
+    def __repr__(self) -> str:
+        return f"<query {', '.join(self)}>"
+
+
+def query_fields(name: str, value: Any) -> QueryFields:
+    """Names to texts. No value is ever shown."""
+    if not isinstance(value, Mapping):
+        raise ConfigurationError(f"{name}: expected a mapping of text to text, got {type(value).__name__}")
+    for key, item in value.items():
+        if not isinstance(item, str):
+            raise ConfigurationError(f"{name}.{key}: expected text, got {type(item).__name__}")
+    return QueryFields(strings(name, value))
 
 
 class HeaderFields(dict[str, str]):

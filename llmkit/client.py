@@ -4,12 +4,12 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import TracebackType
-from typing import Any, Final, NoReturn, Self, TypeVar, Unpack
+from typing import Any, NoReturn, Self, TypeVar, Unpack
 
 from attrs import evolve
 
-from llmkit.addresses import MODEL, Filled, base_address
-from llmkit.checks import choice, header_fields, integer, string, strings, time_limit, wrong
+from llmkit.addresses import MODEL, Filled, base_address, guarded
+from llmkit.checks import choice, header_fields, hidden_text, integer, raised, strings, time_limit, tried, wrong
 from llmkit.credentials import Key, find_key, is_loopback, kept
 from llmkit.deadlines import Deadlines, Timeout
 from llmkit.endpoints import all_pages, batches, expecting, joined
@@ -17,8 +17,8 @@ from llmkit.engine import AUTH_HEADERS, Engine, Fetched, Sends, for_caller
 from llmkit.errors import ConfigurationError, InsecureWarning, LLMKitError
 from llmkit.provider import Provider
 from llmkit.reader import Reader
-from llmkit.refusals import refuse
-from llmkit.request import EndpointOptions, Options, Prompt, ResolvedRequest, checked
+from llmkit.refusals import expressible, refuse
+from llmkit.request import EndpointOptions, Options, Prompt, ResolvedRequest, checked, taken
 from llmkit.resolve import resolve
 from llmkit.response import Embeddings, Model, Response
 from llmkit.settings import INSECURE, Settings, Unsupported, quirks_of, row_of, verify_of
@@ -76,26 +76,26 @@ class Client:
         session: SupportsRequest | None = None,
         unsupported: Unsupported = "error",
     ) -> None:
-        key = kept(api_key)
-        del api_key  # no frame of an error shows it
-        if isinstance(key, ConfigurationError):
-            raise key
+        key, fields = kept(api_key), tried(header_fields, "headers", headers or {})
+        through, address = tried(hidden_text, "proxy", proxy), guarded(base_url)
+        del api_key, headers, proxy, base_url  # no frame of an error shows what they hold
+        key, fields, through = raised(key), raised(fields), raised(through)
         settings = Settings(
             provider=provider,
             model=model,
-            base_url=base_url,
+            base_url=address,
             variables=strings("variables", variables or {}),
             timeout=time_limit("timeout", timeout),
             max_retries=integer(0, 1000)("max_retries", max_retries),
-            headers=header_fields("headers", headers or {}),
-            proxy=None if proxy is None else string("proxy", proxy),
+            headers=fields,
+            proxy=through,
             verify=verify_of(verify),
             auth=auth,
             session=session,
             unsupported=choice("error", "warn")("unsupported", unsupported),
             options={},
         )
-        if session is not None and (proxy is not None or verify is not True):
+        if session is not None and (through is not None or verify is not True):
             raise ConfigurationError("session: proxy and verify are the session's own business; set them there")
         if session is not None and not callable(getattr(session, "request", None)):
             raise wrong("session", "an object with the `request` of requests.Session", session)
@@ -169,21 +169,21 @@ class Client:
             ConfigurationError: An option is unknown or wrong.
         """
         settings = self._settings
-        found = checked(options)
+        fields = None if headers is None else tried(header_fields, "headers", headers)
+        del headers  # no frame of an error shows what they hold
+        found = raised(taken(options))
         if "timeout" in found:
             settings = settings._replace(timeout=found.pop("timeout"))
         if max_retries is not None:
             settings = settings._replace(max_retries=integer(0, 1000)("max_retries", max_retries))
-        if headers is not None:
-            settings = settings._replace(
-                headers=self._engine.merged(settings.headers, header_fields("headers", headers))
-            )
+        if fields is not None:
+            settings = settings._replace(headers=self._engine.merged(settings.headers, raised(fields)))
         if unsupported is not None:
             settings = settings._replace(unsupported=choice("error", "warn")("unsupported", unsupported))
         copy = object.__new__(Client)
         copy.__dict__.update(self.__dict__)
+        copy._named = found.get("model", self._named)
         copy._model = found.pop("model", self._model)
-        copy._named = copy._model if "model" in options else self._named
         copy._settings = settings._replace(model=copy._model, options={**settings.options, **found})
         copy._owner = False
         return copy
@@ -206,7 +206,7 @@ class Client:
             call = self._encode(request, stream=False)
             found = self._fetch(call, headers, deadlines, self._decode)
         except LLMKitError as error:
-            self._raise(error, request.model, headers)
+            self._raise(error, request.model, headers, request.extra_query)
         return self._engine.respond(found.value, found.answer, found.attempts)
 
     def stream(self, prompt: Prompt, **options: Unpack[Options]) -> Stream[None]:
@@ -221,10 +221,12 @@ class Client:
         headers, deadlines = self._headers(request), Deadlines(request.timeout)
         try:
             connect = self._connector(request, headers, deadlines)
-            about = partial(for_caller, engine=self._engine, model=request.model, headers=headers)
+            about = partial(
+                for_caller, engine=self._engine, model=request.model, headers=headers, query=request.extra_query
+            )
             return Stream(self._engine, connect, deadlines, self._settings.max_retries, about)
         except LLMKitError as error:
-            self._raise(error, request.model, headers)
+            self._raise(error, request.model, headers, request.extra_query)
 
     def count_tokens(self, prompt: Prompt, **options: Unpack[Options]) -> int:
         """How many tokens the provider counts in the prompt, with its instructions and tools.
@@ -242,7 +244,7 @@ class Client:
         try:
             return self._fetch(call, headers, Deadlines(request.timeout), wire.decode_count).value
         except LLMKitError as error:
-            self._raise(error, request.model, headers)
+            self._raise(error, request.model, headers, request.extra_query)
 
     def models(self, **options: Unpack[EndpointOptions]) -> list[Model]:
         """Every model that the provider offers, from every page of its list.
@@ -257,9 +259,10 @@ class Client:
         encode, decode = self._engine.wire.encode_models, self._engine.wire.decode_models
         if encode is None or decode is None:
             raise ConfigurationError(f"models: the wire {self._engine.wire.name} has no list of models")
+        with_body = bool(options.get("extra_body"))
         found, headers = self._endpoint(options)
         query, deadlines = found["extra_query"], Deadlines(found["timeout"])
-        if options.get("extra_body"):
+        if with_body:
             self._refuse("extra_body", "a list of models is asked for without a body")
 
         def page(following: Mapping[str, str]) -> ModelPage:
@@ -269,7 +272,7 @@ class Client:
         try:
             return all_pages(page)
         except LLMKitError as error:
-            self._raise(error, None, headers)
+            self._raise(error, None, headers, query)
 
     def embed(
         self,
@@ -308,16 +311,18 @@ class Client:
                 call = self._addressed(encode(request, self._quirks), name)
                 parts.append(self._fetch(call, headers, deadlines, expecting(decode, len(batch))).value)
         except LLMKitError as error:
-            self._raise(error, name, headers)
+            self._raise(error, name, headers, found["extra_query"])
         return joined(parts, name)
 
     def _endpoint(self, options: EndpointOptions) -> tuple[dict[str, Any], Mapping[str, str]]:
         """The options of a call without a prompt, and its headers."""
-        if unknown := sorted(options.keys() - EndpointOptions.__annotations__.keys()):
+        unknown = sorted(options.keys() - EndpointOptions.__annotations__.keys())
+        given = taken(options)
+        if unknown:
             raise ConfigurationError(f"{unknown[0]}: this call takes no such option")
         settings = self._settings
         empty: dict[str, Any] = {"extra_query": {}, "extra_body": {}}
-        found = {**empty, "timeout": settings.timeout, **settings.options, **checked(options)}
+        found = {**empty, "timeout": settings.timeout, **settings.options, **raised(given)}
         return found, self._engine.merged(settings.headers, found.get("extra_headers", {}))
 
     def _connect_directly(self) -> None:
@@ -325,17 +330,18 @@ class Client:
         settings = self._settings
         self._engine.transport = Transport(verify=settings.verify, session=settings.session, environment=False)
 
-    def _resolve(self, prompt: object, options: Mapping[str, Any]) -> ResolvedRequest:
+    def _resolve(self, prompt: object, options: Any) -> ResolvedRequest:
+        """The call that they mean; `options` is empty then, so that no frame of an error shows what may be a key."""
         settings = self._settings
-        request = resolve(prompt, options, {"timeout": settings.timeout, **settings.options}, self._model)
-        row, wire = self._engine.row, self._engine.wire
-        without = wire.refused(self._quirks)
-        refused: dict[str, Any] = {name: _NOTHING.get(name) for name in without if _is_given(getattr(request, name))}
-        for name in sorted(refused):
-            whose = f"the wire {wire.name}" if name in wire.unsupported else row.name
-            self._refuse(name, f"{whose} has no such option; what only some hosts have goes into extra_body")
-        model = row.aliases.get(request.model, request.model)
-        return evolve(request, **{**refused, "model": model}) if refused or model != request.model else request
+        try:
+            request = resolve(prompt, options, {"timeout": settings.timeout, **settings.options}, self._model)
+        except ConfigurationError as error:
+            failed = error.with_traceback(None)  # the frames below have seen it, too
+        else:
+            return expressible(request, self._engine.row, self._engine.wire, self._quirks, self._refuse)
+        finally:
+            options.clear()
+        raise failed
 
     def _refuse(self, path: str, why: str) -> None:
         """What `Wire.encode` calls with what it cannot express."""
@@ -381,13 +387,7 @@ class Client:
         assert reader.decoded is not None  # noqa: S101 - `to_end` ends there or raises
         return self._engine.respond(reader.decoded, reader.answer, attempts.made)
 
-    def _raise(self, error: LLMKitError, model: str | None, headers: Mapping[str, str]) -> NoReturn:
-        raise for_caller(error, self._engine, model, headers)
-
-
-# What stands for an option that is not given, where that is not None.
-_NOTHING: Final[Mapping[str, object]] = {"tools": ()}
-
-
-def _is_given(value: object) -> bool:
-    return value is not None and value != ()
+    def _raise(
+        self, error: LLMKitError, model: str | None, headers: Mapping[str, str], query: Mapping[str, str]
+    ) -> NoReturn:
+        raise for_caller(error, self._engine, model, headers, query)

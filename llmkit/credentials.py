@@ -6,7 +6,7 @@ nowhere else: another address in `base_url` must not be enough to be sent it.
 
 import os
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,13 +27,14 @@ class Key:
         ConfigurationError: It cannot stand in a header; the message never has it.
     """
 
-    __slots__ = ("_fetch", "_known", "_value", "passed")
+    __slots__ = ("_fetch", "_known", "_learned", "_value", "passed")
 
     def __init__(self, value: Any, *, passed: bool) -> None:
         self.passed = passed
         self._fetch: Callable[[], Any] | None = value if callable(value) else None
         self._value: str | None = None
         self._known: deque[str] = deque(maxlen=4)
+        self._learned: deque[str] = deque(maxlen=64)
         refused = None if value is None or callable(value) else self._take(value)
         del value  # no frame of an error shows it
         if refused is not None:
@@ -75,8 +76,12 @@ class Key:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """The key, and those that it replaced not long ago: a late answer may repeat an old one."""
-        return tuple(self._known)
+        """The key; those that it replaced not long ago, as a late answer may repeat one; and what was learned."""
+        return (*self._known, *self._learned)
+
+    def learn(self, secrets: Iterable[str]) -> None:
+        """Count these as secrets, too: what a caller's own `auth` has put into a request."""
+        self._learned.extend(secret for secret in secrets if secret not in self._learned)
 
     def _take(self, value: object) -> ConfigurationError | None:
         """Keep `value`, which must be fit for a header; else the error to raise, in a frame that has not seen it."""

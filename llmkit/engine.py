@@ -28,7 +28,7 @@ from llmkit.provider import Provider
 from llmkit.provider_errors import event_failure, redirect_failure, status_failure
 from llmkit.response import Response
 from llmkit.retry import Attempts, Quota
-from llmkit.secrets import of_headers, without
+from llmkit.secrets import of_headers, of_query, without
 from llmkit.transport import Answer, Outgoing, Transport
 from llmkit.transport.exchange import Exchange
 from llmkit.wire.base import Call, Decoded, ErrorEvent, Wire
@@ -65,7 +65,11 @@ class Authorization:
         if value is not None and not any(name in prepared.headers for name in AUTH_HEADERS):
             for way in self._scheme.split("+"):
                 _set_key(prepared, way, value)
-        return prepared if self._auth is None else self._auth(prepared)
+        if self._auth is None:
+            return prepared
+        signed = self._auth(prepared)
+        self._key.learn(of_headers(signed.headers))
+        return signed
 
     def refreshed(self) -> bool:
         """Whether there is another key than the one that was sent."""
@@ -100,7 +104,7 @@ class Engine:
     row: Provider
     wire: Wire
     address: str
-    query: Mapping[str, str]
+    query: Mapping[str, str] = field(repr=False)
     key: Key = field(repr=False)
     auth: Any = field(repr=False)
     transport: Transport = field(repr=False)
@@ -313,9 +317,12 @@ def _joined(one: str, other: str) -> str:
     return ",".join(dict.fromkeys(item for item in items if item))
 
 
-def for_caller(error: LLMKitError, engine: Engine, model: str | None, headers: Mapping[str, str]) -> LLMKitError:
+def for_caller(
+    error: LLMKitError, engine: Engine, model: str | None, headers: Mapping[str, str], query: Mapping[str, str]
+) -> LLMKitError:
     """`error`, which says who was asked and holds no key, in case the server repeats it; returned for ``raise``."""
-    secrets = [*engine.key.secrets, *of_headers(headers)]
+    own = [*of_headers({**engine.row.headers, **headers}), *of_query({**engine.query, **query})]
+    secrets = [*engine.key.secrets, *engine.transport.secrets, *own]
     error.args = without(error.args, secrets)
     for name, value in error.__dict__.items():
         error.__dict__[name] = without(value, secrets)

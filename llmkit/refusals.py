@@ -1,8 +1,37 @@
 """What becomes of an option, a part or a tool that a wire cannot express: an error, or a warning."""
 
 import warnings
+from collections.abc import Mapping
+from typing import Any, Final
+
+from attrs import evolve
 
 from llmkit.errors import UnsupportedOptionError, UnsupportedWarning
+from llmkit.provider import Provider
+from llmkit.request import ResolvedRequest
+from llmkit.wire.base import Refuse, Wire
+
+# What stands for an option that is not given, where that is not None.
+_NOTHING: Final[Mapping[str, object]] = {"tools": ()}
+
+
+def expressible(request: ResolvedRequest, row: Provider, wire: Wire, quirks: Any, refuse: Refuse) -> ResolvedRequest:
+    """`request` as its host can be told it: with its word for the model, and without the options that it has not.
+
+    Raises:
+        UnsupportedOptionError: There are some, and `refuse` raises it.
+    """
+    without = wire.refused(quirks)
+    refused: dict[str, Any] = {name: _NOTHING.get(name) for name in without if _is_given(getattr(request, name))}
+    for name in sorted(refused):
+        whose = f"the wire {wire.name}" if name in wire.unsupported else row.name
+        refuse(name, f"{whose} has no such option; what only some hosts have goes into extra_body")
+    model = row.aliases.get(request.model, request.model)
+    return evolve(request, **{**refused, "model": model}) if refused or model != request.model else request
+
+
+def _is_given(value: object) -> bool:
+    return value is not None and value != ()
 
 
 def refuse(path: str, why: str, *, warn: bool) -> None:

@@ -6,7 +6,7 @@ check of a call, `Provider.parameters()` and the documentation read it; a test h
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypeAlias, TypedDict
+from typing import Any, Literal, TypeAlias, TypedDict, Unpack
 
 from attrs import field, frozen
 
@@ -20,6 +20,7 @@ from llmkit.checks import (
     integer,
     model_name,
     number,
+    query_fields,
     reasoning,
     stops,
     string,
@@ -127,7 +128,7 @@ OPTIONS: dict[str, Option] = {
     "timeout": Option(time_limit, "float, Timeout or None", "Time limits of this call, in seconds; None is no limit.", 60.0,
                       "the client's"),
     "extra_headers": Option(header_fields, "mapping of str to str", "Headers that win over llmkit's.", {"x-trace": "1"}, "none"),
-    "extra_query": Option(strings, "mapping of str to str", "Added to the address.", {"beta": "true"}, "none"),
+    "extra_query": Option(query_fields, "mapping of str to str", "Added to the address.", {"beta": "true"}, "none"),
     "extra_body": Option(body_fields, "mapping", "Merged into the body last: objects deeply, lists and scalars replaced.",
                          {"inference_geo": "eu"}, "none"),
 }  # fmt: skip
@@ -146,6 +147,16 @@ def checked(options: Mapping[str, Any]) -> dict[str, Any]:
         if value is not None or name == "timeout":
             found[name] = OPTIONS[name].check(name, value)
     return found
+
+
+def taken(options: Any) -> dict[str, Any] | ConfigurationError:
+    """As `checked`, and `options` is empty then, so that no frame of an error shows what may be a key."""
+    try:
+        return checked(options)
+    except ConfigurationError as error:
+        return error.with_traceback(None)
+    finally:
+        options.clear()
 
 
 def _unknown(name: str) -> str:
@@ -167,6 +178,10 @@ _ELSEWHERE = {
     "max_retries": "it belongs to Client, or to with_options",
     "headers": "for one call it is extra_headers",
     "unsupported": "it belongs to Client, or to with_options",
+    **dict.fromkeys(
+        ("api_key", "base_url", "variables", "proxy", "verify", "auth", "session", "provider"),
+        "it belongs to Client: what names the host, the key or the connections needs a new one",
+    ),
     "stop_sequences": "it is stop",
     "max_completion_tokens": "it is max_tokens",
     "max_output_tokens": "it is max_tokens",
@@ -176,6 +191,15 @@ _ELSEWHERE = {
     "output_type": "it is not in this version; see docs/tutorial.md for answers in a schema",
     "response_format": "see docs/tutorial.md for answers in a schema",
 }
+
+
+def _shown(options: Mapping[str, Any]) -> str:
+    """`options` for a `repr`: of headers and query the names only, as a value may be a key."""
+    telling = {name: OPTIONS[name].check(name, options[name]) for name in _TELLING if options.get(name) is not None}
+    return repr({**options, **telling})
+
+
+_TELLING = ("extra_headers", "extra_query")
 
 
 @frozen(init=False)
@@ -193,15 +217,21 @@ class Request:
 
     prompt: "str | Message | Mapping[str, Any] | tuple[Message | Mapping[str, Any], ...]" = field(hash=False)
     id: str | None = None
-    options: dict[str, Any] = field(factory=dict, hash=False)
+    options: dict[str, Any] = field(factory=dict, hash=False, repr=_shown)
 
-    def __init__(self, prompt: Any, *, id: str | None = None, **options: Any) -> None:  # noqa: A002 - the contract
+    def __init__(self, prompt: Prompt, *, id: str | None = None, **options: Unpack[Options]) -> None:  # noqa: A002 - the contract
+        given: dict[str, Any] = {**options}
+        del options
+        given |= given.pop("options", {})  # as `attrs.evolve` calls it
         if isinstance(prompt, Request):
             raise ConfigurationError("prompt: a Request cannot hold a Request")
         if isinstance(prompt, Sequence) and not isinstance(prompt, str):
             prompt = tuple(prompt)
-        checked(options)
-        self.__attrs_init__(prompt, id, options)
+        found = taken({**given})
+        if isinstance(found, ConfigurationError):
+            given.clear()  # no frame of the error shows what they hold
+            raise found
+        self.__attrs_init__(prompt, id, given)
 
 
 @frozen

@@ -1,9 +1,11 @@
 """Keeping keys out of what is shown: of texts, of JSON, and of values that hold either. Pure functions."""
 
+import binascii
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from operator import is_
 from typing import Any, Final
+from urllib.parse import quote, unquote, urlsplit
 
 import attrs
 
@@ -11,7 +13,7 @@ HIDDEN: Final = "[key]"
 SHORTEST: Final = 4  # characters; what is shorter is a placeholder, and stands by chance in every other word
 LONG: Final = 16  # characters from which a secret is looked for inside of words, and by its beginning
 _HEAD: Final = 8  # characters of a long one by which it is known where a text was cut
-_TELLING: Final = re.compile(r"auth|key|token|secret|cookie|password", re.IGNORECASE)
+_TELLING: Final = re.compile(r"auth|key|token|secret|cookie|password|credential|signature", re.IGNORECASE)
 
 
 def of_headers(headers: Mapping[str, str]) -> list[str]:
@@ -23,9 +25,28 @@ def of_headers(headers: Mapping[str, str]) -> list[str]:
     return found
 
 
+def of_query(query: Mapping[str, str]) -> list[str]:
+    """What in an address's query may be a secret."""
+    return [value for name, value in query.items() if _TELLING.search(name)]
+
+
+def of_address(url: str) -> list[str]:
+    """The password in a URL, and user and password as `Proxy-Authorization` has them."""
+    parts = urlsplit(url)
+    if not parts.password:
+        return []
+    user, password = unquote(parts.username or ""), unquote(parts.password)
+    coded = binascii.b2a_base64(f"{user}:{password}".encode(), newline=False)
+    return [password, parts.password, coded.decode()]
+
+
 def without(value: Any, secrets: Iterable[str]) -> Any:
-    """`value` without `secrets`: text, JSON, headers, and attrs values. What holds none is returned itself."""
-    hidden = sorted({secret for secret in secrets if len(secret) >= SHORTEST}, key=len, reverse=True)
+    """`value` without `secrets`: text, JSON, headers, and attrs values. What holds none is returned itself.
+
+    They are looked for as they are, and as they stand in an address.
+    """
+    told = {secret for secret in secrets if len(secret) >= SHORTEST}
+    hidden = sorted(told | {quote(secret, safe=safe) for secret in told for safe in ("", "/")}, key=len, reverse=True)
     return _clean(value, hidden) if hidden else value
 
 

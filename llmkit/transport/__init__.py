@@ -13,11 +13,13 @@ from urllib.parse import urlsplit
 import requests
 from attrs import field, frozen
 
+from llmkit.checks import Hidden, raised
 from llmkit.errors import ConfigurationError, LLMKitError
+from llmkit.secrets import of_address
 from llmkit.transport.answer import Answer, Raw
 from llmkit.transport.connections import watched
 from llmkit.transport.exchange import Exchange
-from llmkit.transport.failures import FOREIGN, failure
+from llmkit.transport.failures import FOREIGN, failure, refused_by_proxy
 from llmkit.transport.outgoing import Authorize, Outgoing, address, prepared
 from llmkit.transport.pools import Adapter
 from llmkit.transport.sessions import ask
@@ -77,13 +79,19 @@ class Transport:
         self._pool_size = pool_size
         self._proxies: dict[str, str] | None = None if environment else {}
         if proxy is not None:
-            self._proxies = dict.fromkeys(("http", "https"), _proxy(proxy, "proxy"))
-        self._verify = _environment("https://localhost/", verify)[1]
+            self._proxies = dict.fromkeys(("http", "https"), raised(_proxy(proxy, "proxy")))
+        self._verify = _bundle(verify)
         if isinstance(self._verify, str) and not Path(self._verify).expanduser().exists():
             raise ConfigurationError(f"the CA bundle {self._verify!r} (verify or REQUESTS_CA_BUNDLE) does not exist")
         self._origins: dict[str, dict[str, str]] = {}
         self._routes: dict[str, _Route] = {}
         self._by_pid: dict[int, _Live] = {}
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must not be told of the proxies: their passwords."""
+        known = [self._proxies or {}, *self._origins.copy().values()]
+        return tuple(secret for proxies in known for url in {*proxies.values()} for secret in of_address(url))
 
     def send(self, outgoing: Outgoing, exchange: Exchange) -> Answer:
         """Send, and wait until the answer's headers are there, whatever its status.
@@ -145,8 +153,7 @@ class Transport:
         elif origin in self._origins:
             proxies = self._origins[origin]
         else:
-            proxies = _environment(normal, True)[0]  # noqa: FBT003
-            self._origins[origin] = proxies
+            proxies = self._origins[origin] = raised(_environment(normal))
         if len(self._routes) >= _KEPT:
             self._routes = {}
         route = self._routes[url] = _Route(normal, host, proxies)
@@ -164,6 +171,9 @@ def _attempt(
             response = adapter.send(request, stream=True, timeout=None, proxies=route.proxies)
     except FOREIGN as error:
         return failure(error, exchange, route.host)
+    if response.status_code == 407 and exchange.forwarded:  # noqa: PLR2004
+        response.close()
+        return refused_by_proxy(407, exchange)
     exchange.stage = "body"
     return Answer(
         exchange,
@@ -176,12 +186,8 @@ def _attempt(
     )
 
 
-def _proxy(url: str, name: str) -> str:
-    """`url` with a scheme.
-
-    Raises:
-        ConfigurationError: It is no proxy, or a SOCKS proxy and the package for it is missing.
-    """
+def _proxy(url: str, name: str) -> Hidden | ConfigurationError:
+    """`url` with a scheme; or an error if it is no proxy, or a SOCKS proxy and the package for it is missing."""
     full = url if "://" in url else f"http://{url}"
     try:
         parts = urlsplit(full)
@@ -189,20 +195,30 @@ def _proxy(url: str, name: str) -> str:
     except ValueError:
         known = None
     if not known:
-        raise ConfigurationError(f"{name} is no proxy's address: http://host:port, https:// or socks5h://")
+        return ConfigurationError(f"{name} is no proxy's address: http://host:port, https:// or socks5h://")
     if parts.scheme.startswith("socks") and find_spec("socks") is None:
-        raise ConfigurationError(f"{name} is a SOCKS proxy, which needs another package: pip install 'requests[socks]'")
-    return full
+        return ConfigurationError(
+            f"{name} is a SOCKS proxy, which needs another package: pip install 'requests[socks]'"
+        )
+    return Hidden(full)
 
 
-def _environment(url: str, verify: bool | str) -> tuple[dict[str, str], bool | str]:  # noqa: FBT001 - as in requests
-    """The proxies for `url` and the CA bundle, as requests finds them in the environment."""
+def _environment(url: str) -> dict[str, str] | ConfigurationError:
+    """The proxies for `url`, as requests finds them in the environment; or an error if one is none."""
     with requests.Session() as session:
-        found = session.merge_environment_settings(url, {}, None, verify, None)
-    proxies = {
-        scheme: _proxy(proxy, f"the environment's {scheme} proxy")
-        for scheme, proxy in found["proxies"].items()
-        if proxy and scheme != "no"
-    }
-    bundle = found["verify"]
-    return proxies, True if bundle is None else bundle
+        found = session.merge_environment_settings(url, {}, None, None, None)["proxies"]
+    proxies: dict[str, str] = {}
+    for scheme, proxy in found.items():
+        if proxy and scheme != "no":
+            full = _proxy(proxy, f"the environment's {scheme} proxy")
+            if isinstance(full, ConfigurationError):
+                return full
+            proxies[scheme] = full
+    return proxies
+
+
+def _bundle(verify: bool | str) -> bool | str:  # noqa: FBT001 - as in requests
+    """The CA bundle, as requests finds it in the environment; False and a path stay what they are."""
+    with requests.Session() as session:
+        found = session.merge_environment_settings("https://localhost/", {}, None, verify, None)["verify"]
+    return True if found is None else found

@@ -130,6 +130,12 @@ class _Reply(HTTPResponse):
             self._exchange.surplus = True
         super()._close_conn()  # type: ignore[misc]
 
+    def begin(self) -> None:
+        super().begin()
+        # What is no header would be logged by urllib3 as a warning, word for word, although the key may stand in it.
+        self.headers.set_payload("")
+        self.headers.defects.clear()
+
     def _read_status(self) -> tuple[str, int, str]:
         # `http.client` passes over 100 alone; 102 and 103 are no answers either.
         version, status, reason = super()._read_status()  # type: ignore[misc]
@@ -143,6 +149,7 @@ class Watched(urllib3.connection.HTTPConnection):
     """
 
     response_class = _Reply
+    target = ""  # of the request, as it is sent
     _served = 0  # requests on this connection
     _head = b""  # of the request, still to be sent
     _user: Exchange | None = None
@@ -170,15 +177,16 @@ class Watched(urllib3.connection.HTTPConnection):
         exchange.stage = "tls"
         self.sock.settimeout(exchange.patience())
 
-    def request(self, *args: Any, **kwargs: Any) -> None:  # noqa: D102
+    def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002, D102
         self._user = exchange = current()
+        exchange.peer, exchange.forwarded = f"{self.host}:{self.port}", self.proxy_is_forwarding
         exchange.reused = self._served > 0
         if exchange.reused:
             exchange.attach(self.sock)
         self._served += 1
         exchange.stage, exchange.unsent = "send", True
         self._head = b""
-        super().request(*args, **kwargs)
+        super().request(method, self.target, *args, **kwargs)
         self._write(self._head)
         exchange.unsent = False
 

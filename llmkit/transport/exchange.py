@@ -35,6 +35,7 @@ class Exchange:
         stage: How far it got.
         peer: The ``host:port`` that was connected to: the provider's or the proxy's.
         proxied: Whether that is a proxy.
+        forwarded: Whether that proxy was asked itself, and not through a tunnel: its word is the answer.
         reused: Whether the connection had served another request before.
         begun: Whether a byte of the answer has come.
         unsent: Whether the request could not be written to its end.
@@ -47,7 +48,7 @@ class Exchange:
         self.ended: LLMKitError | None = None
         self.stage: Stage = "connect"
         self.peer = ""
-        self.proxied = False
+        self.proxied = self.forwarded = False
         self.reused = self.begun = self.unsent = self.surplus = False
         self._pid = os.getpid()
         self._finished = False

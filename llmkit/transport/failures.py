@@ -80,6 +80,11 @@ def _proxy_failed(root: BaseException, exchange: Exchange) -> LLMKitError:
         return ConnectionFailedError(
             f"no connection through the proxy {exchange.peer} ({_reason(root)}): check `proxy`"
         )
+    return refused_by_proxy(status, exchange)
+
+
+def refused_by_proxy(status: int, exchange: Exchange) -> ConnectionFailedError:
+    """The error for a proxy that said no."""
     hint = "check the user name and password in its URL" if status == 407 else "it may not allow this host"  # noqa: PLR2004
     return ConnectionFailedError(
         f"the proxy {exchange.peer} refused to connect with status {status}: {hint}",

@@ -31,8 +31,8 @@ class Call:
 
     path: str
     body: bytes | None = field(default=None, repr=False)
-    headers: Mapping[str, str] = field(factory=dict)
-    query: Mapping[str, str] = field(factory=dict)
+    headers: Mapping[str, str] = field(factory=dict, repr=False)
+    query: Mapping[str, str] = field(factory=dict, repr=False)
     model: str | None = None
 
     @property
