@@ -76,6 +76,15 @@ class Authorization:
         return self._key.refresh(self._used)
 
 
+def _refreshed(authorization: Authorization, answer: Answer) -> bool:
+    """Whether there is another key than the one that `answer` refuses, dropped if the caller's function fails."""
+    try:
+        return authorization.refreshed()
+    except BaseException:
+        answer.close()
+        raise
+
+
 def _set_key(prepared: Any, way: str, value: str) -> None:
     """Add the key to a prepared request in one of the ways of `llmkit.provider.Auth`."""
     if way in ("bearer", "google"):
@@ -167,7 +176,7 @@ class Engine:
         authorization = Authorization(self.key, self.auth, self.row.auth)
         outgoing = self._outgoing(call, headers, authorization, stream=stream)
         answer = self._send(outgoing, deadlines, begun)
-        if answer.status == 401 and authorization.refreshed():  # noqa: PLR2004
+        if answer.status == 401 and _refreshed(authorization, answer):  # noqa: PLR2004
             answer.close()
             answer = self._send(outgoing, deadlines, begun)
         if not 200 <= answer.status <= 299:  # noqa: PLR2004
@@ -277,7 +286,8 @@ class Sends:
 
     def __call__(self, _: Exchange) -> None:
         """It is about to be sent."""
-        self._attempts.made += self._begun
+        if self._begun:
+            self._attempts.repeated("the key was refused with 401, and there was another")
         self._begun = True
 
 

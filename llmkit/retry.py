@@ -24,7 +24,7 @@ T = TypeVar("T")
 LONGEST_WAIT = 60.0  # seconds that a provider may ask for; beyond, the error is raised at once
 _BACKOFF, _BACKOFF_MOST = 0.5, 8.0
 _NUMBER = re.compile(r"[0-9]{1,300}(\.[0-9]*)?|\.[0-9]+")
-_NOTE_SHOWN = 200
+_NOTE_SHOWN, _NOTES_KEPT = 200, 20
 _HINTS = ("retry-after", "retry-after-ms")
 
 
@@ -85,19 +85,30 @@ class Attempts:
         random: Callable[[], float] = _random.random,
     ) -> None:
         self.made = 0
+        self._retries_made = 0  # of which another key's is none
         self._max_retries = max_retries
         self._quota = quota
         self._deadlines = deadlines
         self._sleep = sleep
         self._random = random
         self._pause = 0.0
-        self._notes: list[str] = []
+        self._notes: deque[str] = deque(maxlen=_NOTES_KEPT)
 
     def run(self, once: Callable[[], T]) -> T:
         """What `once` returns, tried again while that can help.
 
         Raises:
             LLMKitError: The last try's, with `attempts` set, and a note for each earlier one.
+        """
+        result = self.begin(once)
+        self.succeeded()
+        return result
+
+    def begin(self, once: Callable[[], T]) -> T:
+        """As `run`, of what has not succeeded with that, such as a stream that is open: `succeeded` says when it has.
+
+        Raises:
+            LLMKitError: As `run`.
         """
         try:
             return self._try(once)
@@ -107,7 +118,7 @@ class Attempts:
         return self._on(once)
 
     def again(self, error: LLMKitError, once: Callable[[], T]) -> T:
-        """Go on after a try that failed later, such as a stream before its first event; else as `run`.
+        """Go on after a try that failed later, such as a stream before its first event; else as `begin`.
 
         Raises:
             LLMKitError: `error`, if another try cannot help; else as `run`.
@@ -115,6 +126,23 @@ class Attempts:
         if self._gives_up(error):
             raise error
         return self._on(once)
+
+    def succeeded(self) -> None:
+        """What was asked for came."""
+        self._quota.give_back()
+
+    def repeated(self, why: str) -> None:
+        """The request is sent once more in one try, as what it was refused for is mended."""
+        self._note(why)
+        self.made += 1
+
+    def last(self, error: LLMKitError) -> LLMKitError:
+        """`error`, which ends the call, with the number of attempts and a note for each earlier one."""
+        # One that is about the arguments kept its try from being sent.
+        error.attempts = self.made - isinstance(error, ConfigurationError)
+        for note in self._notes:
+            error.add_note(note)
+        return error
 
     def _on(self, once: Callable[[], T]) -> T:
         from tenacity import Retrying  # noqa: PLC0415 - only after a failure
@@ -126,9 +154,7 @@ class Attempts:
 
     def _try(self, once: Callable[[], T]) -> T:
         self.made += 1
-        result = once()
-        self._quota.give_back()
-        return result
+        return once()
 
     def _retries(self, state: "RetryCallState") -> bool:
         error = state.outcome and state.outcome.exception()
@@ -141,23 +167,24 @@ class Attempts:
             self._pause = pause
             # Its frames hold the stream that is opened: in a cycle with it they would keep one that the caller forgets.
             error.__traceback__ = None
+            self._retries_made += 1
             said = str(error).partition("\n")[0]
-            self._notes.append(f"attempt {self.made}: {type(error).__name__}: {said:.{_NOTE_SHOWN}}")
+            self._note(f"{type(error).__name__}: {said:.{_NOTE_SHOWN}}")
             return False
-        if not isinstance(error, ConfigurationError):  # then nothing was sent
-            error.attempts = self.made
-        for note in self._notes:
-            error.add_note(note)
+        self.last(error)
         return True
+
+    def _note(self, cause: str) -> None:
+        self._notes.append(f"attempt {self.made}: {cause}")
 
     def _next_pause(self, error: LLMKitError) -> float | None:
         """Seconds to wait before another try; None if there is to be none."""
         late = isinstance(error, DeadlineError) and error.which != "connect"
-        if late or not error.retryable or self.made > self._max_retries:
+        if late or not error.retryable or self._retries_made >= self._max_retries:
             return None
         pause = error.retry_after
         if pause is None:
-            pause = self._random() * min(_BACKOFF_MOST, _BACKOFF * 2 ** min(self.made - 1, 10))
+            pause = self._random() * min(_BACKOFF_MOST, _BACKOFF * 2 ** min(self._retries_made, 10))
         elif pause > LONGEST_WAIT:
             return None
         return pause if self._deadlines.allows(pause) and self._quota.take() else None

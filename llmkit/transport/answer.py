@@ -3,7 +3,6 @@
 It does not know whether a body is whole in the wire's sense: the end of a connection proves nothing, see the decoders.
 """
 
-import contextlib
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
@@ -170,21 +169,25 @@ class Answer:
                     self.close()
                     raise InvalidResponseError(f"the answer of {self._host} is longer than {most} bytes")
                 pieces.append(piece)
-        except LLMKitError:
+        except BaseException:
             pieces.clear()  # an error keeps this frame: it must not keep the answer
             piece = b""
+            self.close()  # after Ctrl-C, say: the host must not go on for nobody
             raise
         return b"".join(pieces)
 
     def beginning(self, most: int = ERROR_MOST, seconds: float = ERROR_SECONDS) -> bytes:
         """At most so much of an error's body; what came of it if it breaks off or lingers. Then it is closed."""
         pieces, size = [], 0
-        with contextlib.suppress(LLMKitError):
+        try:
             self._exchange.deadlines = self._exchange.deadlines.within(seconds)
             while size < most and (piece := self._piece()):
                 size += len(piece)
                 pieces.append(piece)
-        self.close()
+        except LLMKitError:
+            pass  # what came is all there is
+        finally:
+            self.close()
         return b"".join(pieces)[:most]
 
     def drain(self, seconds: float = 0.1, most: int = PIECE) -> None:

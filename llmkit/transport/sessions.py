@@ -133,7 +133,7 @@ class _Left:
         """
         try:
             answer = exchange.wait(self._answers)
-        except OverError:
+        except BaseException:  # Ctrl-C, say: the host must not go on for nobody
             self._left = True
             self._close()
             raise
