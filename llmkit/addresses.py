@@ -112,6 +112,13 @@ class Filled:
         self._environ = environ
 
     @property
+    def default_model(self) -> str | None:
+        """The row's; None where that is a variable which nothing but the model of a call would fill."""
+        model = self._row.default_model
+        model = None if model is None else self(model)
+        return None if model == MODEL else model
+
+    @property
     def base_url(self) -> str:
         """The row's own address."""
         for condition, url in self._row.special_urls.items():

@@ -76,7 +76,7 @@ class Client:
         session: SupportsRequest | None = None,
         unsupported: Unsupported = "error",
     ) -> None:
-        key, fields = kept(api_key), tried(header_fields, "headers", headers or {})
+        key, fields = kept(api_key, passed=api_key is not None), tried(header_fields, "headers", headers or {})
         through, address = tried(hidden_text, "proxy", proxy), guarded(base_url)
         del api_key, headers, proxy, base_url  # no frame of an error shows what they hold
         key, fields, through = raised(key), raised(fields), raised(through)
@@ -117,7 +117,7 @@ class Client:
         authorized = settings.auth is not None or any(name in AUTH_HEADERS for name in settings.headers)
         self._settings = settings
         self._named = model if settings.model is None else settings.model
-        self._model = row.default_model if self._named is None else self._named
+        self._model = fill.default_model if self._named is None else self._named
         if self._model is not None:
             checked({"model": self._model})
         key = find_key(row, passed, address, own=own, authorized=authorized)

@@ -46,7 +46,7 @@ class Provider:
         key_variables: Environment variables that may hold the key, the first one wins.
         auth: How the key is sent.
         needs_key: Whether it refuses who has no key; hosts on this machine do not.
-        default_model: Used where a call names none.
+        default_model: Used where a call names none; it may hold variables.
         embedding_model: Used where `Client.embed` is told none.
         aliases: Other names of models → the provider's own.
         quirks: How the host deviates from its wire; None where it does not.
@@ -92,7 +92,13 @@ class Provider:
             raise ConfigurationError(f"Provider.auth: expected {' or '.join(get_args(Auth))}, got {value!r:.80}")
 
     def __attrs_post_init__(self) -> None:
-        templates = [self.base_url, self.suffix or "", *self.special_urls.values(), *self.query.values()]
+        templates = [
+            self.base_url,
+            self.suffix or "",
+            self.default_model or "",
+            *self.special_urls.values(),
+            *self.query.values(),
+        ]
         for name in re.findall(r"\{(\w*)\}", " ".join(templates)):
             if name not in self.variables and name != "model":
                 raise ConfigurationError(f"Provider.variables: nothing fills {{{name}}} in the address of {self.name}")
@@ -147,10 +153,13 @@ def provider(name: str) -> Provider:
 
 
 def _near(name: str, rows: Mapping[str, Provider]) -> list[str]:
-    """The names of rows that may have been meant: those spelled alike, else all."""
+    """The names of rows that may have been meant: by their brand, those spelled alike, else all."""
     from difflib import get_close_matches  # noqa: PLC0415 - only needed to fail
 
-    return get_close_matches(name, rows, n=3) or sorted(rows)
+    from llmkit.rows import BRANDS  # noqa: PLC0415
+
+    brand = re.match(r"[a-z]*", name.lower())
+    return [*BRANDS.get(brand[0] if brand else "", ())] or get_close_matches(name, rows, n=3) or sorted(rows)
 
 
 def _installed() -> dict[str, Provider]:

@@ -25,6 +25,7 @@ from llmkit.response import Response
 
 _MESSAGES = (SystemMessage, UserMessage, AssistantMessage)
 _NOT_FIELDS = ("system", "media", "model")
+_KEPT = ("previous_response_id", "conversation")  # of the wire openai-responses
 
 
 def resolve(
@@ -51,10 +52,13 @@ def resolve(
     system = [*_system(found.get("system")), *_leading_system(messages)]
     skipped = _leading(messages)
     spoken = tuple(messages[skipped:])
-    _check_conversation(messages, spoken)
+    _check_conversation(messages, spoken, kept=_is_kept(found.get("extra_body")))
     name = found.get("model") or model
     if not name:
-        raise ConfigurationError("model: none was given, and the provider's row has no default")
+        raise ConfigurationError(
+            "model: none was given, and the provider has no default: pass model=, to the call or to Client, "
+            "or name it with the provider, as in Client('provider:model')"
+        )
     rest = {key: value for key, value in found.items() if key not in _NOT_FIELDS}
     resolved = ResolvedRequest(model=name, messages=spoken, system=tuple(system), skipped=skipped, **rest)
     _check_tool_choice(resolved)
@@ -142,14 +146,20 @@ def _is_named(value: tuple[Any, ...]) -> bool:
     return len(value) == 2 and isinstance(value[1], str) and not isinstance(value[0], str)  # noqa: PLR2004
 
 
-def _check_conversation(messages: Sequence[Message], spoken: Sequence[Message]) -> None:
+def _is_kept(extra_body: Mapping[str, Any] | None) -> bool:
+    """Whether what was said before is told by a name, under which the provider keeps it."""
+    return any((extra_body or {}).get(key) is not None for key in _KEPT)
+
+
+def _check_conversation(messages: Sequence[Message], spoken: Sequence[Message], *, kept: bool) -> None:
     if not spoken:
         raise ConfigurationError("prompt: it is empty; pass text or at least one user message")
     skipped = len(messages) - len(spoken)
     called: set[str] = set()
     for number, message in enumerate(spoken, skipped):
         for index, part in enumerate(message.content):
-            _check_result(part, called, f"prompt[{number}].content[{index}]")
+            if not kept:
+                _check_result(part, called, f"prompt[{number}].content[{index}]")
         called.update(part.id for part in message.content if isinstance(part, ToolCall))
     if isinstance(spoken[-1], UserMessage) and all(_is_blank(part) for part in spoken[-1].content):
         where = "prompt" if len(messages) == 1 else f"prompt[{len(messages) - 1}]"

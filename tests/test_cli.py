@@ -185,7 +185,7 @@ FAILURES = {
     "an error in several lines": (
         lambda server: server.reply(BadRequestError("a\nb\x1b[31m")),
         ["--no-stream", "Hi"],
-        (1, "", "400 invalid_request_error: a b[31m"),
+        (1, "", "400 invalid_request_error: a b\ufffd[31m"),
     ),
     "no prompt": (nothing, [], (2, "", "nothing is asked: pass a prompt")),
     "no such provider": (nothing, ["-p", "nobody", "Hi"], (2, "", "provider: no row is named 'nobody'")),

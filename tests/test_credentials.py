@@ -11,6 +11,7 @@ from llmkit import ConfigurationError, MissingAuthError, Provider, UnknownProvid
 from llmkit.addresses import Filled, base_address, endpoint, with_query
 from llmkit.credentials import Key, find_key, is_loopback
 from llmkit.provider import provider
+from llmkit.rows import BRANDS, ROWS
 
 ROW = Provider("x", "anthropic-messages", "https://api.x.example", key_variables=("X_KEY", "X_TOKEN"))
 OWN = "https://api.x.example/v1"
@@ -313,3 +314,24 @@ def test_a_broken_distribution_harms_no_other(tmp_path, monkeypatch, entry, reas
 def test_a_way_to_send_a_key_that_is_none():
     with pytest.raises(ConfigurationError, match=r"Provider.auth: expected x-api-key or bearer or .*, got 'basic'"):
         Provider("x", "openai-chat", "https://x.example", auth="basic")
+
+
+MEANT = {
+    "google": "gemini, vertex",
+    "claude-sonnet-5": "anthropic",
+    "gpt-5": "openai, openai-chat",
+    "Grok": "xai",
+    "antropic": "anthropic",
+}
+
+
+@pytest.mark.parametrize(("name", "meant"), MEANT.items(), ids=MEANT.keys())
+def test_what_people_may_have_meant(name, meant):
+    with pytest.raises(UnknownProviderError, match=f"try {meant}, or pass a Provider"):
+        provider(name)
+
+
+def test_brands_are_no_rows_and_stand_for_some():
+    names = {row.name for row in ROWS}
+    assert not names & BRANDS.keys()
+    assert {row for rows in BRANDS.values() for row in rows} <= names

@@ -146,6 +146,14 @@ def test_a_deployment_that_is_named_answers_for_every_model(server):
     assert {asked.query["api-version"] for asked in server.requests} == {"v"}
 
 
+def test_a_deployment_that_is_named_is_model_enough(server):
+    named = {"endpoint": server.url, "api_version": "v", "deployment": "d"}
+    assert azure(server, variables=named).complete("Hi").model == "d"
+    del named["deployment"]
+    with pytest.raises(ConfigurationError, match="model: none was given, .* pass model="):
+        azure(server, variables=named).complete("Hi")
+
+
 def test_variables_from_the_environment(server, monkeypatch):
     monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", server.url)
     monkeypatch.setenv("OPENAI_API_VERSION", "2026-02-02")
@@ -172,6 +180,15 @@ VERTEX = {
     "a region": (
         {"project": "p", "location": "us-central1"},
         "https://us-central1-aiplatform.googleapis.com/v1beta1/projects/p/locations/us-central1/publishers/google",
+    ),
+    # As the vendor's own client has it.
+    "several regions": (
+        {"project": "p", "location": "us"},
+        "https://aiplatform.us.rep.googleapis.com/v1beta1/projects/p/locations/us/publishers/google",
+    ),
+    "several regions of Europe": (
+        {"project": "p", "location": "eu"},
+        "https://aiplatform.eu.rep.googleapis.com/v1beta1/projects/p/locations/eu/publishers/google",
     ),
 }
 

@@ -2,6 +2,7 @@
 
 import typing
 
+import attrs
 import numpy as np
 import pytest
 
@@ -236,6 +237,21 @@ def test_requests_are_values():
         Request("hi", top_k=0)
     with pytest.raises(ConfigurationError, match="a Request cannot hold a Request"):
         Request(one)
+
+
+def test_a_request_with_another_id():
+    request = Request("Hi", id="1", seed=1)
+    assert attrs.evolve(request, id="2") == Request("Hi", id="2", seed=1)
+    assert attrs.evolve(request, options={"top_k": 2}) == Request("Hi", id="1", top_k=2)
+    with pytest.raises(ConfigurationError, match="seed"):
+        attrs.evolve(request, options={"seed": "x"})
+
+
+@pytest.mark.parametrize("name", ["api_key", "base_url", "verify", "session"])
+def test_what_belongs_to_the_client_is_no_option(name):
+    """And is not to be sent to the provider in `extra_body`, as other unknown names may be."""
+    with pytest.raises(ConfigurationError, match=f"{name}: no such option; it belongs to Client"):
+        Request("Hi", **{name: "x"})
 
 
 def test_a_request_survives_changes_of_the_callers_list():

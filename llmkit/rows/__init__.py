@@ -3,6 +3,7 @@
 Facts of hosts are taken from their documentation, whose address stands with each, and from recordings of their answers.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 from llmkit.provider import Provider
@@ -17,4 +18,25 @@ ROWS: Final[tuple[Provider, ...]] = (
     *local.ROWS,
 )
 
-__all__ = ["ROWS"]
+# Names of companies and of their models, as people may call a host → the rows that may be meant.
+BRANDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "claude": ("anthropic",),
+    "gpt": ("openai", "openai-chat"),
+    "chatgpt": ("openai", "openai-chat"),
+    "google": ("gemini", "vertex"),
+    "googleai": ("gemini", "vertex"),
+    "vertexai": ("vertex",),
+    "grok": ("xai",),
+    "kimi": ("moonshot",),
+    "qwen": ("dashscope",),
+    "alibaba": ("dashscope",),
+    "glm": ("zai",),
+    "zhipu": ("zai",),
+    "command": ("cohere",),
+    "sonar": ("perplexity",),
+    "hf": ("huggingface",),
+    "copilot": ("github",),
+    "microsoft": ("azure",),
+}
+
+__all__ = ["BRANDS", "ROWS"]

@@ -11,8 +11,10 @@ from llmkit.wire.quirks import OpenAIChatQuirks
 
 _MODEL: Final = "gpt-5.6-terra"
 _EMBEDDING_MODEL: Final = "text-embedding-3-small"
-# OpenAI tells no reasoning in this format, and knows no field of a message to send it back in.
-_CHAT: Final = OpenAIChatQuirks(takes_back=frozenset(), call_id_most=40)
+# OpenAI tells no reasoning in this format, and knows no field of a message to send it back in. What else hosts tell
+# beside an answer goes back: with a base URL of its own, this row stands for any host of the format.
+_TAKEN: Final = frozenset({"annotations", "images", "extra_content", "provider_specific_fields", "thinking_blocks"})
+_CHAT: Final = OpenAIChatQuirks(takes_back=_TAKEN, call_id_most=40)
 
 ROWS: Final = (
     Provider(
@@ -38,7 +40,8 @@ ROWS: Final = (
         base_url="{endpoint}",
         key_variables=("AZURE_OPENAI_API_KEY",),
         auth="api-key",
-        # A deployment is named like its model where nothing else is said.
+        # A deployment is named like its model where nothing else is said, and stands for it where it is named.
+        default_model="{deployment}",
         suffix="/openai/deployments/{deployment}",
         variables={
             "endpoint": ("AZURE_OPENAI_ENDPOINT",),

@@ -130,6 +130,7 @@ Tool(name=3)  # type: ignore[arg-type]
 response.txt  # type: ignore[attr-defined]  # noqa: B018
 response.id = "x"  # type: ignore[misc]
 llmkit.Clint  # type: ignore[attr-defined]  # noqa: B018
+llmkit.Request("hi", temprature=0.5)  # type: ignore[call-arg]
 misspelt: Options = {"temprature": 1}  # type: ignore[typeddict-unknown-key]
 
 
