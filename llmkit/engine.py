@@ -5,7 +5,7 @@ One engine serves all calls of a client and of its `with_options` copies.
 
 import platform
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 from urllib.parse import quote
 
 from attrs import define, evolve, field, frozen
@@ -20,20 +20,22 @@ from llmkit.errors import (
     APIError,
     AuthenticationError,
     ConnectionFailedError,
+    IncompleteStreamError,
     InvalidResponseError,
     LLMKitError,
 )
 from llmkit.json_codec import cut_short, load_bytes
 from llmkit.provider import Provider
 from llmkit.provider_errors import event_failure, redirect_failure, status_failure
-from llmkit.response import Response
+from llmkit.response import FinishReason, Response
 from llmkit.retry import Attempts, Quota
 from llmkit.secrets import of_headers, of_query, without
 from llmkit.transport import Answer, Outgoing, Transport
 from llmkit.transport.exchange import Exchange
-from llmkit.wire.base import Call, Decoded, ErrorEvent, Wire
+from llmkit.wire.base import Call, CutOff, Decoded, ErrorEvent, Wire
 
 T = TypeVar("T")
+UNFINISHED: Final = FinishReason("unfinished")
 # With one of the caller's own, no key is added.
 AUTH_HEADERS = ("authorization", "x-api-key", "x-goog-api-key", "api-key")
 # The headers in which providers, and the gateways before them, tell the id of an exchange; the first one wins.
@@ -141,9 +143,11 @@ class Engine:
         def once() -> tuple[T, Answer]:
             answer = self.open(call, headers, deadlines, stream=False, begun=Sends(attempts))
             try:
-                return decode(self.parse(answer)), answer
+                return self.parse(answer, decode), answer
+            except CutOff as cut:
+                failed: LLMKitError = self.cut_off(cut, answer)
             except ErrorEvent as event:
-                failed: LLMKitError = self.event_failure(event.body, answer.headers)
+                failed = self.event_failure(event.body, answer.headers)
             except LLMKitError as error:
                 failed = error
             raise identified(failed, answer) from failed.__cause__
@@ -183,20 +187,20 @@ class Engine:
             raise self._refusal(answer)
         return answer
 
-    def parse(self, answer: Answer) -> Any:
-        """The JSON of a whole body.
+    def parse(self, answer: Answer, decode: Callable[[Any], T]) -> T:
+        """What `decode` makes of the JSON of a whole body.
 
         Raises:
             ErrorEvent: It is an error although the status was 2xx.
             ConnectionFailedError: It was cut off.
-            InvalidResponseError: It is no JSON.
+            InvalidResponseError: It is no JSON, or `decode` cannot read it; with its beginning.
         """
         kind = answer.headers.get("content-type", "").lower()
         if "html" in kind:
             raise wrong_kind("JSON", kind, answer)
-        return self.read(answer.whole())
+        return self.read(answer.whole(), decode)
 
-    def read(self, data: bytes) -> Any:
+    def read(self, data: bytes, decode: Callable[[Any], T]) -> T:
         """As `parse`, of a body that was read already."""
         if not data.strip():
             raise InvalidResponseError("the answer's body is empty", path="$")
@@ -207,7 +211,11 @@ class Engine:
         else:
             if isinstance(value, dict) and value.get("error"):
                 raise ErrorEvent(value)
-            return value
+            try:
+                return decode(value)
+            except InvalidResponseError as error:  # decoders know only a value in it
+                error.body = data[: 4 * BODY_SHOWN].decode("utf-8", "replace")[:BODY_SHOWN]
+                raise
         if cut_short(data):
             raise ConnectionFailedError(f"the answer was cut off after {len(data):,} bytes: try again")
         raise failed
@@ -215,6 +223,11 @@ class Engine:
     def event_failure(self, body: Any, headers: Mapping[str, str]) -> APIError:
         """The error that `body` tells of, of an answer that began well."""
         return self._advised(event_failure(self.wire, body, headers))
+
+    def cut_off(self, cut: CutOff, answer: Answer) -> IncompleteStreamError:
+        """The error for chunks in a whole body that end too early, with what they tell."""
+        decoded = evolve(cut.decoded, finish_reason=UNFINISHED)
+        return IncompleteStreamError(*cut.args, partial=self.respond(decoded, answer, attempts=1))
 
     def respond(self, decoded: Decoded, answer: Answer, attempts: int) -> Response[Any]:
         """The caller's view of an answer."""

@@ -17,8 +17,16 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
 
 
+def _finite(digits: str) -> float:
+    """A number with a point or an exponent; what is read as infinity could not be written again."""
+    number = float(digits)
+    if not isfinite(number):
+        raise ValueError(f"the number {digits:.40} is too large")
+    return number
+
+
 # One decoder for all: `json.loads` makes a new one whenever an argument is given, and sniffs the encoding of bytes.
-_decode = json.JSONDecoder(parse_constant=_refuse_constant).decode
+_decode = json.JSONDecoder(parse_float=_finite, parse_constant=_refuse_constant).decode
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
@@ -26,7 +34,7 @@ def loads(text: str, what: str = "the answer") -> Any:
     """The value that `text` is the JSON of.
 
     Raises:
-        InvalidResponseError: It is no JSON, is nested too deeply, or holds a number of thousands of digits.
+        InvalidResponseError: It is no JSON, is nested too deeply, or holds a number that is too large.
     """
     try:
         value = _decode(text)

@@ -3,14 +3,15 @@
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import chain
-from typing import Any, Final, Self, cast
+from typing import Any, Self, cast
 
 from attrs import evolve
 
 from llmkit.accumulate import Accumulator
 from llmkit.deadlines import Deadlines, Lingering
-from llmkit.engine import Engine, identified, wrong_kind
+from llmkit.engine import UNFINISHED, Engine, identified, wrong_kind
 from llmkit.errors import (
+    BODY_SHOWN,
     ConnectionFailedError,
     DeadlineError,
     IncompleteStreamError,
@@ -20,13 +21,10 @@ from llmkit.errors import (
 from llmkit.events import Event, TextDelta, ThinkingDelta, ToolCallDelta
 from llmkit.json_codec import dump_bytes
 from llmkit.messages import Text, Thinking, ToolCall
-from llmkit.response import FinishReason, Response
-from llmkit.sse import LARGEST_EVENT, ServerSentEvent, SSEDecoder
+from llmkit.response import Response
+from llmkit.sse import LARGEST_EVENT, ServerSentEvent, SSEDecoder, may_begin
 from llmkit.transport import Answer
-from llmkit.wire.base import Decoded, ErrorEvent, StreamDecoder
-
-_EVENTS: Final = (b"d", b"e", b"i", b"r", b":")  # what a line of events begins with, and JSON never
-UNFINISHED: Final = FinishReason("unfinished")
+from llmkit.wire.base import CutOff, Decoded, ErrorEvent, StreamDecoder
 
 
 class Reader:
@@ -60,8 +58,10 @@ class Reader:
         """
         try:
             return self._more()
+        except CutOff as cut:
+            failed: LLMKitError = self._engine.cut_off(cut, self.answer)
         except ErrorEvent as event:
-            failed: LLMKitError = self._engine.event_failure(event.body, self.answer.headers)
+            failed = self._engine.event_failure(event.body, self.answer.headers)
         except ConnectionFailedError as error:
             failed = error if isinstance(error, DeadlineError) else self._lost(error)
         except LLMKitError as error:
@@ -96,7 +96,7 @@ class Reader:
 
     def _more(self) -> Sequence[Event]:
         if self._pieces is None and (whole := self._begin()) is not None:
-            return self._whole_body(self._engine.read(whole))
+            return self._whole_body(whole)
         if self._failed is not None:
             raise self._failed
         piece = self._last_piece() if self._decoder.whole else self._next_piece()
@@ -125,7 +125,7 @@ class Reader:
         self._pieces = self.answer.pieces()
         if "json" in kind:
             first = next(self._pieces, b"")
-            if first.lstrip()[:1] not in _EVENTS:
+            if not first.strip() or not may_begin(first):
                 return first + self.answer.whole()
             self._pieces = chain([first], self._pieces)
         return None
@@ -159,7 +159,11 @@ class Reader:
     def _take(self, event: ServerSentEvent, events: list[Event]) -> None:
         self._begun = True
         self._unread = []
-        found = self._decoder.feed(event)
+        try:
+            found = self._decoder.feed(event)
+        except InvalidResponseError as error:
+            error.body = event.data[:BODY_SHOWN]  # the decoder knows only a value in it
+            raise
         if found is None:
             return
         # It said something: the clock that ends a stream of mere pings starts again.
@@ -172,8 +176,8 @@ class Reader:
     def _end(self) -> Sequence[Event]:
         """The body has ended: the wire decides whether the answer has."""
         body = b"".join(self._unread)
-        if body.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"["):
-            return self._whole_body(self._engine.read(body))
+        if not may_begin(body):
+            return self._whole_body(body)
         events: list[Event] = []
         if (last := self._sse.close()) is not None:
             with suppress(InvalidResponseError):  # the event that a cut went through
@@ -189,9 +193,10 @@ class Reader:
         message, raw = self._content.message(), decoder.envelope
         self.decoded = Decoded(decoder.id, decoder.model, message, reason, usage, raw, decoder.logprobs)
 
-    def _whole_body(self, body: Any) -> Sequence[Event]:
+    def _whole_body(self, body: bytes) -> Sequence[Event]:
         """The host answered as if no stream had been asked for: the same events, all at once."""
-        self.decoded = decoded = self._engine.wire.decode(body, self._quirks)
+        wire, quirks = self._engine.wire, self._quirks
+        self.decoded = decoded = self._engine.read(body, lambda value: wire.decode(value, quirks))
         events: list[Event] = []
         calls = 0
         for part in decoded.message.content:

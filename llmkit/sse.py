@@ -6,6 +6,7 @@ declared. Each byte is looked at once or twice however it arrives.
 Source: https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
 """
 
+import re
 from typing import Final, NamedTuple
 
 from llmkit.errors import BODY_SHOWN, InvalidResponseError
@@ -14,6 +15,7 @@ LARGEST_EVENT: Final = 32 * 1024 * 1024
 """Bytes of one event above which it is refused."""
 
 _BOM = b"\xef\xbb\xbf"
+_FIELDS = (b"data", b"event", b"id", b"retry", b"")  # the last one is a comment's
 _JSON = (b"{", b"[")  # how hosts that fail amid a stream begin to tell so, without the name of a field
 
 
@@ -153,6 +155,16 @@ class SSEDecoder:
             self._data.append(text)
         else:
             self._event = text
+
+
+def may_begin(body: bytes) -> bool:
+    """Whether `body` may be the beginning of a stream of events: its first line has the name of a field, or part of it.
+
+    By the standard any text is a stream, of lines that say nothing. Here it is what came instead of one.
+    """
+    start = body.removeprefix(_BOM).lstrip()[: len(b"event:")]
+    name, *rest = re.split(rb"[:\r\n]", start, maxsplit=1)
+    return name in _FIELDS if rest else any(field.startswith(name) for field in _FIELDS)
 
 
 def _cut_in_a_letter(line: bytes) -> bool:

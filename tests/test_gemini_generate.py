@@ -457,6 +457,12 @@ def test_an_array_without_an_end():
         WIRE.decode(CHUNKS[:1], QUIRKS)
 
 
+def test_an_array_of_nothing():
+    with pytest.raises(InvalidResponseError) as caught:
+        WIRE.decode([], QUIRKS)
+    assert caught.value.path == "$[0]"
+
+
 def test_an_array_with_an_error():
     failed = {"error": {"code": 503, "status": "UNAVAILABLE", "message": "busy"}}
     with pytest.raises(ErrorEvent) as caught:

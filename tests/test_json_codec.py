@@ -29,6 +29,7 @@ BAD = {
     "words": "Bad gateway",
     "NaN": '{"a": NaN}',
     "infinity": "[Infinity]",
+    "infinity in digits": '{"a": -1e999}',
     "two values": "{} {}",
     "deep": "[" * 100_000,
     "deep, and whole": "[" * 900 + "]" * 900,

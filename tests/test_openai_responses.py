@@ -869,6 +869,19 @@ def test_an_answer_that_failed():
     assert caught.value.body == body
 
 
+INSTEAD = {
+    "an event's": {"type": "error", "code": "server_is_overloaded", "message": "busy", "param": None},
+    "a gateway's": {"detail": "busy"},
+}
+
+
+@pytest.mark.parametrize("body", INSTEAD.values(), ids=INSTEAD.keys())
+def test_an_error_instead_of_an_answer(body):
+    with pytest.raises(ErrorEvent) as caught:
+        WIRE.decode(body, QUIRKS)
+    assert caught.value.body == body
+
+
 def test_the_answer():
     found = decoded(
         message({**words("a"), "logprobs": [{"token": "a"}]}), message({**words("b"), "logprobs": [{"token": "b"}]})

@@ -3,7 +3,7 @@
 import pytest
 
 from llmkit.errors import InvalidResponseError
-from llmkit.sse import ServerSentEvent, SSEDecoder
+from llmkit.sse import ServerSentEvent, SSEDecoder, may_begin
 
 
 def message(data):
@@ -135,3 +135,25 @@ def test_pieces_of_a_line_are_joined_once():
     assert len(decoder._line) == len(pieces)
     assert all(held is piece for held, piece in zip(decoder._line, pieces, strict=True))
     assert decoder.feed(b"\n\n") == [message("x" * 2_000_000)]
+
+
+BEGINNINGS = {
+    "an event": (b"data: a\n\n", True),
+    "its name": (b"event:x\n", True),
+    "a name alone": (b"data\n", True),
+    "a comment": (b": ping\n\n", True),
+    "half a name": (b"da", True),
+    "blank lines and a mark": (b"\xef\xbb\xbf\r\n\ndata: a", True),
+    "nothing": (b"", True),
+    "JSON": (b"{}", False),
+    "a word of JSON": (b"null", False),
+    "a page": (b"<html>", False),
+    "words that begin like a field": (b"error code: 1015", False),
+    "a field of nobody": (b"datas: a\n", False),
+    "another encoding": ("data: a".encode("utf-16"), False),
+}
+
+
+@pytest.mark.parametrize(("body", "expected"), BEGINNINGS.values(), ids=BEGINNINGS.keys())
+def test_what_may_begin_a_stream(body, expected):
+    assert may_begin(body) is expected

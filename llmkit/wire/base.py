@@ -6,7 +6,7 @@ from typing import Any, Protocol, TypeAlias
 
 from attrs import field, frozen
 
-from llmkit.errors import APIError, ConfigurationError
+from llmkit.errors import APIError, ConfigurationError, IncompleteStreamError
 from llmkit.events import Event
 from llmkit.messages import AssistantMessage
 from llmkit.request import ResolvedRequest
@@ -81,6 +81,16 @@ class ErrorEvent(Exception):  # noqa: N818 - the wires' word for it
     def __init__(self, body: Any) -> None:
         super().__init__(body)
         self.body = body
+
+
+class CutOff(IncompleteStreamError):  # noqa: N818 - likewise
+    """A whole body holds chunks that end before the answer does. The engine makes `partial` of what they tell."""
+
+    decoded: Decoded
+
+    def __init__(self, message: str, decoded: Decoded) -> None:
+        super().__init__(message)
+        self.decoded = decoded
 
 
 class StreamDecoder(Protocol):

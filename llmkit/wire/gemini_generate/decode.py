@@ -7,11 +7,10 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
-from llmkit.errors import IncompleteStreamError
 from llmkit.events import Event, TextDelta, ThinkingDelta, ToolCallDelta
 from llmkit.messages import AssistantMessage
 from llmkit.response import Model
-from llmkit.wire.base import Decoded, ModelPage
+from llmkit.wire.base import CutOff, Decoded, ModelPage
 from llmkit.wire.gemini_generate.assembly import Assembly
 from llmkit.wire.gemini_generate.finish import tokens
 from llmkit.wire.quirks import GeminiGenerateQuirks
@@ -27,23 +26,21 @@ def decode(body: Any, _: GeminiGenerateQuirks) -> Decoded:
 
     Raises:
         ErrorEvent: A chunk is an error.
-        IncompleteStreamError: No chunk says why the answer ended.
+        CutOff: No chunk says why the answer ended.
         InvalidResponseError: It is no answer; the error has the path.
     """
     answer = Assembly()
     events: list[Event] = []
     if isinstance(body, list):
-        for number, chunk in enumerate(body):
+        for number, chunk in enumerate(body or [None]):
             events += answer.take(chunk, f"$[{number}]") or ()
-        if not answer.whole:
-            raise IncompleteStreamError("the answer's chunks end before a finishReason: it was cut off")
         raw = answer.envelope
     else:
         raw = expect(body, dict, "$")
         events += answer.take(raw) or ()
         if not raw.keys() & _ANSWERED:
             expect(None, list, "$.candidates")
-    return Decoded(
+    decoded = Decoded(
         id=answer.id,
         model=answer.model,
         message=_message([*events, *answer.close()]),
@@ -52,6 +49,9 @@ def decode(body: Any, _: GeminiGenerateQuirks) -> Decoded:
         raw=raw,
         logprobs=answer.logprobs,
     )
+    if isinstance(body, list) and not answer.whole:
+        raise CutOff("the answer's chunks end before a finishReason: it was cut off", decoded)
+    return decoded
 
 
 def _message(events: Sequence[Event]) -> AssistantMessage:

@@ -24,6 +24,7 @@ _INCOMPLETE: Final[Mapping[str, Reason]] = {
     "length": "length",
 }
 
+_OF_ERRORS: Final = ("error", "detail", "message", "code")
 _FOR_THE_CLIENT: Final = frozenset(
     {
         "function_call",
@@ -43,10 +44,10 @@ def decode(body: Any, _: OpenAIResponsesQuirks) -> Decoded:
 
     Raises:
         InvalidResponseError: It is none; the error has the path.
-        ErrorEvent: It says that answering failed.
+        ErrorEvent: It says that answering failed, or tells of an error instead.
     """
     found = expect(body, dict, "$")
-    if found.get("status") == "failed":
+    if found.get("status") == "failed" or ("output" not in found and any(map(found.get, _OF_ERRORS))):
         raise ErrorEvent(found)
     output = expect(found.get("output"), list, "$.output")
     items = [expect(item, dict, f"$.output[{index}]") for index, item in enumerate(output)]
