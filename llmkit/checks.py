@@ -191,7 +191,7 @@ def header_fields(name: str, value: Any) -> HeaderFields:
         if not isinstance(item, str):
             raise ConfigurationError(f"{name}.{key}: expected text, got {type(item).__name__}")
         if not _HEADER_VALUE.fullmatch(item):
-            raise ConfigurationError(f"{name}.{key}: it holds line ends, control characters or what is beyond latin-1")
+            raise ConfigurationError(f"{name}.{key}: it holds {_UNSENDABLE}")
         if key.lower() in _FRAMING:
             raise ConfigurationError(f"{name}.{key}: it says how the body is sent, which llmkit decides")
         found[key.lower()] = item
@@ -199,7 +199,8 @@ def header_fields(name: str, value: Any) -> HeaderFields:
 
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_HEADER_VALUE = re.compile(r"(?![\t ])[\t\x20-\x7e\x80-\xff]*(?<![\t ])")
+_UNSENDABLE = "line ends, control characters, blanks at its ends or what is beyond latin-1"
 _FRAMING = frozenset({"content-length", "transfer-encoding", "connection"})
 _SURROGATE = re.compile("[\ud800-\udfff]")
 

@@ -11,6 +11,7 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
+from llmkit.checks import raised
 from llmkit.errors import ConfigurationError, MissingAuthError
 from llmkit.provider import Provider
 
@@ -21,16 +22,18 @@ class Key:
     Args:
         value: The key, a function that returns it, or None.
         passed: Whether it is the caller's own, and not one that was looked up.
+        name: Of the argument or the variable, for errors.
 
     Raises:
         MissingAuthError: It is empty.
         ConfigurationError: It cannot stand in a header; the message never has it.
     """
 
-    __slots__ = ("_fetch", "_known", "_learned", "_value", "passed")
+    __slots__ = ("_fetch", "_known", "_learned", "_name", "_value", "passed")
 
-    def __init__(self, value: Any, *, passed: bool) -> None:
+    def __init__(self, value: Any, *, passed: bool, name: str = "api_key") -> None:
         self.passed = passed
+        self._name = name
         self._fetch: Callable[[], Any] | None = value if callable(value) else None
         self._value: str | None = None
         self._known: deque[str] = deque(maxlen=4)
@@ -87,13 +90,13 @@ class Key:
         """Keep `value`, which must be fit for a header; else the error to raise, in a frame that has not seen it."""
         if not isinstance(value, str):
             return ConfigurationError(
-                f"api_key: expected text or a function that returns text, got {type(value).__name__}"
+                f"{self._name}: expected text or a function that returns text, got {type(value).__name__}"
             )
         if not value:
-            return MissingAuthError("api_key: it is empty")
+            return MissingAuthError(f"{self._name}: it is empty")
         if not value.isascii() or not value.isprintable() or value != value.strip():
             return ConfigurationError(
-                "api_key: it holds control characters, blanks at its ends or characters outside ASCII; "
+                f"{self._name}: it holds control characters, blanks at its ends or characters outside ASCII; "
                 "was a line end copied along?"
             )
         self._value = value
@@ -102,10 +105,10 @@ class Key:
         return None
 
 
-def kept(value: Any) -> Key | ConfigurationError:
-    """What the caller passed as key, None included; or the error to raise, in a frame that does not show it."""
+def kept(value: Any, *, passed: bool, name: str = "api_key") -> Key | ConfigurationError:
+    """A `Key`, or the error to raise, in a frame that does not show its value."""
     try:
-        return Key(value, passed=value is not None)
+        return Key(value, passed=passed, name=name)
     except ConfigurationError as error:
         return error.with_traceback(None)
 
@@ -137,7 +140,7 @@ def find_key(
         return key
     trusted = is_loopback(address) or (own is not None and _same_host(address, own))
     if trusted and (found := _look_up(row, environ)) is not None:
-        return found
+        return raised(found)
     if not row.needs_key:
         return key
     if trusted and row.auth == "google":
@@ -153,12 +156,13 @@ def find_key(
     raise MissingAuthError(f"no API key for {row.name}: set the environment variable {names}, or pass api_key=")
 
 
-def _look_up(row: Provider, environ: Mapping[str, str] | None) -> Key | None:
+def _look_up(row: Provider, environ: Mapping[str, str] | None) -> Key | ConfigurationError | None:
     """The key of the first variable that holds one. Apart, so that no frame of an error shows the environment."""
     variables = os.environ if environ is None else environ
-    values = (variables.get(name, "").strip() for name in row.key_variables)
-    value = next((value for value in values if value), None)
-    return None if value is None else Key(value, passed=False)
+    for name in row.key_variables:
+        if value := variables.get(name, "").strip():
+            return kept(value, passed=False, name=name)
+    return None
 
 
 def _host(address: str) -> str:

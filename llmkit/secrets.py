@@ -46,7 +46,8 @@ def without(value: Any, secrets: Iterable[str]) -> Any:
     They are looked for as they are, and as they stand in an address.
     """
     told = {secret for secret in secrets if len(secret) >= SHORTEST}
-    hidden = sorted(told | {quote(secret, safe=safe) for secret in told for safe in ("", "/")}, key=len, reverse=True)
+    escaped = {quote(secret, safe, errors="replace") for secret in told for safe in ("", "/")}
+    hidden = sorted(told | escaped, key=len, reverse=True)
     return _clean(value, hidden) if hidden else value
 
 

@@ -15,7 +15,7 @@ Authorize = Callable[[requests.PreparedRequest], requests.PreparedRequest]
 """Sets the key's header. Called in a frame that returns before the request is sent."""
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_VALUE = re.compile(r"(?![\t ])[\t\x20-\x7e\x80-\xff]*(?<![\t ])")
 
 
 @frozen(eq=False)
@@ -66,7 +66,7 @@ def unsendable(headers: Mapping[str, Any]) -> ConfigurationError | None:
         if not (isinstance(text, str) and _VALUE.fullmatch(text)):
             return ConfigurationError(
                 f"the value of the header {name} cannot be sent: it must be a str without line breaks, "
-                "control characters and characters outside of latin-1"
+                "control characters, blanks at its ends and characters outside of latin-1"
             )
     return None
 
