@@ -601,6 +601,50 @@ def test_file_id_of_a_citation_does_not_go_back():
     assert sent == [{"type": "text", "text": "a", "citations": [LOCATION]}]
 
 
+# What other wires tell of sources: in their own fields, which this one refuses.
+CITED = {
+    "link of Responses": {
+        "type": "url_citation",
+        "url": "https://e.com",
+        "title": "E",
+        "start_index": 0,
+        "end_index": 1,
+    },
+    "file of Responses": {"type": "file_citation", "file_id": "f", "filename": "a", "index": 0},
+    "link of Chat": {"type": "url_citation", "url_citation": {"url": "https://e.com", "title": "E"}},
+    "page of Gemini": {"groundingChunk": {"web": {"uri": "https://e.com"}}},
+    "recitation of Gemini": {"uri": "https://e.com"},
+    "a type that is none": {"type": 7},
+}
+
+
+@pytest.mark.parametrize("raw", CITED.values(), ids=CITED.keys())
+def test_sources_of_another_wire_are_left_out(raw):
+    said = AssistantMessage(Text("a", [Citation(raw=raw), Citation("Paris", raw=LOCATION)]))
+    sent = encoded([UserMessage("q"), said, UserMessage("r")])["messages"][1]["content"]
+    assert sent == [{"type": "text", "text": "a", "citations": [LOCATION]}]
+    said = AssistantMessage(Text("a", [Citation(raw=raw)]))
+    sent = encoded([UserMessage("q"), said, UserMessage("r")])["messages"][1]["content"]
+    assert sent == [{"type": "text", "text": "a"}]
+
+
+def test_media_stand_in_no_answer():
+    """The provider takes them from the user only, and from tools."""
+    said = AssistantMessage(["a", Image(data=PNG), Document(data=PDF), "b"])
+    for index, part in enumerate(said.content[1:3], 1):
+        with pytest.raises(UnsupportedOptionError) as caught:
+            encoded([UserMessage("q"), AssistantMessage(["a"] * index + [part]), UserMessage("r")])
+        assert caught.value.path == f"prompt[1].content[{index}]"
+    request = resolve([UserMessage("q"), said, UserMessage("r")], {}, {}, "claude-sonnet-5")
+    left_out = []
+    call = WIRE.encode(request, QUIRKS, lambda path, why: left_out.append(path), False)
+    assert left_out == ["prompt[1].content[1]", "prompt[1].content[2]"]
+    assert json.loads(call.body)["messages"][1]["content"] == [
+        {"type": "text", "text": "a"},
+        {"type": "text", "text": "b"},
+    ]
+
+
 # Streams.
 
 START = {

@@ -1,5 +1,6 @@
 """One conversation on all four wires: it arrives as it was sent, and moves from one to another or says what cannot."""
 
+import re
 import warnings
 
 import attrs
@@ -160,6 +161,58 @@ def test_what_cannot_move_is_named(server):
             warnings.simplefilter("always")
             assert lenient.complete(UserMessage([Text("See"), file])).text == "See"
         assert "file_id" in str(told[0].message)
+
+
+IDS = {
+    "of other characters": ("functions.weather:0", "functions.weather:1", ""),
+    "longer than some hosts take": ("c" * 80, "c" * 79 + "d"),
+    "counted anew in each turn": ("call_0", "call_0", "call_0"),
+    "as of an id that was made up": ("call_0", "a.b", "a.b"),
+}
+# Anthropic's own pattern; the most that OpenAI takes.
+TAKEN = {"anthropic": r"[a-zA-Z0-9_-]+", "openai": r"(?s).{1,64}"}
+
+
+@pytest.mark.parametrize("name", TAKEN)
+@pytest.mark.parametrize("ids", IDS.values(), ids=IDS.keys())
+def test_ids_of_calls_are_such_as_the_host_takes(server, name, ids):
+    """Each call has another, and its result the same, whatever they were where they come from."""
+    sent = [UserMessage("Go")]
+    for number, id_ in enumerate(ids):
+        call = ToolCall(id_, "weather", {"n": number})
+        sent += [AssistantMessage(call), UserMessage(call.result(str(number)))]
+    client = server.client(name, model="m-1")
+    client.complete(sent)
+    arrived = [part for message in server.requests[-1].messages for part in message.content]
+    calls = [part for part in arrived if isinstance(part, ToolCall)]
+    results = [part for part in arrived if isinstance(part, ToolResult)]
+    assert len({call.id for call in calls}) == len(ids)
+    assert all(re.fullmatch(TAKEN[name], call.id) for call in calls)
+    assert [(result.call_id, result.content) for result in results] == [
+        (call.id, (Text(str(call.arguments["n"])),)) for call in calls
+    ]
+    # A conversation that goes on begins as before, so that what the host has cached of it is of use.
+    client.complete([*sent, AssistantMessage("Well"), UserMessage("Go on")])
+    again = [part for message in server.requests[-1].messages for part in message.content]
+    assert [part for part in again if isinstance(part, ToolCall)] == calls
+
+
+@pytest.mark.parametrize("name", ["anthropic", "openai", "openai-chat"])
+def test_a_picture_of_the_models_is_refused_by_its_path(server, name):
+    """Gemini alone takes back what another made."""
+    asked = [UserMessage("Draw"), AssistantMessage(["Here", PICTURE]), UserMessage("Another")]
+    with pytest.raises(UnsupportedOptionError) as caught:
+        server.client(name, model="m-1").complete(asked)
+    assert caught.value.path == "prompt[1].content[1]"
+
+
+@pytest.mark.parametrize("name", ["anthropic", "openai", "openai-chat"])
+def test_an_empty_text_that_is_signed_is_for_its_own_wire_alone(server, name):
+    client, bodies = server.client(name, model="m-1"), []
+    for seals in ([], [Text("", extra={"gemini-generate": {"thoughtSignature": "c2ln"}})]):
+        client.complete([UserMessage("Hi"), AssistantMessage([*seals, "Ho"]), UserMessage("Well?")])
+        bodies.append(server.requests[-1].json)
+    assert bodies[0] == bodies[1]
 
 
 @each

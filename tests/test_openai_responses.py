@@ -41,6 +41,7 @@ PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 16
 WAV = b"RIFF\x04\0\0\0WAVEfmt "
 PDF = b"%PDF-1.7 ..."
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+LINK = {"url": "https://example.com", "title": "T", "start_index": 0, "end_index": 2}
 URL = {"type": "url_citation", "url": "https://example.com", "title": "T", "start_index": 0, "end_index": 2}
 FILE = {"type": "file_citation", "file_id": "file_1", "filename": "a.txt", "index": 2}
 SEARCH_CALL = {
@@ -258,6 +259,27 @@ def test_a_turn_goes_back_as_it_came():
     ]
 
 
+def test_messages_of_two_phases_stay_two():
+    """Also where a host gives them no ids."""
+    items = [
+        {**NAMELESS, "content": [words("a"), words("b")], "phase": "commentary"},
+        {**NAMELESS, "content": [words("c")], "phase": "final_answer"},
+    ]
+    assert spoken(*decoded(*items).message.content) == items
+
+
+KEPT = {"previous_response_id": "resp_1", "conversation": "conv_1", "conversation by an object": {"id": "conv_1"}}
+
+
+@pytest.mark.parametrize(("key", "value"), KEPT.items(), ids=KEPT.keys())
+def test_a_result_of_a_call_that_the_provider_keeps(key, value):
+    result = UserMessage(ToolResult("call_" + "1" * 80, content="4"))
+    body = encoded(result, extra_body={key.partition(" ")[0]: value})
+    assert body["input"] == [{"type": "function_call_output", "call_id": result.content[0].call_id, "output": "4"}]
+    with pytest.raises(ConfigurationError, match="no tool call before it"):
+        encoded(result, extra_body={key.partition(" ")[0]: None})
+
+
 def test_two_messages_stay_two():
     items = [message(words("a")), message(words("b"), id="msg_2")]
     assert spoken(*decoded(*items).message.content) == items
@@ -326,6 +348,18 @@ FOREIGN = {
     "text": (Text("a"), [{"type": "message", "role": "assistant", "content": [words("a")]}]),
     "text with a source of another": (
         Text("a", [Citation("q", raw={"type": "char_location"})], extra={"anthropic-messages": {"x": 1}}),
+        [{"type": "message", "role": "assistant", "content": [words("a")]}],
+    ),
+    "text with a link of Chat": (
+        Text("a", [Citation(raw={"type": "url_citation", "url_citation": {**LINK, "content": "more"}})]),
+        [{"type": "message", "role": "assistant", "content": [words("a", {"type": "url_citation", **LINK})]}],
+    ),
+    "text with half a link of Chat": (
+        Text("a", [Citation(raw={"type": "url_citation", "url_citation": {"url": "https://example.com"}})]),
+        [{"type": "message", "role": "assistant", "content": [words("a")]}],
+    ),
+    "text with a source of Gemini": (
+        Text("a", [Citation(raw={"groundingChunk": {"web": {"uri": "u"}}}), Citation(raw={"uri": "u"})]),
         [{"type": "message", "role": "assistant", "content": [words("a")]}],
     ),
     "refusal": (

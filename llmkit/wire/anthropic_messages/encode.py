@@ -30,6 +30,7 @@ from llmkit.wire.anthropic_messages import schema
 from llmkit.wire.anthropic_messages.reasoning import Reasoning, reasoning
 from llmkit.wire.anthropic_messages.schema import WIRE_NAME
 from llmkit.wire.base import Call, Refuse, merge_body, need
+from llmkit.wire.call_ids import CallIds
 from llmkit.wire.quirks import AnthropicMessagesQuirks
 from llmkit.wire.splice import Blobs
 
@@ -37,6 +38,8 @@ FILES_BETA: Final = "files-api-2025-04-14"
 _IMAGE_TYPES: Final = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 _TEXT_TYPES: Final = frozenset({"application/json", "application/xml"})
 _TOOL_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,128}")
+_CALL_ID: Final = re.compile(r"[a-zA-Z0-9_-]+")
+_LOCATION: Final = "_location"  # how all of its kinds of citation end, and none of another wire's
 _COUNTED: Final = ("model", "messages", "system", "tools", "tool_choice", "thinking", "output_config", "cache_control")
 
 
@@ -76,6 +79,7 @@ class _Encoder:
         self._refuse = refuse
         self._blobs = Blobs()
         self._betas: set[str] = set()
+        self._call_ids = CallIds(_CALL_ID)
 
     def call(self, path: str, fields: dict[str, Any]) -> Call:
         body = merge_body(fields, self._request.extra_body)
@@ -137,11 +141,23 @@ class _Encoder:
         for index, message in enumerate(self._request.messages, self._request.skipped):
             if message.role == "system" and not self._quirks.system_turns:
                 continue
-            blocks = list(self._blocks(_ordered(message), f"prompt[{index}].content"))
+            where, parts = f"prompt[{index}].content", _ordered(message)
+            if message.role == "assistant":
+                self._call_ids.turn()
+                parts = self._sayable(parts, where)
+            blocks = list(self._blocks(parts, where))
             # A turn of which nothing may be sent (an empty answer) is left out; the provider merges its neighbours.
             if blocks:
                 found.append({"role": message.role, "content": blocks})
         return found
+
+    def _sayable(self, parts: Iterable[tuple[int, Part]], where: str) -> Iterator[tuple[int, Part]]:
+        """The parts of an answer but for media, which the provider takes from the user only."""
+        for index, part in parts:
+            if isinstance(part, (Image, Document)):
+                self._refuse(f"{where}[{index}]", f"this wire takes no {type(part).__name__.lower()} in an answer")
+            else:
+                yield index, part
 
     def _blocks(self, parts: Iterable[tuple[int, Part]], where: str) -> Iterator[schema.Block]:
         """The blocks for `parts`, each with its place among the caller's."""
@@ -163,7 +179,7 @@ class _Encoder:
             case Thinking():
                 return _thinking(part)
             case ToolCall():
-                return _tool_use(part)
+                return self._tool_use(part)
             case ToolResult():
                 return self._tool_result(part, where)
             case Refusal(text=text):
@@ -218,8 +234,14 @@ class _Encoder:
         self._betas.add(FILES_BETA)
         return {"type": "file", "file_id": part.file_id or ""}
 
+    def _tool_use(self, part: ToolCall) -> schema.Block:
+        id_ = self._call_ids.call(part.id)
+        block: schema.ToolUseBlock = {"type": "tool_use", "id": id_, "name": part.name, "input": part.arguments}
+        return _with_extra(_with_cache(block, part.cache), part)
+
     def _tool_result(self, part: ToolResult, where: str) -> schema.Block:
-        block: schema.ToolResultBlock = {"type": "tool_result", "tool_use_id": part.call_id}
+        id_ = self._call_ids.result(part.call_id)
+        block: schema.ToolResultBlock = {"type": "tool_result", "tool_use_id": id_}
         if content := list(self._blocks(enumerate(part.content), f"{where}.content")):
             block["content"] = content
         if part.is_error:
@@ -294,19 +316,16 @@ def _text(part: Text) -> schema.Block | None:
     if not part.text.strip():
         return None  # the provider refuses blank text
     block: schema.TextBlock = {"type": "text", "text": part.text}
-    if citations := [_citation(citation) for citation in part.citations if citation.raw]:
+    if citations := _citations(part.citations):
         block["citations"] = citations
     return _with_extra(_with_cache(block, part.cache), part)
 
 
-def _tool_use(part: ToolCall) -> schema.Block:
-    block: schema.ToolUseBlock = {"type": "tool_use", "id": part.id, "name": part.name, "input": part.arguments}
-    return _with_extra(_with_cache(block, part.cache), part)
-
-
-def _citation(citation: Citation) -> schema.Citation:
+def _citations(citations: Sequence[Citation]) -> list[schema.Citation]:
+    """Those that are of this wire, as they came; those of another have other fields."""
+    own = [citation.raw for citation in citations if str(citation.raw.get("type")).endswith(_LOCATION)]
     # `file_id` is told with a citation and not taken back.
-    return cast("schema.Citation", {key: value for key, value in citation.raw.items() if key != "file_id"})
+    return [cast("schema.Citation", {key: value for key, value in raw.items() if key != "file_id"}) for raw in own]
 
 
 def _thinking(part: Thinking) -> schema.Block | None:

@@ -56,17 +56,17 @@ def is_custom(part: ToolCall) -> bool:
     return (part.extra.get(WIRE_NAME) or {}).get("type") == "custom_tool_call"
 
 
-def call_item(part: ToolCall) -> schema.Call:
-    """The item that `part` was, or would have been."""
+def call_item(part: ToolCall, id_: str) -> schema.Call:
+    """The item that `part` was, or would have been; `id_` is what results call it by."""
     extra = part.extra.get(WIRE_NAME) or {}
     known: dict[str, Any] = {key: value for key, value in extra.items() if key not in ("type", "arguments")}
     if is_custom(part):
         text = part.arguments.get("input")
         text = text if isinstance(text, str) else part.raw or _written(part.arguments)
-        item = {"type": "custom_tool_call", **known, "call_id": part.id, "name": part.name, "input": text}
+        item = {"type": "custom_tool_call", **known, "call_id": id_, "name": part.name, "input": text}
         return cast("schema.CustomToolCall", item)
     arguments = _arguments(part, extra.get("arguments"))
-    item = {"type": "function_call", **known, "call_id": part.id, "name": part.name, "arguments": arguments}
+    item = {"type": "function_call", **known, "call_id": id_, "name": part.name, "arguments": arguments}
     return cast("schema.FunctionCall", item)
 
 

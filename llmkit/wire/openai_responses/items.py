@@ -3,6 +3,7 @@
 Source: https://platform.openai.com/docs/api-reference/responses/create#responses-create-input
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeAlias, assert_never, cast
 
@@ -22,16 +23,21 @@ from llmkit.messages import (
     Video,
 )
 from llmkit.wire.base import Refuse
+from llmkit.wire.call_ids import CallIds
 from llmkit.wire.openai_responses import schema
 from llmkit.wire.openai_responses.calls import call_item, is_custom
 from llmkit.wire.openai_responses.images import image_item, was_made
 from llmkit.wire.openai_responses.media import MediaEncoder, text
 from llmkit.wire.openai_responses.schema import WIRE_NAME
+from llmkit.wire.reading import object_or_empty
 from llmkit.wire.splice import Blobs
 
 _PARTS: Final = ("input_text", "input_image", "input_file", "input_audio", "output_text", "refusal")
 _NAMED: Final = ("message", "reasoning", "function_call", "custom_tool_call")
 _ANNOTATIONS: Final = ("url_citation", "file_citation", "container_file_citation", "file_path")
+_LINK: Final = ("url", "title", "start_index", "end_index")
+_CALL_ID: Final = re.compile(r".{1,64}", re.DOTALL)
+_MESSAGE: Final = ("id", "phase")  # what tells one message of an answer from the next
 
 Told: TypeAlias = Text | Image | Audio | Video | Document | Opaque
 """What the model can be told: messages see to it that no other part stands where it is."""
@@ -49,7 +55,8 @@ class Conversation:
         self._media = MediaEncoder(blobs, refuse)
         self._refuse = refuse
         self._stored = stored  # then the provider knows its items by their ids
-        self._custom: set[str] = set()  # ids of calls of custom tools
+        self._call_ids = CallIds(_CALL_ID)
+        self._custom: set[str] = set()  # ids of calls of custom tools, as they were sent
 
     def system(self, parts: Sequence[Part], where: str) -> None:
         """Add instructions."""
@@ -58,6 +65,8 @@ class Conversation:
     def message(self, message: Message, where: str) -> None:
         """Add a message."""
         turn = _Turn(self, message.role)
+        if message.role == "assistant":
+            self._call_ids.turn()
         # Answers to calls first, as nothing may stand between a call and its answer.
         ordered = sorted(enumerate(message.content), key=lambda item: not isinstance(item[1], ToolResult))
         turn.add_all(ordered, where)
@@ -114,14 +123,16 @@ class Conversation:
 
     def call(self, part: ToolCall) -> schema.Call:
         """The item for a call."""
+        id_ = self._call_ids.call(part.id)
         if is_custom(part):
-            self._custom.add(part.id)
-        return call_item(part)
+            self._custom.add(id_)
+        return call_item(part, id_)
 
     def result(self, part: ToolResult, where: str) -> schema.CallOutput:
         """The item for the answer to a call. That it failed is said by its text alone: the wire has no field for it."""
-        kind = "custom_tool_call_output" if part.call_id in self._custom else "function_call_output"
-        found = {"type": kind, "call_id": part.call_id, "output": self._output(part, where)}
+        id_ = self._call_ids.result(part.call_id)
+        kind = "custom_tool_call_output" if id_ in self._custom else "function_call_output"
+        found = {"type": kind, "call_id": id_, "output": self._output(part, where)}
         return cast("schema.CallOutput", {**found, **(part.extra.get(WIRE_NAME) or {})})
 
     def _output(self, part: ToolResult, where: str) -> str | list[Any]:
@@ -213,7 +224,7 @@ class _Turn:
     def _join(self, shared: Mapping[str, Any], content: Sequence[Any]) -> None:
         """Add parts to the message that they are of."""
         found = self._open
-        same = found is not None and found.get("id") == shared.get("id")
+        same = found is not None and all(found.get(key) == shared.get(key) for key in _MESSAGE)
         if found is None or not same or found["role"] != shared.get("role", self._role):
             found = self._open = {"type": "message", "role": self._role, "content": [], **shared}
             self._items.append(found)
@@ -249,5 +260,15 @@ def _output_text(part: Text) -> dict[str, Any]:
 
 
 def _annotations(citations: Sequence[Citation]) -> list[dict[str, Any]]:
-    """Those that are of this wire, as they came; those of another have other fields."""
-    return [citation.raw for citation in citations if citation.raw.get("type") in _ANNOTATIONS]
+    """Those that are of this wire, as they came, and links of Chat Completions; others have other fields."""
+    found = (_annotation(citation.raw) for citation in citations if citation.raw.get("type") in _ANNOTATIONS)
+    return [annotation for annotation in found if annotation is not None]
+
+
+def _annotation(raw: dict[str, Any]) -> dict[str, Any] | None:
+    kind = raw["type"]
+    if kind not in raw:
+        return raw
+    # Chat Completions has the fields of a link in an object of its own, to which hosts add others.
+    inner = object_or_empty(raw[kind])
+    return {"type": kind, **{key: inner[key] for key in _LINK}} if inner.keys() >= {*_LINK} else None
