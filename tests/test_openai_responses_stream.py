@@ -728,6 +728,24 @@ def test_a_failed_answer_is_known_by_its_error():
     assert caught.value.body["error"] == {"code": "server_error", "message": "busy"}
 
 
+# Bodies of errors → code, status: what names the event or the answer's state says nothing of what went wrong.
+CODES = {
+    "failed": (FAILED, "server_error", 500),
+    "failed, nobody says why": (response(status="failed", error=None), None, None),
+    "event of a gateway": ({"type": "response.error", "error": {"code": 502, "message": "no"}}, "502", 502),
+    "event": ({"type": "error", "code": "rate_limit_exceeded", "message": "no"}, "rate_limit_exceeded", 429),
+    "event without a code": ({"type": "error", "code": None, "message": "no"}, None, None),
+    "body": ({"error": {"type": "invalid_request_error", "message": "no"}}, "invalid_request_error", 400),
+    "text": ("busy", None, None),
+}
+
+
+@pytest.mark.parametrize(("body", "code", "status"), CODES.values(), ids=CODES.keys())
+def test_the_code_of_an_error(body, code, status):
+    found = WIRE.error(200, body)
+    assert (found.code, found.status) == (code, status)
+
+
 NOT_EVENTS = {
     "no JSON": ServerSentEvent("response.output_text.delta", "{oops"),
     "a list": ServerSentEvent("x", "[]"),

@@ -5,10 +5,10 @@ Source: https://platform.openai.com/docs/api-reference/responses
 
 from llmkit.wire.base import Wire
 from llmkit.wire.openai.embeddings import decode_embed, encode_embed
-from llmkit.wire.openai.errors import error
 from llmkit.wire.openai.models import decode_models, encode_models
 from llmkit.wire.openai_responses.decode import decode, decode_count
 from llmkit.wire.openai_responses.encode import encode, encode_count
+from llmkit.wire.openai_responses.errors import error
 from llmkit.wire.openai_responses.schema import WIRE_NAME
 from llmkit.wire.openai_responses.stream import StreamDecoder
 from llmkit.wire.quirks import OpenAIResponsesQuirks
