@@ -67,7 +67,7 @@ class Reader:
         except LLMKitError as error:
             failed = error
         self.answer.close()
-        raise identified(failed, self.answer).with_details(partial=self.partial())
+        raise self._identified(failed).with_details(partial=self.partial())
 
     def to_end(self) -> Self:
         """Read the whole answer, and let its connection be used again.
@@ -210,6 +210,13 @@ class Reader:
                 calls += 1
             events.append(cast("Event", part))
         return [*events, decoded.finish_reason, decoded.usage]
+
+    def _identified(self, error: LLMKitError) -> LLMKitError:
+        """`error` with the id of the exchange; where no header has one, the answer's own as far as it has come."""
+        error = identified(error, self.answer)
+        if error.request_id is None and self._engine.wire.id_of_exchange:
+            error.request_id = self._decoder.id or None
+        return error
 
     def _lost(self, error: ConnectionFailedError) -> IncompleteStreamError:
         lost = IncompleteStreamError(f"the connection was lost before the answer was whole: {error}")

@@ -340,7 +340,7 @@ def parts_to_replay(recording: Recording) -> list[dict[str, Any]]:
     content = body_of(recording)["candidates"][0].get("content", {})
     return [
         requests.part(part)
-        for part in reference.joined(content.get("parts", ()))
+        for part in reference.joined(content.get("parts", ()), sealed=False)
         if "thoughtSignature" in part or ("thought" not in part and part.get("text", "x").strip())
     ]
 
@@ -366,20 +366,28 @@ def everything(response: Response[Any]) -> Any:
     return attrs.asdict(response.message)
 
 
+def all_but_places(response: Response[Any]) -> Any:
+    """`everything`, but for where in a text the part with its signature began: that differs as the parts do."""
+    found = everything(response)
+    for part in found["content"]:
+        part.get("extra", {}).get(NAME, {}).pop("bare", None)
+    return found
+
+
 @each(ANSWERS)
 def test_stream_equals_whole(recording, server, clients):
     client, body = clients[vendors.is_vertex(recording)], body_of(recording)
     server.say_json(body)
     whole = client.complete("?")
-    bodies = [reference.sse(reference.rendered(body, apart=apart)) for apart in (False, True)]
+    bodies = [(reference.rendered(body, apart=apart), all_but_places) for apart in (False, True)]
     if recording.streamed:
-        bodies.append(reference.sse(reference.events(recording.body)))
-    for events in bodies:
-        server.say_events(events)
+        bodies.append((reference.events(recording.body), everything))
+    for events, view in bodies:
+        server.say_events(reference.sse(events))
         with client.stream("?") as stream:
             collected = stream.collect()
         assert collected == whole
-        assert everything(collected) == everything(whole)
+        assert view(collected) == view(whole)
         assert collected.usage.raw == whole.usage.raw
         assert around(collected.raw) == around(whole.raw)
     server.say_json(list(reference.rendered(body)))

@@ -25,6 +25,7 @@ from llmkit import (
     Image,
     IncompleteStreamError,
     InvalidResponseError,
+    LLMKitError,
     NotFoundError,
     Opaque,
     OverloadedError,
@@ -378,17 +379,20 @@ def ended(reason, **candidate):
 
 
 def chunks(body, size=3):
-    """The chunks in which an answer of one candidate is streamed: counts on each, the rest with the last."""
+    """The chunks in which an answer of one candidate is streamed: counts on each, the rest with the last.
+
+    A part that is signed comes whole: each part goes back as it came, and would be two otherwise.
+    """
     if "candidates" not in body:
         return [body]
     around = dict(body["candidates"][0])
     parts = around.pop("content", {}).get("parts") or []
     pieces = []
     for part in parts:
-        *first, last = cut(part["text"], size) if part.get("text") else [None]
-        rest = {key: value for key, value in part.items() if key != "thoughtSignature"}
-        pieces += [{**rest, "text": piece} for piece in first]
-        pieces.append(part if last is None else {**part, "text": last})
+        if part.get("text") and "thoughtSignature" not in part:
+            pieces += [{**part, "text": piece} for piece in cut(part["text"], size)]
+        else:
+            pieces.append(part)
     base = {key: value for key, value in body.items() if key != "candidates"}
     found = [{"candidates": [{"content": {"role": "model", "parts": [piece]}, "index": 0}], **base} for piece in pieces]
     return [*found, {"candidates": [around], **base}]
@@ -887,6 +891,18 @@ def test_an_error_behind_the_events():
         assert (type(error), error.partial.text) == (OverloadedError, "Hel")
 
 
+def test_an_error_of_gemini_is_known_by_the_id_of_the_answer():
+    """No header has one; what has come of the answer has."""
+    begun = chunks(generated({"text": "Hello"}))[0]
+    for rest in ([], [google(503, "UNAVAILABLE", "No.")], [{"candidates": 1}]):
+        with asked("gemini", sse([begun, *rest])) as (client, _), pytest.raises(LLMKitError) as caught:
+            client.stream("Hi").collect()
+        assert (caught.value.request_id, caught.value.partial.request_id) == ("r1", "r1")
+    with asked("gemini", sse([google(503, "UNAVAILABLE", "No.")])) as (client, _), pytest.raises(APIError) as caught:
+        client.stream("Hi").collect()
+    assert caught.value.request_id is None
+
+
 @each
 def test_an_error_before_the_first_event_is_tried_again(provider):
     errors = {
@@ -1067,7 +1083,12 @@ PARTS = {
     "picture": (
         Image(PNG, detail="low", name="a.png", cache="5m"),
         [{"type": "input_image", "image_url": f"data:image/png;base64,{b64(PNG)}", "detail": "low"}],
-        [{"inlineData": {"mimeType": "image/png", "data": b64(PNG)}}],
+        [
+            {
+                "inlineData": {"mimeType": "image/png", "data": b64(PNG)},
+                "mediaResolution": {"level": "MEDIA_RESOLUTION_LOW"},
+            }
+        ],
     ),
     "picture elsewhere": (
         Image.of(URI),
@@ -1260,6 +1281,28 @@ def test_an_answer_of_gemini_goes_back_as_it_came(name):
             client.complete([UserMessage("a"), found.message, UserMessage("b")])
         sent_back = json.loads(server.requests[1].body)["contents"][1]
         assert sent_back == {"role": "model", "parts": body["candidates"][0]["content"]["parts"]}
+
+
+SIGNED_IN_PIECES = {
+    "behind the text": [{"text": "Hello"}, {"text": "", "thoughtSignature": "U0lH"}],
+    "on the last piece": [{"text": "Hello"}, {"text": " world", "thoughtSignature": "U0lH"}],
+    "amid the text": [{"text": "a"}, {"text": "b", "thoughtSignature": "U0lH"}, {"text": "c"}],
+    "twice": [{"text": "a", "thoughtSignature": "U0lH"}, {"text": "", "thoughtSignature": "U0lJ"}],
+    "on thoughts": [{"text": "a", "thought": True}, {"text": "b", "thought": True, "thoughtSignature": "U0lH"}],
+}
+
+
+@pytest.mark.parametrize("pieces", SIGNED_IN_PIECES.values(), ids=SIGNED_IN_PIECES.keys())
+def test_a_signature_goes_back_on_the_part_that_it_came_with(pieces):
+    """The provider asks not to merge parts with and without signatures:
+    https://ai.google.dev/gemini-api/docs/thought-signatures."""
+    body = generated(*pieces)
+    for answer, stream in ((whole(body), False), (sse(chunks(body)), True)):
+        with asked("gemini", answer, whole(OK["gemini"])) as (client, server):
+            found = client.stream("a").collect() if stream else client.complete("a")
+            client.complete([UserMessage("a"), found.message, UserMessage("b")])
+        assert found.text == "".join(piece["text"] for piece in pieces if "thought" not in piece)
+        assert json.loads(server.requests[1].body)["contents"][1] == {"role": "model", "parts": pieces}
 
 
 def test_an_id_that_was_made_up_is_never_sent():

@@ -30,6 +30,7 @@ from llmkit import (
     UserMessage,
     Video,
 )
+from llmkit.provider import provider
 from llmkit.resolve import resolve
 from llmkit.wire import wire
 from llmkit.wire.base import ErrorEvent
@@ -38,6 +39,7 @@ from llmkit.wire.quirks import GeminiGenerateQuirks
 NAME = "gemini-generate"
 WIRE = wire(NAME)
 QUIRKS = GeminiGenerateQuirks()
+VERTEX = provider("vertex").quirks
 MODEL = "gemini-2.5-flash"
 LEVELED = "gemini-3-flash-preview"
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 16
@@ -146,11 +148,11 @@ READ = {
     ),
     "a signature ends a text": (
         [{"text": "a"}, {"text": "b", "thoughtSignature": "s"}, {"text": "c"}, {"text": "d"}],
-        [Text("ab", extra=signed("s")), Text("cd")],
+        [Text("ab", extra=signed("s", bare=1)), Text("cd")],
     ),
     "a signature after a text": (
         [{"text": "a"}, {"text": "", "thoughtSignature": "s"}],
-        [Text("a", extra=signed("s"))],
+        [Text("a", extra=signed("s", bare=1))],
     ),
     "a signature after something else": (
         [CODE, {"text": "", "thoughtSignature": "s"}],
@@ -160,7 +162,7 @@ READ = {
     "sealed thoughts without words": ([{"thought": True, "thoughtSignature": "s"}], [Thinking("", "s", wire=NAME)]),
     "text with more to it stands alone": (
         [{"text": "a"}, {"text": "b", "videoMetadata": {"fps": 1}}, {"text": "c"}],
-        [Text("ab", extra={NAME: {"videoMetadata": {"fps": 1}}}), Text("c")],
+        [Text("ab", extra={NAME: {"videoMetadata": {"fps": 1}, "bare": 1}}), Text("c")],
     ),
     "what says nothing": ([{"text": ""}, {}, {"text": "", "thought": True}, {"thought": True}], []),
     "nothing between two texts": ([{"text": "a"}, {"text": ""}, {"text": "b"}], [Text("ab")]),
@@ -208,6 +210,23 @@ READ = {
             Audio(WAV, media_type="audio/wav"),
         ],
     ),
+    "a picture that is text": (
+        [{"inlineData": {"mimeType": "image/png", "data": b64(b"oops")}}],
+        [Opaque(NAME, {"inlineData": {"mimeType": "image/png", "data": b64(b"oops")}})],
+    ),
+    "text that is another": (
+        [{"inlineData": {"mimeType": "text/csv", "data": b64(b"a,b")}}],
+        [Document(b"a,b", media_type="text/csv")],
+    ),
+    "a picture that was thought": (
+        [{"inlineData": {"mimeType": "image/png", "data": b64(PNG)}, "thought": True}],
+        [Opaque(NAME, {"inlineData": {"mimeType": "image/png", "data": b64(PNG)}, "thought": True})],
+    ),
+    "empty text beside a call": (
+        [{"text": "", "functionCall": {"id": "i", "name": "f"}, "thoughtSignature": "s"}],
+        [ToolCall("i", "f", extra=signed("s"))],
+    ),
+    "words beside code": ([{"text": "a", **CODE}], [Text("a"), Opaque(NAME, CODE)]),
     "media of no known type": (
         [{"inlineData": {"mimeType": "image/new", "data": b64(b"\0\1\2")}}],
         [Image(b"\0\1\2", media_type="image/new")],
@@ -319,19 +338,52 @@ def test_finish_reason(word, reason):
     assert decoded([{"text": "a"}], finishReason=word).finish_reason == FinishReason(reason, word)
 
 
+# Number → what it is to the Developer API and to Google Cloud: the enums FinishReason of
+# google.ai.generativelanguage.v1beta and of google.cloud.aiplatform.v1.
 NUMBERS = {
-    1: FinishReason("stop", "STOP"),
-    2: FinishReason("length", "MAX_TOKENS"),
-    3: FinishReason("content_filter", "SAFETY"),
-    9: FinishReason("error", "MALFORMED_FUNCTION_CALL"),
-    10: FinishReason("content_filter", "MODEL_ARMOR"),
-    99: FinishReason("other", "99"),
+    1: ("STOP", "STOP"),
+    2: ("MAX_TOKENS", "MAX_TOKENS"),
+    3: ("SAFETY", "SAFETY"),
+    5: ("OTHER", "OTHER"),
+    6: ("LANGUAGE", "BLOCKLIST"),
+    9: ("SPII", "MALFORMED_FUNCTION_CALL"),
+    10: ("MALFORMED_FUNCTION_CALL", "MODEL_ARMOR"),
+    12: ("UNEXPECTED_TOOL_CALL", "IMAGE_PROHIBITED_CONTENT"),
+    16: ("16", "NO_IMAGE"),
+    99: ("99", "99"),
+}
+HOSTS = {"developer": QUIRKS, "cloud": VERTEX}
+each_host = pytest.mark.parametrize(("place", "quirks"), [*enumerate(HOSTS.values())], ids=HOSTS.keys())
+
+
+@each_host
+@pytest.mark.parametrize(("number", "words"), NUMBERS.items())
+def test_finish_reason_as_a_number(number, words, place, quirks):
+    found = WIRE.decode(whole([{"text": "a"}], finishReason=number), quirks).finish_reason
+    assert found == FinishReason(REASONS.get(words[place], "other"), words[place])
+
+
+# The same of BlockReason, which is an enum of its own.
+BLOCKS = {
+    1: ("SAFETY", "SAFETY"),
+    2: ("OTHER", "OTHER"),
+    3: ("BLOCKLIST", "BLOCKLIST"),
+    4: ("PROHIBITED_CONTENT", "PROHIBITED_CONTENT"),
+    5: ("IMAGE_SAFETY", "5"),
 }
 
 
-@pytest.mark.parametrize(("number", "reason"), NUMBERS.items())
-def test_finish_reason_as_a_number(number, reason):
-    assert decoded([{"text": "a"}], finishReason=number).finish_reason == reason
+@each_host
+@pytest.mark.parametrize(("number", "words"), BLOCKS.items())
+def test_block_reason_as_a_number(number, words, place, quirks):
+    found = WIRE.decode({"promptFeedback": {"blockReason": number}}, quirks).finish_reason
+    assert found == FinishReason("content_filter", words[place])
+
+
+@each_host
+def test_a_number_that_blocks_nothing(place, quirks):
+    body = {**whole([{"text": "a"}]), "promptFeedback": {"blockReason": 0}}
+    assert WIRE.decode(body, quirks).finish_reason == FinishReason("stop", "STOP")
 
 
 CALL = {"functionCall": {"name": "f", "args": {}}}
@@ -403,9 +455,26 @@ def test_the_answer_around_it():
     assert found.logprobs is None
 
 
-def test_logprobs():
-    chosen = [{"token": "Hi", "tokenId": 9, "logProbability": -0.5}]
-    assert decoded([{"text": "Hi"}], logprobsResult={"chosenCandidates": chosen}).logprobs == chosen
+HI = {"token": "Hi", "tokenId": 9, "logProbability": -0.5}
+HO = {"token": "Ho", "tokenId": 8, "logProbability": -1.5}
+LOGPROBS = {
+    "tokens": ({"chosenCandidates": [HI, HO]}, [HI, HO]),
+    "alternatives": (
+        {"chosenCandidates": [HI, HO], "topCandidates": [{"candidates": [HI, HO]}, {}]},
+        [{**HI, "topCandidates": [HI, HO]}, {**HO, "topCandidates": []}],
+    ),
+    "alternatives alone": ({"topCandidates": [{"candidates": [HI]}]}, [{"topCandidates": [HI]}]),
+    "more tokens than alternatives": (
+        {"chosenCandidates": [HI, HO], "topCandidates": [{"candidates": [HO]}]},
+        [{**HI, "topCandidates": [HO]}, HO],
+    ),
+    "none": ({"chosenCandidates": None}, None),
+}
+
+
+@pytest.mark.parametrize(("result", "logprobs"), LOGPROBS.values(), ids=LOGPROBS.keys())
+def test_logprobs(result, logprobs):
+    assert decoded([{"text": "Hi"}], logprobsResult=result).logprobs == logprobs
 
 
 NO_ANSWERS = {
@@ -472,6 +541,7 @@ def test_an_array_with_an_error():
 
 # ---- what only goes out ----------------------------------------------------------------------------------------------
 
+HIGH = {"level": "MEDIA_RESOLUTION_HIGH"}
 SENT = {
     "picture elsewhere": (
         Image(url="https://example.com/a.png"),
@@ -480,6 +550,18 @@ SENT = {
     "picture elsewhere, of a known type": (
         Image(url="https://example.com/a", media_type="image/png"),
         [{"fileData": {"fileUri": "https://example.com/a", "mimeType": "image/png"}}],
+    ),
+    "picture to be looked at closely": (
+        Image(PNG, detail="high"),
+        [{"inlineData": {"mimeType": "image/png", "data": b64(PNG)}, "mediaResolution": HIGH}],
+    ),
+    "picture elsewhere to be looked at closely": (
+        Image(url="u:x", detail="high"),
+        [{"fileData": {"fileUri": "u:x"}, "mediaResolution": HIGH}],
+    ),
+    "picture of which the model decides": (
+        Image(PNG, detail="auto"),
+        [{"inlineData": {"mimeType": "image/png", "data": b64(PNG)}}],
     ),
     "uploaded file": (Document(file_id="files/a"), [{"fileData": {"fileUri": "files/a"}}]),
     "sound": (Audio(WAV, name="a.wav", cache="1h"), [{"inlineData": {"mimeType": "audio/wav", "data": b64(WAV)}}]),
@@ -542,6 +624,23 @@ REFUSED = {
     "block of another": (Opaque("openai-chat", {"type": "x"}), "prompt[0].content[0]"),
     "text that is no UTF-8": (Document(b"\xff\xfea\0", media_type="text/plain"), "prompt[0].content[0]"),
 }
+
+
+def test_how_closely_to_look_is_said_in_its_own_words():
+    refused = []
+    for prompt in (
+        UserMessage([Image(PNG, detail="original"), "a"]),
+        [
+            UserMessage("q"),
+            AssistantMessage(ToolCall("id1", "look")),
+            UserMessage(ToolResult("id1", content=[Image(PNG, detail="low")])),
+        ],
+    ):
+        request = resolve(prompt, {}, {}, MODEL)
+        call = WIRE.encode(request, QUIRKS, lambda path, why: refused.append(path), False)
+        assert b"mediaResolution" not in call.body
+        assert b64(PNG).encode() in call.body
+    assert refused == ["prompt[0].content[0].detail", "prompt[2].content[0].content[0].detail"]
 
 
 @pytest.mark.parametrize(("part", "path"), REFUSED.values(), ids=REFUSED.keys())

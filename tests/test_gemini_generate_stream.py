@@ -86,7 +86,7 @@ STREAMS = {
     ),
     "a signature at the end": (
         [chunk(say("a")), chunk(say("", thoughtSignature="s"), finishReason="STOP")],
-        [TextDelta("a"), Text("a", extra={NAME: {"thoughtSignature": "s"}})],
+        [TextDelta("a"), Text("a", extra={NAME: {"thoughtSignature": "s", "bare": 1}})],
     ),
     "a signature, then more": (
         [chunk(say("a", thoughtSignature="s")), chunk(say("b")), LAST],
@@ -94,7 +94,7 @@ STREAMS = {
     ),
     "signed thoughts": (
         [chunk(think("a")), chunk(think("", thoughtSignature="s")), LAST],
-        [ThinkingDelta("a"), Thinking("a", "s", wire=NAME)],
+        [ThinkingDelta("a"), Thinking("a", "s", wire=NAME, extra={NAME: {"bare": 1}})],
     ),
     "calls": (
         [chunk(say("a")), chunk(call("f", id="i", args={"n": 1})), chunk(call("g")), LAST],
@@ -297,13 +297,18 @@ def test_the_envelope_has_no_content():
 
 
 def test_logprobs_are_joined():
+    """Of each token with its alternatives, as of a whole body."""
     chosen = [{"token": "a", "logProbability": -1}, {"token": "b", "logProbability": -2}]
+    tops = [{"candidates": [chosen[0], chosen[1]]}, {"candidates": [chosen[1]]}]
+    results = [{"chosenCandidates": chosen[place], "topCandidates": tops[place]} for place in (slice(1), slice(1, 2))]
     chunks = [
-        chunk(say("a"), logprobsResult={"chosenCandidates": chosen[:1]}),
-        chunk(say("b"), finishReason="STOP", logprobsResult={"chosenCandidates": chosen[1:]}),
+        chunk(say("a"), logprobsResult=results[0]),
+        chunk(say("b"), finishReason="STOP", logprobsResult=results[1]),
     ]
     decoder, _ = fed(chunks)
-    assert decoder.logprobs == chosen == WIRE.decode(chunks, QUIRKS).logprobs
+    assert decoder.logprobs == [{**chosen[0], "topCandidates": chosen}, {**chosen[1], "topCandidates": chosen[1:]}]
+    whole = chunk(say("ab"), finishReason="STOP", logprobsResult={"chosenCandidates": chosen, "topCandidates": tops})
+    assert decoder.logprobs == WIRE.decode(chunks, QUIRKS).logprobs == WIRE.decode(whole, QUIRKS).logprobs
     assert fed([LAST])[0].logprobs is None
 
 

@@ -4,6 +4,7 @@ import json
 import math
 import pickle
 from collections.abc import Callable, Iterator
+from itertools import zip_longest
 from typing import Any, TypeVar
 
 import attrs
@@ -12,7 +13,7 @@ from conformance.gemini_generate import plain, reference, requests, vendor
 from conformance.loopback import Loopback, serving
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from strategies import any_text, hostile, mutated, names, pieces, streams, texts
+from strategies import any_text, hostile, mutated, names, pieces, spoken, streams, texts
 from strategies_gemini_generate import FINISH_REASONS, bodies, conversations, options, seals
 from test_properties import EXAMPLES
 
@@ -383,14 +384,18 @@ def test_what_was_answered_goes_back(body):
     sent = encoded(resolved([UserMessage("?"), message, UserMessage("!")]))["contents"]
     got = [part for turn in sent if turn["role"] == "model" for part in turn["parts"]]
     parts = (body.get("candidates") or [{}])[0].get("content", {}).get("parts", ())
+    told = plain.wanted(parts, sealed=False)
     assert [plain.provider(part) for part in got] == [
-        found for found in plain.wanted(parts) if found[-1] is not None or _is_taken_back(found)
+        found for found, after in zip_longest(told, told[1:], fillvalue=()) if _is_taken_back(found, after)
     ]
 
 
-def _is_taken_back(part: Any) -> bool:
-    """Of a part without a signature."""
-    return part[0] not in ("text", "thinking") or (part[0] == "text" and bool(part[1].strip()))
+def _is_taken_back(part: Any, after: Any) -> bool:
+    """Of thoughts those that are sealed, be it by what comes right behind them."""
+    if part[-1] is not None or part[0] not in ("text", "thinking"):
+        return True
+    sealed = part[0] == "text" or (after[:1] == ("thinking",) and after[-1] is not None)
+    return bool(part[1].strip()) and sealed
 
 
 # ---- answers ---------------------------------------------------------------------------------------------------------
@@ -452,14 +457,17 @@ def test_a_stream_decodes_to_what_the_whole_body_does(data, body):
     found = collected(read(data.draw(pieces(written))))
     whole = WIRE.decode(body, QUIRKS)
     assert found == (whole.id, whole.model, whole.message, whole.finish_reason, whole.usage)
-    assert _without_extra_of_texts(found[2]) == _without_extra_of_texts(whole.message)
+    assert _all_but_places(found[2]) == _all_but_places(whole.message)
     array = WIRE.decode(chunks, QUIRKS)
     assert (array.id, array.model, array.message, array.finish_reason, array.usage) == found
 
 
-def _without_extra_of_texts(message: AssistantMessage) -> list[Any]:
-    """All of the parts, `raw` and `extra` included, which `==` leaves out."""
-    return [attrs.asdict(part) for part in message.content]
+def _all_but_places(message: AssistantMessage) -> list[Any]:
+    """All of the parts, `raw` and `extra` included, which `==` leaves out, but where in a text it is signed."""
+    found = [attrs.asdict(part) for part in message.content]
+    for part in found:
+        part.get("extra", {}).get(plain.NAME, {}).pop("bare", None)
+    return found
 
 
 def read(parts: list[bytes]) -> list[ServerSentEvent]:
@@ -561,19 +569,22 @@ def test_what_follows_the_reason_is_read(chunk, usage):
     assert collected(sent) == ("r", "m", AssistantMessage("Hi"), FinishReason("stop", "STOP"), usage)
 
 
-@given(texts, st.none() | seals, st.integers(1, 5))
-def test_signatures_stay_where_they_were(text, seal, size):
-    """A text cut into pieces whose last has the signature is the text with the signature."""
-    part = {"text": text, **({"thoughtSignature": seal} if seal else {})}
-    after = [{"text": text[start : start + size]} for start in range(0, len(text), size)]
-    if seal:
-        after.append({"text": "", "thoughtSignature": seal})
-    found = [
-        WIRE.decode({"candidates": [{"content": {"parts": parts}, "finishReason": "STOP"}]}, QUIRKS).message
-        for parts in ([part], after)
-    ]
-    assert found[0] == found[1]
-    plain.assert_same(found[0].content, plain.wanted([part]))
+@given(spoken, seals, st.integers(1, 5), st.booleans(), st.booleans())
+def test_signatures_stay_where_they_were(text, seal, size, apart, thought):
+    """A text cut into pieces whose last has the signature reads as the whole, and goes back in the two pieces."""
+    kind = {"thought": True} if thought else {}
+    pieces = [text[start : start + size] for start in range(0, len(text), size)] + ([""] if apart else [])
+    cut = [{"text": piece, **kind} for piece in pieces]
+    cut[-1]["thoughtSignature"] = seal
+    whole = {"text": text, **kind, "thoughtSignature": seal}
+    for parts in ([whole], cut):
+        body = {"candidates": [{"content": {"parts": parts}, "finishReason": "STOP"}]}
+        message = WIRE.decode(body, QUIRKS).message
+        plain.assert_same(message.content, plain.wanted([whole]))
+        turns = encoded(resolved([UserMessage("?"), message, UserMessage("!")]))["contents"]
+        assert turns[1]["parts"] == [
+            part for part in reference.joined(parts, sealed=False) if part["text"].strip() or "thoughtSignature" in part
+        ]
 
 
 # ---- errors ----------------------------------------------------------------------------------------------------------

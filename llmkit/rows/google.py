@@ -31,12 +31,17 @@ ROWS: Final = (
         suffix="/v1beta1/projects/{project}/locations/{location}/publishers/google",
         variables={"project": ("GOOGLE_CLOUD_PROJECT",), "location": ("GOOGLE_CLOUD_LOCATION",)},
         defaults={"location": "global"},
-        special_urls={"location=global": "https://aiplatform.googleapis.com"},
+        special_urls={
+            "location=global": "https://aiplatform.googleapis.com",
+            "location=us": "https://aiplatform.us.rep.googleapis.com",
+            "location=eu": "https://aiplatform.eu.rep.googleapis.com",
+        },
         default_model=_MODEL,
         embedding_model=_EMBEDDING_MODEL,
         quirks=GeminiGenerateQuirks(
             folders={"models/": "", "publishers/": "/../..", "projects/": _ROOT, "tunedModels/": ""},
             labels=True,
+            numbers="cloud",
             count_wrapped=False,
             embed="single",
             predict_models=r"gemini-embedding-001|text-|textembedding-",

@@ -136,6 +136,11 @@ class OpenAIResponsesQuirks(Quirks):
     models_path: str | None = "/models"
 
 
+Numbers: TypeAlias = Literal["developer", "cloud"]
+"""Whose numbers a host of ``gemini-generate`` sends in place of words, where it is asked to: the Developer API's, or
+Google Cloud's."""
+
+
 @frozen
 class GeminiGenerateQuirks(Quirks):
     """How a host deviates on the wire ``gemini-generate``.
@@ -153,6 +158,7 @@ class GeminiGenerateQuirks(Quirks):
             is in ``models/``.
         labels: Whether it takes `metadata`, as ``labels``.
         call_ids: Whether it takes the ids of calls and results.
+        numbers: Whose numbers stand for words in its answers, where they do.
         count_wrapped: Whether a whole request is counted, as ``generateContentRequest``; else its fields.
         embed: How texts are embedded: many by ``batchEmbedContents``, or one by ``embedContent``.
         predict_models: Models that embed by ``predict`` instead.
@@ -174,6 +180,7 @@ class GeminiGenerateQuirks(Quirks):
     )
     labels: bool = False
     call_ids: bool = True
+    numbers: Numbers = "developer"
     count_wrapped: bool = True
     embed: Literal["batch", "single"] = "batch"
     predict_models: str = r"(?!)"

@@ -66,7 +66,7 @@ def part_json(part: Part, where: str) -> Json:
             assert_never(part)
 
 
-_NOTES: Final = frozenset({"id", "functionCall"})  # about what stands inside of a call
+_NOTES: Final = frozenset({"id", "functionCall", "bare"})  # about what stands inside of a call, and where a seal was
 
 
 def _seals(part: Text | Thinking | ToolCall | Media) -> Json:

@@ -4,14 +4,23 @@ Source: https://ai.google.dev/api/generate-content#v1beta.GenerateContentRespons
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from typing import Any, Final
 
 from llmkit.events import Event
 from llmkit.response import FinishReason, Usage
 from llmkit.wire.base import ErrorEvent
 from llmkit.wire.gemini_generate.content import Content
-from llmkit.wire.gemini_generate.finish import UNSPECIFIED, finish_reason, later_usage, usage, word
+from llmkit.wire.gemini_generate.finish import (
+    UNSPECIFIED,
+    block_word,
+    finish_reason,
+    finish_word,
+    later_usage,
+    usage,
+)
 from llmkit.wire.gemini_generate.sources import Sources
+from llmkit.wire.quirks import Numbers
 from llmkit.wire.reading import expect, object_or_empty, text_or
 
 _NOTHING: Final[Sequence[Event]] = ()
@@ -23,13 +32,18 @@ _PLAIN: Final = frozenset({"finishReason", "index"})
 class Assembly:
     """The state of one answer.
 
+    Args:
+        numbers: Whose numbers stand for words.
+
     Attributes:
         envelope: The last value of every top-level key, of `candidates` without the content.
         whole: Whether it was said why the answer ended; usage and sources may follow.
-        logprobs: The tokens that were chosen, of all chunks.
+        logprobs: The tokens that were chosen, of all chunks; each with its alternatives, as `topCandidates`, where
+            they were told.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, numbers: Numbers) -> None:
+        self._numbers = numbers
         self.envelope: dict[str, Any] = {}
         self.whole = False
         self.logprobs: list[Any] | None = None
@@ -97,8 +111,8 @@ class Assembly:
                 envelope[key] = value
                 news = True
         if "promptFeedback" in chunk:
-            blocked = word(object_or_empty(chunk["promptFeedback"]).get("blockReason"))
-            if blocked is not None and blocked not in UNSPECIFIED:
+            told = object_or_empty(chunk["promptFeedback"]).get("blockReason")
+            if (blocked := block_word(told, self._numbers)) is not None:
                 self._blocked = blocked
                 self.whole = True
         return news
@@ -108,22 +122,25 @@ class Assembly:
         if candidate.keys() <= _SILENT:
             return False
         news = False
-        if (reason := word(candidate.get("finishReason"))) is not None and not (self.whole and reason in UNSPECIFIED):
+        reason = finish_word(candidate.get("finishReason"), self._numbers)
+        if reason is not None and not (self.whole and reason in UNSPECIFIED):
             news = self._reason != reason
             self._reason = reason
             self.whole = self.whole or reason not in UNSPECIFIED
         around = {key: value for key, value in candidate.items() if key != "content"}
         if not around.keys() <= _PLAIN:
             self._sources.add(around)
-            self._chosen(object_or_empty(around.get("logprobsResult")).get("chosenCandidates"))
+            self._weighed(object_or_empty(around.get("logprobsResult")))
             news = True
         self._around = {**self._around, **around}  # a new one each time: snapshots keep theirs
         self.envelope["candidates"] = [self._around]
         return news
 
-    def _chosen(self, tokens: object) -> None:
-        if isinstance(tokens, list):
-            self.logprobs = [*(self.logprobs or ()), *tokens]
+    def _weighed(self, result: Mapping[str, Any]) -> None:
+        chosen, others = result.get("chosenCandidates"), result.get("topCandidates")
+        if isinstance(chosen, list) or isinstance(others, list):
+            tokens = zip_longest(_listed(chosen), _listed(others))
+            self.logprobs = [*(self.logprobs or ()), *(_weighed(token, beside) for token, beside in tokens)]
 
     def _said(self, candidate: Mapping[str, Any], path: str) -> Sequence[Event]:
         content = candidate.get("content")
@@ -137,6 +154,17 @@ class Assembly:
         if len(parts) == 1:
             return self.content.add(parts[0], answer)
         return [event for part in parts for event in self.content.add(part, answer)]
+
+
+def _listed(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _weighed(token: Any, beside: Any) -> Any:
+    """A token that was chosen, with those that could have been."""
+    if beside is None:
+        return token
+    return {**object_or_empty(token), "topCandidates": _listed(object_or_empty(beside).get("candidates"))}
 
 
 def _first(candidates: list[Any], path: str) -> dict[str, Any] | None:

@@ -1,10 +1,11 @@
 """The parts of an answer, put together as they come: what streaming cut is one part again.
 
 Text goes on until a signature closes it or a part of another kind comes, in a whole body as in a stream, so that both
-give the same. The same goes for raw sound, which comes in pieces.
+give the same. Where it was cut is noted, as the provider wants each signature back on the part that it came with. Raw
+sound comes in pieces, too, and so do the arguments of calls where that was asked for.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from attrs import evolve
@@ -13,7 +14,8 @@ from llmkit.events import Event, TextDelta, ThinkingDelta, ToolCallDelta
 from llmkit.json_codec import dump_bytes
 from llmkit.media import Audio
 from llmkit.messages import Citation, Text, Thinking, ToolCall
-from llmkit.wire.gemini_generate.parts import decode_part
+from llmkit.wire.gemini_generate.partial_calls import Arguments, goes_on
+from llmkit.wire.gemini_generate.parts import DATA, decode_part, extra
 from llmkit.wire.gemini_generate.schema import WIRE_NAME
 from llmkit.wire.reading import expect
 
@@ -34,12 +36,40 @@ class _Run:
         self.pieces: list[str] = []
         self.extra: dict[str, Any] = {}  # the signature, and what else came with the last piece: it ends the run
 
+    def end(self, kept: dict[str, Any]) -> None:
+        """The next piece is the last: `kept` came with it, and with none before it."""
+        bare = sum(map(len, self.pieces))
+        self.extra = {"bare": bare, **kept} if bare else kept
+
     def part(self, citations: Sequence[Citation] = ()) -> Text | Thinking:
         text, kept = "".join(self.pieces), dict(self.extra)
         if not self.thought:
             return Text(text, tuple(citations), extra={WIRE_NAME: kept} if kept else {})
         signature = kept.pop("thoughtSignature", None)
         return Thinking(text, signature, wire=WIRE_NAME, extra={WIRE_NAME: kept} if kept else {})
+
+
+class _Growing:
+    """A call whose arguments come in pieces."""
+
+    __slots__ = ("_arguments", "call", "number")
+
+    def __init__(self, call: ToolCall, number: int) -> None:
+        self.call = call
+        self.number = number
+        self._arguments = Arguments()
+
+    def add(self, part: Mapping[str, Any]) -> None:
+        self._arguments.add(part["functionCall"].get("partialArgs"))
+        kept = {**self.call.extra.get(WIRE_NAME, {}), **extra(part, "functionCall").get(WIRE_NAME, {})}
+        self.call = evolve(self.call, extra={WIRE_NAME: kept} if kept else {})
+
+    def part(self, *, ended: bool) -> ToolCall:
+        told, whole = self._arguments.close()
+        arguments = {**self.call.arguments, **told}
+        if ended and whole:
+            return evolve(self.call, arguments=arguments)
+        return evolve(self.call, arguments={}, raw=dump_bytes(arguments).decode())  # cut off
 
 
 class Content:
@@ -54,6 +84,8 @@ class Content:
         self._parts = 0
         self._run: _Run | None = None
         self._sound: Audio | None = None
+        self._growing: _Growing | None = None
+        self._grew = False  # a call came in pieces
 
     def add(self, part: Any, answer: str) -> Sequence[Event]:
         """The events of the next part of the answer of that id; whole parts when the next one has begun.
@@ -65,10 +97,13 @@ class Content:
             expect(part, dict, self._path())
         if None in part.values():  # as gateways write fields that are not there
             part = {key: value for key, value in part.items() if value is not None}
-        if "text" in part or part.keys() <= _UNSPOKEN:
-            events = self._say(part)
-        else:
+        if "text" not in part and not part.keys() <= _UNSPOKEN:
             events = self._hold(part, answer)
+        elif part.keys().isdisjoint(DATA):
+            events = self._say(part)
+        else:  # of the fields for what a part is one is set; some gateways write an empty text beside it
+            said = self._say({key: part[key] for key in part if key in _SPOKEN})
+            events = [*said, *self._hold({key: part[key] for key in part if key != "text"}, answer)]
         self._parts += 1
         return events
 
@@ -105,23 +140,53 @@ class Content:
             events += self._flush()
             run = self._run = _Run(thought=thought)
         if kept:
-            run.extra = _checked(kept, self._path())
+            run.end(_checked(kept, self._path()))
         if text:
             run.pieces.append(text)
             events.append(ThinkingDelta(text) if thought else TextDelta(text))
         return events
 
     def _hold(self, part: dict[str, Any], answer: str) -> Sequence[Event]:
+        call = part.get("functionCall")
+        if isinstance(call, dict) and (grown := self._grow(part, call, answer)) is not None:
+            return grown
         found = decode_part(part, self._path(), answer, self.calls)
         if isinstance(found, Audio) and (found.media_type or "").startswith(_HEADERLESS):
             return self._sounds(found)
         events = list(self._flush())
         if isinstance(found, ToolCall):
-            text = found.raw if found.raw is not None else dump_bytes(found.arguments).decode()
-            events.append(ToolCallDelta(self.calls, found.id, found.name, text))
+            events.append(_arguments_of(found, self.calls))
             self.calls += 1
         events.append(found)
         return events
+
+    def _grow(self, part: dict[str, Any], call: Mapping[str, Any], answer: str) -> Sequence[Event] | None:
+        """The events of a part of a call that comes in pieces; None for any other part."""
+        events: list[Event] = []
+        growing = None if "name" in call else self._growing
+        if growing is None:
+            if not call and self._grew:
+                return _NOTHING  # the end of one that is there already
+            if "name" not in call or not goes_on(call):
+                return None
+            begun = {key: value for key, value in call.items() if key not in ("partialArgs", "willContinue")}
+            found = decode_part({**part, "functionCall": begun}, self._path(), answer, self.calls)
+            assert isinstance(found, ToolCall)  # noqa: S101 - as its field says
+            events += self._flush()
+            growing = self._growing = _Growing(found, self.calls)
+            self._grew = True
+            self.calls += 1
+            events.append(ToolCallDelta(growing.number, found.id, found.name, ""))
+        growing.add(part)
+        return events if goes_on(call) else [*events, *self._grown(ended=True)]
+
+    def _grown(self, *, ended: bool) -> Sequence[Event]:
+        """The call that came in pieces; whether it was told that it has `ended`."""
+        growing, self._growing = self._growing, None
+        if growing is None:
+            return _NOTHING
+        call = growing.part(ended=ended)
+        return (_arguments_of(call, growing.number), call)
 
     def _sounds(self, found: Audio) -> Sequence[Event]:
         """Samples without a header, which are joined as they are."""
@@ -140,7 +205,12 @@ class Content:
         sound, self._sound = self._sound, None
         if run is not None:
             return (run.part(),)
-        return _NOTHING if sound is None else (sound,)
+        return self._grown(ended=False) if sound is None else (sound,)
+
+
+def _arguments_of(call: ToolCall, number: int) -> ToolCallDelta:
+    text = call.raw if call.raw is not None else dump_bytes(call.arguments).decode()
+    return ToolCallDelta(number, call.id, call.name, text)
 
 
 def _checked(kept: dict[str, Any], path: str) -> dict[str, Any]:

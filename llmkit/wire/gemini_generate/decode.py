@@ -21,7 +21,7 @@ _ANSWERED: Final = frozenset({"candidates", "promptFeedback", "usageMetadata"})
 _FOLDER: Final = re.compile(r"(publishers/[^/]+/)?models/")
 
 
-def decode(body: Any, _: GeminiGenerateQuirks) -> Decoded:
+def decode(body: Any, quirks: GeminiGenerateQuirks) -> Decoded:
     """The answer that `body` is, or the chunks in it: a stream that was not asked for as events is one array.
 
     Raises:
@@ -29,7 +29,7 @@ def decode(body: Any, _: GeminiGenerateQuirks) -> Decoded:
         CutOff: No chunk says why the answer ended.
         InvalidResponseError: It is no answer; the error has the path.
     """
-    answer = Assembly()
+    answer = Assembly(quirks.numbers)
     events: list[Event] = []
     if isinstance(body, list):
         for number, chunk in enumerate(body or [None]):

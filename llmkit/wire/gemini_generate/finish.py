@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from llmkit.response import FinishReason, Reason, Usage
+from llmkit.wire.quirks import Numbers
 from llmkit.wire.reading import count
 
 _REASONS: Final[Mapping[str, Reason]] = {
@@ -25,27 +26,55 @@ _REASONS: Final[Mapping[str, Reason]] = {
     "TOO_MANY_TOOL_CALLS": "error",
 }
 UNSPECIFIED: Final = frozenset({"FINISH_REASON_UNSPECIFIED", "BLOCKED_REASON_UNSPECIFIED", "BLOCK_REASON_UNSPECIFIED"})
-# What stands in place of the words where a client asks for numbers, as those of Google Cloud do. The numbers are those
-# of google.cloud.aiplatform.v1. The Developer API has its own, which agree up to 5.
-_NUMBERED: Final = (
-    "FINISH_REASON_UNSPECIFIED",
-    "STOP",
-    "MAX_TOKENS",
-    "SAFETY",
-    "RECITATION",
-    "OTHER",
-    "BLOCKLIST",
-    "PROHIBITED_CONTENT",
-    "SPII",
-    "MALFORMED_FUNCTION_CALL",
-    "MODEL_ARMOR",
-    "IMAGE_SAFETY",
-    "IMAGE_PROHIBITED_CONTENT",
-    "IMAGE_RECITATION",
-    "IMAGE_OTHER",
-    "UNEXPECTED_TOOL_CALL",
-    "NO_IMAGE",
-)
+# What stands in place of the words where a client asks for numbers, by who answers. The Developer API's are those of
+# google.ai.generativelanguage.v1beta, Google Cloud's those of google.cloud.aiplatform.v1.
+_FINISHED: Final[Mapping[Numbers, tuple[str, ...]]] = {
+    "developer": (
+        "FINISH_REASON_UNSPECIFIED",
+        "STOP",
+        "MAX_TOKENS",
+        "SAFETY",
+        "RECITATION",
+        "OTHER",
+        "LANGUAGE",
+        "BLOCKLIST",
+        "PROHIBITED_CONTENT",
+        "SPII",
+        "MALFORMED_FUNCTION_CALL",
+        "IMAGE_SAFETY",
+        "UNEXPECTED_TOOL_CALL",
+    ),
+    "cloud": (
+        "FINISH_REASON_UNSPECIFIED",
+        "STOP",
+        "MAX_TOKENS",
+        "SAFETY",
+        "RECITATION",
+        "OTHER",
+        "BLOCKLIST",
+        "PROHIBITED_CONTENT",
+        "SPII",
+        "MALFORMED_FUNCTION_CALL",
+        "MODEL_ARMOR",
+        "IMAGE_SAFETY",
+        "IMAGE_PROHIBITED_CONTENT",
+        "IMAGE_RECITATION",
+        "IMAGE_OTHER",
+        "UNEXPECTED_TOOL_CALL",
+        "NO_IMAGE",
+    ),
+}
+_BLOCKED: Final[Mapping[Numbers, tuple[str, ...]]] = {
+    "developer": (
+        "BLOCK_REASON_UNSPECIFIED",
+        "SAFETY",
+        "OTHER",
+        "BLOCKLIST",
+        "PROHIBITED_CONTENT",
+        "IMAGE_SAFETY",
+    ),
+    "cloud": ("BLOCKED_REASON_UNSPECIFIED", "SAFETY", "OTHER", "BLOCKLIST", "PROHIBITED_CONTENT"),
+}
 _COUNTS: Final = (
     "promptTokenCount",
     "cachedContentTokenCount",
@@ -56,13 +85,23 @@ _COUNTS: Final = (
 )
 
 
-def word(value: object) -> str | None:
-    """A reason as a word, whether it came as one or as a number; None where there is none."""
+def finish_word(value: object, numbers: Numbers) -> str | None:
+    """Why an answer ended as a word, whether it came as one or as a number; None where it is not told."""
+    return _word(value, _FINISHED[numbers])
+
+
+def block_word(value: object, numbers: Numbers) -> str | None:
+    """Why a prompt was not answered, likewise; None where it is not told that it was not."""
+    word = _word(value, _BLOCKED[numbers])
+    return None if word in UNSPECIFIED else word
+
+
+def _word(value: object, words: tuple[str, ...]) -> str | None:
     if isinstance(value, str):
         return value or None
     if not isinstance(value, int) or isinstance(value, bool):
         return None
-    return _NUMBERED[value] if 0 <= value < len(_NUMBERED) else str(value)
+    return words[value] if 0 <= value < len(words) else str(value)
 
 
 def finish_reason(reason: str | None, blocked: str | None, *, calls: bool) -> FinishReason:

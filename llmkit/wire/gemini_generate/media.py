@@ -3,14 +3,21 @@
 Source: https://ai.google.dev/gemini-api/docs/file-input-methods
 """
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
-from llmkit.media import Document, Media
+from llmkit.media import Document, Image, Media
 from llmkit.media.types import is_text
 from llmkit.wire.base import Refuse
 from llmkit.wire.gemini_generate import schema
 from llmkit.wire.gemini_generate.schema import WIRE_NAME
 from llmkit.wire.splice import Blobs
+
+_RESOLUTIONS: Final[Mapping[str, str]] = {
+    "low": "MEDIA_RESOLUTION_LOW",
+    "medium": "MEDIA_RESOLUTION_MEDIUM",
+    "high": "MEDIA_RESOLUTION_HIGH",
+}
 
 
 def media_part(part: Media, where: str, blobs: Blobs, refuse: Refuse) -> dict[str, Any] | None:
@@ -18,9 +25,10 @@ def media_part(part: Media, where: str, blobs: Blobs, refuse: Refuse) -> dict[st
 
     What kinds of media a model reads is its own affair, which the provider's errors tell best.
     """
+    more = _resolution(part, where, refuse) if isinstance(part, Image) else {}
     if part.data is None:
         file = _file(part, where, refuse)
-        return None if file is None else {"fileData": file}
+        return None if file is None else {"fileData": file, **more}
     kind = part.media_type or ""
     if isinstance(part, Document) and is_text(kind):
         # The one name under which every model and host reads text.
@@ -29,7 +37,17 @@ def media_part(part: Media, where: str, blobs: Blobs, refuse: Refuse) -> dict[st
             return None
         kind = "text/plain"
     blob: schema.Blob = {"mimeType": kind, "data": blobs.mark(part)}
-    return {"inlineData": blob}
+    return {"inlineData": blob, **more}
+
+
+def _resolution(part: Image, where: str, refuse: Refuse) -> dict[str, Any]:
+    """What is beside a picture to say how closely to look at it; nothing where the model decides."""
+    if part.detail in (None, "auto"):
+        return {}
+    if part.detail not in _RESOLUTIONS:
+        refuse(f"{where}.detail", f"this wire has low, medium and high, not {part.detail:.40}")
+        return {}
+    return {"mediaResolution": {"level": _RESOLUTIONS[part.detail]}}
 
 
 def _file(part: Media, where: str, refuse: Refuse) -> schema.FileData | None:

@@ -14,13 +14,20 @@ from attrs import evolve
 from llmkit.errors import InvalidResponseError, MediaError
 from llmkit.json_codec import dump_bytes
 from llmkit.media import Audio, Document, Image, Media, Video, media_of
-from llmkit.media.types import kind_of, normal
+from llmkit.media.types import is_text, kind_of, normal
 from llmkit.messages import Opaque, ToolCall
 from llmkit.wire.gemini_generate.schema import WIRE_NAME
 from llmkit.wire.reading import expect, object_or_empty, text_or
 
 _URL_SAFE: Final = str.maketrans("-_", "+/")
 _NOT_IN_IDS: Final = re.compile(r"[^A-Za-z0-9_-]")
+DATA: Final = frozenset(
+    {
+        *("functionCall", "functionResponse", "inlineData", "fileData"),
+        *("executableCode", "codeExecutionResult", "toolCall", "toolResponse"),
+    }
+)
+"""The fields that say what a part is, but for text."""
 _CLASSES: Final[Mapping[str, type[Media]]] = {"image": Image, "audio": Audio, "video": Video, "document": Document}
 
 
@@ -37,7 +44,11 @@ def decode_part(part: dict[str, Any], path: str, answer: str, calls: int) -> Too
         InvalidResponseError: It is of a known kind and lacks what makes it one; the error has the path.
     """
     if "functionCall" in part:
-        return _call(part, path, answer, calls)
+        found = expect(part["functionCall"], dict, f"{path}.functionCall")
+        stray = "partialArgs" in found and "name" not in found  # pieces of a call that has not begun
+        return Opaque(WIRE_NAME, part) if stray else _call(part, found, path, answer, calls)
+    if part.get("thought") is True:
+        return Opaque(WIRE_NAME, part)  # pictures, say, that the model made on its way to the answer
     if "inlineData" in part:
         return _inline(part, path)
     if "fileData" in part:
@@ -53,8 +64,7 @@ def extra(part: Mapping[str, Any], *known: str) -> dict[str, dict[str, Any]]:
     return {WIRE_NAME: rest} if rest else {}
 
 
-def _call(part: dict[str, Any], path: str, answer: str, calls: int) -> ToolCall:
-    found = expect(part["functionCall"], dict, f"{path}.functionCall")
+def _call(part: dict[str, Any], found: dict[str, Any], path: str, answer: str, calls: int) -> ToolCall:
     name = expect(found.get("name"), str, f"{path}.functionCall.name")
     arguments = found.get("args")
     if arguments is None:
@@ -87,12 +97,14 @@ def _inline(part: dict[str, Any], path: str) -> Media | Opaque:
     told = text_or(found.get("mimeType"), None)
     data = _base64(expect(found.get("data"), str, f"{path}.inlineData.data"), f"{path}.inlineData.data")
     name = text_or(found.get("displayName"), None)
-    for media_type in dict.fromkeys((told, None)):  # what the content shows is believed rather than what was told
+    for media_type in dict.fromkeys((told, None)):
         try:
             media = media_of(data, media_type=media_type, name=name, extra=extra(part, "inlineData"))
         except MediaError:
             continue
-        return evolve(media, transcript=_transcript(part)) if isinstance(media, Audio) else media
+        # What the content shows is believed rather than what was told; of text it shows no more than that it can be.
+        if media_type == told or not is_text(media.media_type or ""):
+            return evolve(media, transcript=_transcript(part)) if isinstance(media, Audio) else media
     return Opaque(WIRE_NAME, part)
 
 

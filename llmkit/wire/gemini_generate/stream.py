@@ -21,8 +21,8 @@ from llmkit.wire.quirks import GeminiGenerateQuirks
 class StreamDecoder:
     """The state of one stream; see `llmkit.wire.base.StreamDecoder`."""
 
-    def __init__(self, _: GeminiGenerateQuirks | None = None) -> None:
-        self._answer = Assembly()
+    def __init__(self, quirks: GeminiGenerateQuirks | None = None) -> None:
+        self._answer = Assembly((quirks or GeminiGenerateQuirks()).numbers)
         self.envelope: dict[str, Any] = self._answer.envelope
         self.ended = False  # by itself it never does
         self.whole = False

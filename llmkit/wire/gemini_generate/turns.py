@@ -36,7 +36,7 @@ Json: TypeAlias = dict[str, Any]
 # In base64, as all signatures: "skip_thought_signature_validator", which the documentation gives for calls that were
 # not made by the model that is asked.
 UNSIGNED: Final = "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I="
-_OWN_NOTES: Final = frozenset({"id", "functionCall"})
+_OWN_NOTES: Final = frozenset({"id", "functionCall", "bare"})
 _LAST: Final = 2**31  # behind all results
 
 
@@ -104,8 +104,8 @@ class Turns:
     def _part(self, part: Part, where: str) -> Iterable[Json]:  # noqa: PLR0911 - one a kind of part
         """What is sent for `part`: mostly one part; none for what the provider would refuse back."""
         match part:
-            case Text(text=text) | Refusal(text=text):
-                return _text(text, _extra(part))
+            case Text() | Refusal():
+                return _text(part)
             case Image() | Audio() | Video() | Document():
                 return self._media(part, where)
             case Thinking():
@@ -148,11 +148,20 @@ class Turns:
         result: Json = {"name": name, "response": _response(part)}
         if self._call_ids and not (call is not None and _is_made_up(call)):
             result = {"id": part.call_id, **result}
-        # Beside media nothing may stand there: what is told about a document stands in the response.
-        others = ((index, _bare(item)) for index, item in enumerate(part.content) if not isinstance(item, Text))
-        if media := list(self._parts(others, f"{where}.content")):
+        others = [(index, item) for index, item in enumerate(part.content) if not isinstance(item, Text)]
+        bare = ((index, self._bare(item, f"{where}.content[{index}]")) for index, item in others)
+        if media := list(self._parts(bare, f"{where}.content")):
             result["parts"] = media
         return {"functionResponse": {**result, **_extra(part)}}
+
+    def _bare(self, part: Part, where: str) -> Part:
+        """A part of a result without what may not stand beside it there."""
+        if isinstance(part, Document) and part.context:
+            return evolve(part, context=None)  # it stands in the response
+        if isinstance(part, Image) and part.detail not in (None, "auto"):
+            self._refuse(f"{where}.detail", "this wire takes none in the answer to a call")
+            return evolve(part, detail=None)
+        return part
 
 
 def _is_made_up(call: ToolCall) -> bool:
@@ -166,27 +175,34 @@ def _extra(part: Text | Refusal | Image | Audio | Video | Document | Thinking | 
     return {key: value for key, value in own.items() if key not in _OWN_NOTES} if own else {}
 
 
-def _text(text: str, extra: Json) -> Iterable[Json]:
-    if not text.strip() and not extra:
-        return ()  # the provider refuses blank text, but where it carries a signature
-    return ({"text": text, **extra},)
+def _text(part: Text | Refusal) -> Iterator[Json]:
+    """The words; the provider refuses blank text, but where it carries a signature."""
+    bare, rest = _pieces(part)
+    if bare.strip():
+        yield {"text": bare}
+    if rest.strip() or _extra(part):
+        yield {"text": rest, **_extra(part)}
 
 
-def _thinking(part: Thinking) -> Iterable[Json]:
+def _thinking(part: Thinking) -> Iterator[Json]:
     """Thoughts as they came; none of those that are not sealed by this provider."""
     if part.wire != WIRE_NAME or not part.signature:
-        return ()
-    return ({"text": part.text, "thought": True, **_extra(part), "thoughtSignature": part.signature},)
+        return
+    bare, rest = _pieces(part)
+    if bare.strip():
+        yield {"text": bare, "thought": True}
+    yield {"text": rest, "thought": True, **_extra(part), "thoughtSignature": part.signature}
+
+
+def _pieces(part: Text | Refusal | Thinking) -> tuple[str, str]:
+    """The text that came without a signature, and that which came with it: the provider wants them back so."""
+    bare = part.extra.get(WIRE_NAME, {}).get("bare", 0)
+    return part.text[:bare], part.text[bare:]
 
 
 def _told(part: Part) -> str | None:
     """What a part of a result says in words; None where it says nothing."""
     return part.text if isinstance(part, Text) else part.context if isinstance(part, Document) else None
-
-
-def _bare(part: Part) -> Part:
-    """A part of a result without its words."""
-    return evolve(part, context=None) if isinstance(part, Document) and part.context else part
 
 
 def _response(part: ToolResult) -> Json:

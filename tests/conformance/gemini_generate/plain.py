@@ -9,9 +9,9 @@ from llmkit import Audio, Document, Image, Opaque, Text, Thinking, ToolCall, Vid
 NAME = "gemini-generate"
 
 
-def wanted(parts: Iterable[Mapping[str, Any]]) -> list[Any]:
-    """The provider's parts: what streaming cut is put together."""
-    return [provider(part) for part in joined(map(dict, parts))]
+def wanted(parts: Iterable[Mapping[str, Any]], *, sealed: bool = True) -> list[Any]:
+    """The provider's parts: what streaming cut is put together, as `joined` does it."""
+    return [provider(part) for part in joined(map(dict, parts), sealed=sealed)]
 
 
 def provider(part: Mapping[str, Any]) -> Any:

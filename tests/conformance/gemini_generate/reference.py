@@ -105,16 +105,22 @@ def _pieces(parts: Iterable[dict[str, Any]], *, apart: bool, size: int = 7) -> I
 # ---- parts -----------------------------------------------------------------------------------------------------------
 
 
-def joined(parts: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+def joined(parts: Iterable[dict[str, Any]], *, sealed: bool = True) -> list[dict[str, Any]]:
     """Parts with what streaming cut put together: text runs on until a signature seals it or something else comes.
 
     Text that is empty and has no signature says nothing and is left out.
+
+    Args:
+        parts: The provider's.
+        sealed: Whether a part with a signature is put together with those before it. Read, they are one text; sent
+            back, parts with and without signatures must not be merged:
+            https://ai.google.dev/gemini-api/docs/thought-signatures
     """
     found: list[dict[str, Any]] = []
     for part in deepcopy(list(parts)):
         if part.get("text") == "" and "thoughtSignature" not in part:
             continue
-        if "text" in part and found and _goes_on(found[-1], part):
+        if "text" in part and found and _goes_on(found[-1], part) and (sealed or "thoughtSignature" not in part):
             found[-1] |= {**part, "text": found[-1]["text"] + part["text"]}
         else:
             found.append(part)

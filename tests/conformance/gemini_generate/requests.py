@@ -250,7 +250,7 @@ def _merged(contents: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         else:
             found.append({"role": content["role"], "parts": _parts(content)})
     for turn in found:
-        parts = reference.joined(turn["parts"]) if turn["role"] == "model" else turn["parts"]
+        parts = reference.joined(turn["parts"], sealed=False) if turn["role"] == "model" else turn["parts"]
         turn["parts"] = sorted(map(part, parts), key=lambda item: "functionResponse" not in item)
     return found
 

@@ -2,8 +2,9 @@
 
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
+from itertools import zip_longest
 from typing import Any
 
 import pydantic
@@ -124,7 +125,7 @@ def expected(chunks: list[types.GenerateContentResponse]) -> Expected:
         citations=[item for found in candidates for item in _citations(found)],
         reason=_reason(chunks, candidates, has_calls=any("functionCall" in part for part in parts)),
         usage=_usage([chunk.usage_metadata for chunk in chunks if chunk.usage_metadata is not None]),
-        logprobs=[_json(item) for found in logprobs for item in found.chosen_candidates or ()] or None,
+        logprobs=[item for found in logprobs for item in _logprobs(found)] or None,
     )
 
 
@@ -143,6 +144,13 @@ def _citations(candidate: types.Candidate) -> list[tuple[str, str | None]]:
     if candidate.citation_metadata is not None:
         found += [(item.uri, item.title) for item in candidate.citation_metadata.citations or () if item.uri]
     return found
+
+
+def _logprobs(result: types.LogprobsResult) -> Iterator[dict[str, Any]]:
+    """The tokens that were chosen, each with those that could have been, where they are told."""
+    for chosen, others in zip_longest(result.chosen_candidates or (), result.top_candidates or ()):
+        beside = {} if others is None else {"topCandidates": [_json(item) for item in others.candidates or ()]}
+        yield {**_json(chosen), **beside}
 
 
 def _reason(
