@@ -43,7 +43,7 @@ SENT = {
     "no body": (Outgoing("POST", "", {}), {"content-length": "0"}),
     "GET": (Outgoing("GET", "", {}), {"content-length": None}),
     "DELETE": (Outgoing("DELETE", "", {}), {"content-length": "0"}),
-    "latin-1": (Outgoing("GET", "", {"x": "\xe9\t"}), {"x": "\xe9"}),
+    "latin-1": (Outgoing("GET", "", {"x": "\xe9\ta"}), {"x": "\xe9\ta"}),
     "bytes from an auth": (
         Outgoing("GET", "", {}, None, lambda r: (r.headers.update({"x": b"\xe9"}), r)[1]),
         {"x": "\xe9"},
