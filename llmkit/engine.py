@@ -257,9 +257,9 @@ class Engine:
 
     def _refusal(self, answer: Answer) -> APIError:
         if 300 <= answer.status <= 399:  # noqa: PLR2004
-            answer.beginning()
-            return self._advised(identified(redirect_failure(answer.status, answer.location, answer.headers), answer))
-        error = status_failure(self.wire, answer.status, answer.headers, answer.beginning())
+            error = redirect_failure(answer.status, answer.location, answer.headers, answer.beginning())
+        else:
+            error = status_failure(self.wire, answer.status, answer.headers, answer.beginning())
         return self._advised(identified(error, answer))
 
     def _advised(self, error: APIError) -> APIError:

@@ -42,10 +42,7 @@ _CODE_SHOWN = 60  # and of its code
 
 def status_failure(wire: Wire, status: int, headers: Mapping[str, str], body: bytes) -> APIError:
     """The error for an HTTP answer that is none: 4xx, 5xx, and whatever else is not 2xx."""
-    try:
-        parsed: Any = load_bytes(body)
-    except InvalidResponseError:
-        parsed = body.decode("utf-8", "replace")
+    parsed = _parsed(body)
     details = wire.error(status, parsed)
     cls = status_error(status)
     if details.cls is not None and (issubclass(details.cls, cls) or (details.cls, cls) in _TRUSTED):
@@ -72,13 +69,14 @@ def event_failure(wire: Wire, body: Any, headers: Mapping[str, str]) -> APIError
     return error
 
 
-def redirect_failure(status: int, location: str | None, headers: Mapping[str, str]) -> APIError:
+def redirect_failure(status: int, location: str | None, headers: Mapping[str, str], body: bytes) -> APIError:
     """The error for a redirect, which is never followed: neither key nor prompt goes to another host."""
     target = location or "an address that it does not tell"
     return APIError(
         f"{status}: the host redirects to {target}; redirects are not followed: if requests belong there, set base_url",
         status=status,
         headers=headers,
+        body=_parsed(body),
     )
 
 
@@ -92,6 +90,14 @@ def _error(cls: type[APIError], status: int, details: ErrorDetails, headers: Map
     if details.request_id is not None:  # else the headers have the word
         error.request_id = details.request_id
     return error
+
+
+def _parsed(body: bytes) -> Any:
+    """The JSON of an error's body, else its text."""
+    try:
+        return load_bytes(body)
+    except InvalidResponseError:
+        return body.decode("utf-8", "replace")
 
 
 def _line(text: str, most: int) -> str:

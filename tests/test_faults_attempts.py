@@ -368,3 +368,26 @@ def test_a_stream_that_was_interrupted_is_over():
             with pytest.raises(StreamError, match="interrupted") as caught:
                 next(stream)
         assert (caught.value.partial.text, caught.value.attempts) == ("".join(PIECES[:2]), 1)
+
+
+@each_mode
+def test_an_answer_that_comes_after_the_interrupt_is_closed(mode):
+    """A session's request goes on in a thread of its own, as nothing can end it there."""
+
+    def script(wire):
+        wire.receive()
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        assert wire.server.reached.wait(PATIENCE)
+        wire.send(chunked(CHAT.begun(1), end=False))
+        wire.hang()
+
+    with (
+        Server(script) as server,
+        requests.Session() as session,
+        client_of(server, CHAT, session=session, timeout=60) as client,
+    ):
+        with pytest.raises(KeyboardInterrupt) as caught:
+            use(client, server, mode)
+        server.reached.set()
+        assert server.left.wait(PATIENCE)
+        del caught

@@ -245,7 +245,9 @@ def _target(url: str, headers: Mapping[str, str]) -> str | None:
     if not headers.get("location"):
         return None
     host = f"[{host}]" if ":" in host else host
-    shown = f"{parts.scheme}://{host}{f':{port}' if port else ''}{parts.path}"
+    # In an odd address, a user may stand in what is taken for its path.
+    path = "/".join(step.rpartition("@")[2] for step in parts.path.replace("\\", "/").split("/"))
+    shown = f"{parts.scheme}://{host}{f':{port}' if port else ''}{path}"
     return re.sub(r"[^!-~]", "", shown)[:_TARGET_SHOWN]
 
 
