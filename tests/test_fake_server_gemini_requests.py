@@ -266,6 +266,11 @@ NOT_EMBEDDED = {
         {"requests": [embed(outputDimensionality=0)]},
         "* BatchEmbedContentsRequest.requests[0].output_dimensionality: output_dimensionality must be positive",
     ),
+    "a length that no model makes": (
+        batch,
+        {"requests": [embed(outputDimensionality=10**30)]},
+        "* BatchEmbedContentsRequest.requests[0].output_dimensionality: output_dimensionality must be less than",
+    ),
     "one, of another model": (single, embed(model="models/x"), "* EmbedContentRequest.model: model does not match"),
     "one, in a wrong place": (single, embed(dimensions=3), "Invalid JSON payload received. Unknown name"),
     "no instances": (predicted, {"instances": []}, "Empty instances."),

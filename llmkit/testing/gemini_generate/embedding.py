@@ -14,6 +14,7 @@ from llmkit.testing.gemini_generate.strictness import not_an_object, unknown
 from llmkit.testing.replies import rough_tokens
 
 _MOST: Final = 100
+_LONGEST: Final = 3072  # what the models make
 _OPTIONS: Final = frozenset({"taskType", "title", "outputDimensionality", "autoTruncate"})
 _ONE: Final = frozenset({"model", "content", "embedContentConfig"}) | _OPTIONS
 
@@ -104,6 +105,8 @@ def _predict_faults(body: Any) -> Iterator[str]:
 def _dimension_faults(found: Any, where: str) -> Iterator[str]:
     if found is not None and (not isinstance(found, int) or isinstance(found, bool) or found < 1):
         yield f"* {where}.output_dimensionality: output_dimensionality must be positive"
+    elif found is not None and found > _LONGEST:
+        yield f"* {where}.output_dimensionality: output_dimensionality must be less than or equal to {_LONGEST}"
 
 
 def _options(request: Json) -> Json:
