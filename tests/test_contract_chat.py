@@ -1058,7 +1058,19 @@ MOVED = {
         {**CALLS_ALONE, "tool_calls": SIGNED},
     ),
     "a call's signature to another": ("litellm", {"content": None, "tool_calls": SIGNED}, "groq", CALLS_ALONE),
-    "a turn's signature to another": ("litellm", {"content": "X", "extra_content": {"a": 1}}, "openai-chat", LEFT),
+    "a turn's signature to another": ("litellm", {"content": "X", "extra_content": {"a": 1}}, "groq", LEFT),
+    "signatures to a host that has no row": (
+        "openai-chat",
+        {"content": None, "tool_calls": SIGNED, "extra_content": {"a": 1}},
+        "openai-chat",
+        {**CALLS_ALONE, "tool_calls": SIGNED, "extra_content": {"a": 1}},
+    ),
+    "pictures to a host that has no row": (
+        "openai-chat",
+        {"content": "X", "images": [PICTURE]},
+        "openai-chat",
+        {**LEFT, "images": [PICTURE]},
+    ),
     "thoughts before a call": (
         "moonshot",
         {"reasoning_content": "hm", "tool_calls": CALLED},
@@ -1108,7 +1120,7 @@ def test_a_turn_from_another_wire_that_calls(host):
 def test_a_picture_of_a_model_that_the_host_does_not_take_back(host):
     answer = host.says(whole({"content": "X", "images": [PICTURE]})).client("openrouter").complete("q")
     with pytest.raises(UnsupportedOptionError, match=r"prompt\[1\]\.content\[1\]"):
-        host.client().complete([UserMessage("q"), answer.message, UserMessage("r")])
+        host.client("groq").complete([UserMessage("q"), answer.message, UserMessage("r")])
 
 
 EFFORTS = {

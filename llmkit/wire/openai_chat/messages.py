@@ -167,7 +167,7 @@ class Messages:
     def _call(self, part: ToolCall) -> schema.ToolCall:
         known = _others(part)
         text, kind = known.pop("arguments", None), known.pop("type", "function")
-        rest = {key: value for key, value in known.items() if self._takes_back(key)}
+        rest = {key: value for key, value in known.items() if key not in KEPT or self._takes_back(key)}
         fields: dict[str, Any] = {"id": self._call_id(part.id), "type": kind, **rest}
         if kind == "custom":
             custom = {"name": part.name, "input": part.arguments.get("input", "")}
