@@ -4,6 +4,7 @@ Source: https://www.rfc-editor.org/rfc/rfc8259
 """
 
 import json
+import re
 from math import isfinite
 from types import NoneType
 from typing import Any, Final, NoReturn
@@ -23,6 +24,10 @@ def _finite(digits: str) -> float:
     if not isfinite(number):
         raise ValueError(f"the number {digits:.40} is too large")
     return number
+
+
+# What may stand between the place of a fault and the end of a text that was cut.
+_BEGUN: Final = re.compile(r"t(ru?)?|f(a(ls?)?)?|n(ul?)?|-|\.|[eE][+-]?|u[0-9A-Fa-f]{0,4}|")
 
 
 # One decoder for all: `json.loads` makes a new one whenever an argument is given, and sniffs the encoding of bytes.
@@ -71,9 +76,9 @@ def cut_short(data: bytes) -> bool:
     try:
         _decode(text)
     except json.JSONDecodeError as exc:
-        # Strings that do not end are reported where they begin, all else where the text stopped making sense.
-        # A cut "false" is at most four characters before the end; what stands behind a whole value is no cut.
-        return exc.msg.startswith("Unterminated string") or (exc.msg != "Extra data" and exc.pos >= len(text) - 6)
+        # Strings that do not end are reported where they begin, all else where the text stopped making sense: at its
+        # end, or at a word or a number that is only begun.
+        return exc.msg.startswith("Unterminated string") or bool(_BEGUN.fullmatch(text, exc.pos))
     except (ValueError, RecursionError):
         return False
     return False

@@ -103,6 +103,13 @@ def test_every_beginning_of_a_body_is_seen_as_cut():
         b'{"a": \xff and more}',
         b"[1]",
         b"nul",
+        b'{"a": 1, }',
+        b'{"a": [1, ]}',
+        b'{"a": "b\nc"}',
+        b'{"a": tru}',
+        b'{"a": NaN}',
+        b'{"a": 01}',
+        b'{"a": "\\u00x"}',
     ],
 )
 def test_what_is_no_beginning_of_a_body(data):
