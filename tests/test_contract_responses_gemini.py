@@ -1083,12 +1083,7 @@ PARTS = {
     "picture": (
         Image(PNG, detail="low", name="a.png", cache="5m"),
         [{"type": "input_image", "image_url": f"data:image/png;base64,{b64(PNG)}", "detail": "low"}],
-        [
-            {
-                "inlineData": {"mimeType": "image/png", "data": b64(PNG)},
-                "mediaResolution": {"level": "MEDIA_RESOLUTION_LOW"},
-            }
-        ],
+        [{"inlineData": {"mimeType": "image/png", "data": b64(PNG)}}],
     ),
     "picture elsewhere": (
         Image.of(URI),

@@ -541,7 +541,6 @@ def test_an_array_with_an_error():
 
 # ---- what only goes out ----------------------------------------------------------------------------------------------
 
-HIGH = {"level": "MEDIA_RESOLUTION_HIGH"}
 SENT = {
     "picture elsewhere": (
         Image(url="https://example.com/a.png"),
@@ -550,18 +549,6 @@ SENT = {
     "picture elsewhere, of a known type": (
         Image(url="https://example.com/a", media_type="image/png"),
         [{"fileData": {"fileUri": "https://example.com/a", "mimeType": "image/png"}}],
-    ),
-    "picture to be looked at closely": (
-        Image(PNG, detail="high"),
-        [{"inlineData": {"mimeType": "image/png", "data": b64(PNG)}, "mediaResolution": HIGH}],
-    ),
-    "picture elsewhere to be looked at closely": (
-        Image(url="u:x", detail="high"),
-        [{"fileData": {"fileUri": "u:x"}, "mediaResolution": HIGH}],
-    ),
-    "picture of which the model decides": (
-        Image(PNG, detail="auto"),
-        [{"inlineData": {"mimeType": "image/png", "data": b64(PNG)}}],
     ),
     "uploaded file": (Document(file_id="files/a"), [{"fileData": {"fileUri": "files/a"}}]),
     "sound": (Audio(WAV, name="a.wav", cache="1h"), [{"inlineData": {"mimeType": "audio/wav", "data": b64(WAV)}}]),
@@ -626,21 +613,28 @@ REFUSED = {
 }
 
 
-def test_how_closely_to_look_is_said_in_its_own_words():
-    refused = []
-    for prompt in (
-        UserMessage([Image(PNG, detail="original"), "a"]),
-        [
-            UserMessage("q"),
-            AssistantMessage(ToolCall("id1", "look")),
-            UserMessage(ToolResult("id1", content=[Image(PNG, detail="low")])),
-        ],
-    ):
-        request = resolve(prompt, {}, {}, MODEL)
-        call = WIRE.encode(request, QUIRKS, lambda path, why: refused.append(path), False)
-        assert b"mediaResolution" not in call.body
-        assert b64(PNG).encode() in call.body
-    assert refused == ["prompt[0].content[0].detail", "prompt[2].content[0].content[0].detail"]
+# A hint, which is followed by models that can: https://ai.google.dev/gemini-api/docs/media-resolution
+DETAILS = {
+    "low": {"mediaResolution": {"level": "MEDIA_RESOLUTION_LOW"}},
+    "high": {"mediaResolution": {"level": "MEDIA_RESOLUTION_HIGH"}},
+    "auto": {},
+    "original": {},
+}
+
+
+@pytest.mark.parametrize(("detail", "beside"), DETAILS.items())
+def test_how_closely_to_look(detail, beside):
+    blob, file = {"inlineData": {"mimeType": "image/png", "data": b64(PNG)}}, {"fileData": {"fileUri": "u:x"}}
+    call = ToolCall("id1", "look")
+    prompt = [
+        UserMessage([Image(PNG, detail=detail), Image(url="u:x", detail=detail)]),
+        AssistantMessage(call),
+        UserMessage(ToolResult("id1", content=[Image(PNG, detail=detail)])),  # here there is no place for it
+    ]
+    for model, more in ((LEVELED, beside), (MODEL, {})):
+        contents = encoded(prompt, model=model)["contents"]
+        assert contents[0]["parts"] == [{**blob, **more}, {**file, **more}]
+        assert contents[2]["parts"][0]["functionResponse"]["parts"] == [blob]
 
 
 @pytest.mark.parametrize(("part", "path"), REFUSED.values(), ids=REFUSED.keys())

@@ -75,7 +75,8 @@ class _Encoder:
 
     def body(self) -> schema.GenerateContentRequest:
         request, quirks = self._request, self._quirks
-        turns = Turns(self._blobs, self._refuse, signed=is_leveled(request.model, quirks), call_ids=quirks.call_ids)
+        newer = is_leveled(request.model, quirks)
+        turns = Turns(self._blobs, self._refuse, signed=newer, resolutions=newer, call_ids=quirks.call_ids)
         contents = turns.contents(request.messages, request.skipped)
         need(bool(contents), "prompt", "nothing is left to send: all of it is blank")
         fields: schema.GenerateContentRequest = {

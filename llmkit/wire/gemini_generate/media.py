@@ -25,10 +25,9 @@ def media_part(part: Media, where: str, blobs: Blobs, refuse: Refuse) -> dict[st
 
     What kinds of media a model reads is its own affair, which the provider's errors tell best.
     """
-    more = _resolution(part, where, refuse) if isinstance(part, Image) else {}
     if part.data is None:
         file = _file(part, where, refuse)
-        return None if file is None else {"fileData": file, **more}
+        return None if file is None else {"fileData": file}
     kind = part.media_type or ""
     if isinstance(part, Document) and is_text(kind):
         # The one name under which every model and host reads text.
@@ -37,17 +36,13 @@ def media_part(part: Media, where: str, blobs: Blobs, refuse: Refuse) -> dict[st
             return None
         kind = "text/plain"
     blob: schema.Blob = {"mimeType": kind, "data": blobs.mark(part)}
-    return {"inlineData": blob, **more}
+    return {"inlineData": blob}
 
 
-def _resolution(part: Image, where: str, refuse: Refuse) -> dict[str, Any]:
-    """What is beside a picture to say how closely to look at it; nothing where the model decides."""
-    if part.detail in (None, "auto"):
-        return {}
-    if part.detail not in _RESOLUTIONS:
-        refuse(f"{where}.detail", f"this wire has low, medium and high, not {part.detail:.40}")
-        return {}
-    return {"mediaResolution": {"level": _RESOLUTIONS[part.detail]}}
+def resolution(part: Media) -> dict[str, Any]:
+    """What stands beside a picture to say how closely to look at it; nothing where the model is to decide."""
+    level = _RESOLUTIONS.get(part.detail or "") if isinstance(part, Image) else None
+    return {} if level is None else {"mediaResolution": {"level": level}}
 
 
 def _file(part: Media, where: str, refuse: Refuse) -> schema.FileData | None:

@@ -43,7 +43,7 @@ def reasoning(request: ResolvedRequest, quirks: GeminiGenerateQuirks, refuse: Re
 
 
 def is_leveled(model: str, quirks: GeminiGenerateQuirks) -> bool:
-    """Whether a model is told a level of thinking; those that are want signatures on calls, too."""
+    """Whether a model is told a level of thinking; such want signatures on calls, and look at pictures as told, too."""
     return re.match(quirks.leveled_models, bare_name(model)) is not None
 
 

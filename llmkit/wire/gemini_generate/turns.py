@@ -27,7 +27,7 @@ from llmkit.messages import (
 )
 from llmkit.wire.base import Refuse, need
 from llmkit.wire.gemini_generate import schema
-from llmkit.wire.gemini_generate.media import media_part
+from llmkit.wire.gemini_generate.media import media_part, resolution
 from llmkit.wire.gemini_generate.schema import WIRE_NAME
 from llmkit.wire.splice import Blobs
 
@@ -47,13 +47,15 @@ class Turns:
         blobs: Takes the media.
         refuse: As `Wire.encode` is given it.
         signed: Whether the first call of a turn must be signed.
+        resolutions: Whether the model can be told how closely to look at a picture.
         call_ids: Whether calls and results are sent with their ids.
     """
 
-    def __init__(self, blobs: Blobs, refuse: Refuse, *, signed: bool, call_ids: bool) -> None:
+    def __init__(self, blobs: Blobs, refuse: Refuse, *, signed: bool, resolutions: bool, call_ids: bool) -> None:
         self._blobs = blobs
         self._refuse = refuse
         self._signed = signed
+        self._resolutions = resolutions
         self._call_ids = call_ids
         self._calls: dict[str, tuple[int, ToolCall]] = {}  # id → which call of the conversation it is, from 1
         self._called = 0
@@ -131,7 +133,7 @@ class Turns:
                 self._refuse(f"{where}.citations", "this wire does not cite from documents that are sent along")
             if part.context:
                 yield {"text": part.context}  # this wire has no field for it
-        yield {**sent, **_extra(part)}
+        yield {**sent, **(resolution(part) if self._resolutions else {}), **_extra(part)}
 
     def _call(self, part: ToolCall) -> Json:
         self._called += 1
@@ -148,20 +150,11 @@ class Turns:
         result: Json = {"name": name, "response": _response(part)}
         if self._call_ids and not (call is not None and _is_made_up(call)):
             result = {"id": part.call_id, **result}
-        others = [(index, item) for index, item in enumerate(part.content) if not isinstance(item, Text)]
-        bare = ((index, self._bare(item, f"{where}.content[{index}]")) for index, item in others)
-        if media := list(self._parts(bare, f"{where}.content")):
+        # Beside media nothing may stand there: what is told about a document stands in the response.
+        others = ((index, _bare(item)) for index, item in enumerate(part.content) if not isinstance(item, Text))
+        if media := list(self._parts(others, f"{where}.content")):
             result["parts"] = media
         return {"functionResponse": {**result, **_extra(part)}}
-
-    def _bare(self, part: Part, where: str) -> Part:
-        """A part of a result without what may not stand beside it there."""
-        if isinstance(part, Document) and part.context:
-            return evolve(part, context=None)  # it stands in the response
-        if isinstance(part, Image) and part.detail not in (None, "auto"):
-            self._refuse(f"{where}.detail", "this wire takes none in the answer to a call")
-            return evolve(part, detail=None)
-        return part
 
 
 def _is_made_up(call: ToolCall) -> bool:
@@ -203,6 +196,13 @@ def _pieces(part: Text | Refusal | Thinking) -> tuple[str, str]:
 def _told(part: Part) -> str | None:
     """What a part of a result says in words; None where it says nothing."""
     return part.text if isinstance(part, Text) else part.context if isinstance(part, Document) else None
+
+
+def _bare(part: Part) -> Part:
+    """A part of a result without what may not stand beside it there."""
+    if isinstance(part, Document) and part.context:
+        return evolve(part, context=None)
+    return evolve(part, detail=None) if isinstance(part, Image) and part.detail else part
 
 
 def _response(part: ToolResult) -> Json:
