@@ -498,6 +498,16 @@ def test_what_says_nothing_yet(data):
     assert begun()[0].feed(sse(data)) == ()
 
 
+PINGS = {name: PROGRESS[name] for name in ("a role", "no delta", "a null delta", "no choice", "null")}
+
+
+@pytest.mark.parametrize("data", PINGS.values(), ids=PINGS.keys())
+def test_what_says_nothing_again(data):
+    """That the answer begins is news, but not for ever: some hosts send such as pings."""
+    decoder, _ = begun(chunk({"role": "assistant", "content": ""}))
+    assert [decoder.feed(sse(data)) for _ in range(3)] == [None] * 3
+
+
 def test_what_is_pending():
     decoder, events = begun(
         chunk({"content": "Hi"}), chunk({"refusal": "n"}), chunk(started("{")), chunk({"refusal": "o"})

@@ -80,7 +80,7 @@ class StreamDecoder:
         return text_or(self.envelope.get("model"), "")
 
     def feed(self, event: ServerSentEvent) -> Sequence[Event] | None:
-        """The typed events that `event` stands for; None for what is no chunk of an answer.
+        """The typed events that `event` stands for; None for what is no chunk of an answer, or one that says nothing.
 
         Raises:
             ErrorEvent: It tells of an error.
@@ -100,14 +100,19 @@ class StreamDecoder:
             _not_a_chunk(data)
         self._check(data)
         envelope = self.envelope
+        again, billed_before = bool(envelope), envelope.get("usage")
         for key, value in data.items():
             # Some hosts tell something once and then send it empty.
             if key != "choices" and (value or value == 0 or key not in envelope):
                 envelope[key] = value
         choices = data.get("choices")
         if choices is None:
-            return _NOTHING if "choices" in data else None
-        return self._chosen(choices)
+            choices = _NOTHING
+        elif events := self._chosen(choices):
+            return events
+        # That it begins is news, but not for ever: some hosts send empty deltas as pings.
+        news = "choices" in data and (not again or envelope.get("usage") != billed_before)
+        return _NOTHING if news or any(map(_says, choices)) else None
 
     def pending(self) -> Sequence[Event]:
         """Of what is told whole at the end: what has come so far. Text, thoughts and calls were handed out."""
@@ -282,6 +287,12 @@ class StreamDecoder:
         id_ = found.get("id") or known.get("id")
         self._sound = {**known, **found, "id": id_, "data": known["data"], "transcript": words}
         return _NOTHING
+
+
+def _says(choice: Mapping[str, Any]) -> bool:
+    """Whether there is anything in it."""
+    beside = any(value for key, value in choice.items() if key not in ("index", "delta"))
+    return beside or any(value for key, value in object_or_empty(choice.get("delta")).items() if key != "role")
 
 
 def _told_in(delta: Mapping[str, Any]) -> str | None:
