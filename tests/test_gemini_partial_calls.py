@@ -58,6 +58,7 @@ PIECES = {
     "names in quotes": ([number("$['a.b']", 1), number('$["c d"].e', 2)], {"a.b": 1, "c d": {"e": 2}}, True),
     "a name that is empty": ([number("$['']", 1)], {"": 1}, True),
     "an item that is told again": ([number("$.a[0]", 1), number("$.a[0]", 2)], {"a": [2]}, True),
+    "an item that becomes another": ([number("$.a[0].b", 1), number("$.a[0]", 2)], {"a": [2]}, True),
     "a text that goes on": ([text("$.s", "Bos", more=True)], {"s": "Bos"}, False),
     "an item behind a gap": ([number("$.a[7]", 1), number("$.b", 2)], {"a": [], "b": 2}, False),
     "an item of what is no list": ([number("$.a", 1), number("$.a[0]", 2)], {"a": 1}, False),
