@@ -26,7 +26,7 @@ from llmkit.errors import (
 )
 from llmkit.json_codec import cut_short, load_bytes
 from llmkit.provider import Provider
-from llmkit.provider_errors import event_failure, redirect_failure, status_failure
+from llmkit.provider_errors import event_failure, one_line, redirect_failure, status_failure
 from llmkit.response import FinishReason, Response
 from llmkit.retry import Attempts, Quota
 from llmkit.secrets import of_headers, of_query, without
@@ -47,6 +47,7 @@ _REQUEST_IDS = (
     "mistral-correlation-id",
     "nvcf-reqid",
 )
+_KIND_SHOWN = 80  # characters of a content type in an error's first line
 USER_AGENT = f"llmkit/{llmkit.__version__} python/{platform.python_version()}"
 
 
@@ -316,7 +317,9 @@ class Fetched(Generic[T]):
 def wrong_kind(expected: str, kind: str, answer: Answer) -> InvalidResponseError:
     """The error for an answer that is a page, mostly of a proxy or a portal."""
     start = answer.beginning(BODY_SHOWN).decode("utf-8", "replace")
-    return InvalidResponseError(f"expected {expected}, got {kind}: is base_url that of the API?", path="$", body=start)
+    return InvalidResponseError(
+        f"expected {expected}, got {one_line(kind, _KIND_SHOWN)}: is base_url that of the API?", path="$", body=start
+    )
 
 
 E = TypeVar("E", bound=LLMKitError)

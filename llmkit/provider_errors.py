@@ -81,7 +81,7 @@ def redirect_failure(status: int, location: str | None, headers: Mapping[str, st
 
 
 def _error(cls: type[APIError], status: int, details: ErrorDetails, headers: Mapping[str, str], body: Any) -> APIError:
-    words, code = _line(details.message, _SHOWN), _line(details.code or "", _CODE_SHOWN)
+    words, code = one_line(details.message, _SHOWN), one_line(details.code or "", _CODE_SHOWN)
     kind = f" {code}" if code and code != str(status) else ""
     advice = next((text for known, text in _ADVICE.items() if issubclass(cls, known)), "")
     text = f"{status}{kind}: {words or 'no explanation was given'}" + (f" ({advice})" if advice else "")
@@ -100,7 +100,7 @@ def _parsed(body: bytes) -> Any:
         return body.decode("utf-8", "replace")
 
 
-def _line(text: str, most: int) -> str:
+def one_line(text: str, most: int) -> str:
     """The beginning of `text` in one line, which any terminal and any log takes: without its control characters."""
     line = " ".join(text.split())
     line = line if len(line) <= most else line[: most - 3] + "..."

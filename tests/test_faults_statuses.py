@@ -44,6 +44,7 @@ from llmkit import (
     BadRequestError,
     Client,
     ConnectionFailedError,
+    InvalidResponseError,
     LLMKitError,
     QuotaExceededError,
 )
@@ -179,6 +180,18 @@ def test_a_2xx_without_content(form, mode):
         assert isinstance(outcome.error, LLMKitError)
         assert not isinstance(outcome.error, APIError)
         assert outcome.requests == 1
+
+
+@each_format
+@each_mode
+def test_a_page_behind_a_2xx(form, mode):
+    """Of a portal, say; its first line is short and clean, too."""
+    kind = "Content-Type: text/html; x=\x1b[31m" + "x" * 5000 + "\r\n"
+    error = assert_failed(asked(once(whole(b"<p>" * 1000, headers=kind)), form, mode), InvalidResponseError)
+    assert (error.body, error.retryable) == (("<p>" * 1000)[:1024], False)
+    assert "base_url" in str(error)
+    assert str(error).isprintable()
+    assert len(str(error)) < 200
 
 
 # ---- any body --------------------------------------------------------------------------------------------------------
