@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from llmkit.checks import raised
-from llmkit.errors import ConfigurationError, MissingAuthError
+from llmkit.errors import ConfigurationError, LLMKitError, MissingAuthError
 from llmkit.provider import Provider
 
 
@@ -55,11 +55,12 @@ class Key:
         """The key; None where there is none.
 
         Raises:
-            ConfigurationError: The caller's function returned something that is no key.
+            MissingAuthError: The caller's function failed.
+            ConfigurationError: It returned something that is no key.
         """
         value = self._value
         if value is None and self._fetch is not None:
-            refused = self._take(self._fetch())
+            refused = self._take(_asked(self._fetch, self._name))
             if refused is not None:
                 raise refused
             value = self._known[-1]  # not `_value`, which another thread may be asking for anew
@@ -103,6 +104,23 @@ class Key:
         if value not in self._known:
             self._known.append(value)
         return None
+
+
+def _asked(function: Callable[[], Any], name: str) -> Any:
+    """What the caller's function returns.
+
+    Raises:
+        MissingAuthError: It failed.
+    """
+    try:
+        return function()
+    except LLMKitError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the caller's own code may raise anything
+        failed = error
+    raise MissingAuthError(
+        f"{name}: the function failed with {type(failed).__name__}: it must return a key"
+    ) from failed
 
 
 def kept(value: Any, *, passed: bool, name: str = "api_key") -> Key | ConfigurationError:

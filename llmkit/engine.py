@@ -23,6 +23,7 @@ from llmkit.errors import (
     IncompleteStreamError,
     InvalidResponseError,
     LLMKitError,
+    MissingAuthError,
 )
 from llmkit.json_codec import cut_short, load_bytes
 from llmkit.provider import Provider
@@ -70,7 +71,7 @@ class Authorization:
                 _set_key(prepared, way, value)
         if self._auth is None:
             return prepared
-        signed = self._auth(prepared)
+        signed = _signed(self._auth, prepared)
         self._key.learn(of_headers(signed.headers))
         return signed
 
@@ -86,6 +87,26 @@ def _refreshed(authorization: Authorization, answer: Answer) -> bool:
     except BaseException:
         answer.close()
         raise
+
+
+def _signed(auth: Any, prepared: Any) -> Any:
+    """What a caller's own `auth` makes of the request.
+
+    Raises:
+        MissingAuthError: It failed, or returned no request.
+    """
+    try:
+        signed = auth(prepared)
+    except LLMKitError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the caller's own code may raise anything
+        failed: Exception | None = error
+    else:
+        if hasattr(signed, "headers"):
+            return signed
+        failed = None
+    reason = "it returned no request" if failed is None else f"it failed with {type(failed).__name__}"
+    raise MissingAuthError(f"auth: {reason}: it must return the prepared request that it is called with") from failed
 
 
 def _set_key(prepared: Any, way: str, value: str) -> None:

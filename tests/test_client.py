@@ -18,6 +18,7 @@ from llmkit import (
     BadRequestError,
     Client,
     ConfigurationError,
+    ConnectionFailedError,
     DeadlineError,
     FinishReason,
     Image,
@@ -665,3 +666,36 @@ def test_closing_from_another_thread_of_the_client_leaves_calls_alone(server, cl
     assert done.wait(10)
     assert stream.collect().text == "one two three"
     assert Text("one two three") in stream.collect().message.content
+
+
+def _fails(*_):
+    raise LookupError("of the caller's own")
+
+
+CREDENTIALS_THAT_FAIL = {
+    "key": ({"api_key": _fails}, "api_key: the function failed with LookupError"),
+    "auth": ({"auth": _fails}, "auth: it failed with LookupError"),
+    "auth that returns nothing": ({"auth": lambda _: None}, "auth: it returned no request"),
+}
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["our session", "the caller's"])
+@pytest.mark.parametrize(("options", "message"), CREDENTIALS_THAT_FAIL.values(), ids=CREDENTIALS_THAT_FAIL.keys())
+def test_credentials_that_fail(server, options, message, own):
+    """What the caller's own code raises is the cause of one of our errors, and nothing is sent."""
+    session = {"session": requests.Session()} if own else {}
+    client = Client("anthropic", base_url=server.url, model="claude-x", **{"api_key": "k", **options}, **session)
+    for call in (client.complete, client.stream):
+        with pytest.raises(MissingAuthError, match=message) as caught:
+            call("Hi")
+        assert isinstance(caught.value.__cause__, LookupError) is ("LookupError" in message)
+        assert caught.value.attempts == 0
+    assert server.requests == []
+
+
+def test_an_error_of_ours_in_the_callers_function_stays_what_it_is(server):
+    def ask_elsewhere():
+        raise ConnectionFailedError("the vault is closed")
+
+    with pytest.raises(ConnectionFailedError, match="the vault is closed"):
+        Client("anthropic", base_url=server.url, model="claude-x", api_key=ask_elsewhere, max_retries=0).complete("Hi")

@@ -34,6 +34,7 @@ from llmkit import (
     Client,
     ConfigurationError,
     IncompleteStreamError,
+    MissingAuthError,
     ServerError,
     StreamClosedError,
     StreamError,
@@ -248,7 +249,7 @@ def test_a_function_that_has_no_other_key(form, mode):
 @each_format
 @each_mode
 def test_a_function_that_fails(form, mode):
-    """What it raises comes out, and the refusal is not left half read."""
+    """What it raises is the cause of our error, and the refusal is not left half read."""
 
     def key():
         if server.requests:
@@ -261,10 +262,10 @@ def test_a_function_that_fails(form, mode):
         wire.hang()
 
     with Server(script) as server, client_of(server, form, api_key=key) as client:
-        with pytest.raises(ZeroDivisionError) as caught:
-            use(client, server, mode)
+        error = use(client, server, mode).error
+        assert isinstance(error, MissingAuthError)
+        assert isinstance(error.__cause__, ZeroDivisionError)
         assert server.left.wait(PATIENCE)
-        del caught
     keys = iter([KEY, ""])
     outcome = asked(says(refusal(401)), form, mode, api_key=keys.__next__, max_retries=2)
     assert isinstance(outcome.error, ConfigurationError)
