@@ -36,6 +36,15 @@ def cleaned(error: BaseException) -> Exception:
 
 def failure(error: BaseException, exchange: Exchange, host: str) -> LLMKitError:
     """The error to raise, outside of the `except`, for what was caught during `exchange` with `host`."""
+    found = _said(error, exchange, host)
+    for link in chain(error):
+        # Frames of the libraries below hold the very errors that hold them, and by their callers the stream that is
+        # opened: in such a cycle one that the caller forgets would wait for the collector.
+        link.__traceback__ = None
+    return found
+
+
+def _said(error: BaseException, exchange: Exchange, host: str) -> LLMKitError:
     if not exchange.ours:
         return StreamClosedError("this answer belongs to the process that asked for it: a fork has to ask by itself")
     if exchange.aborted:
