@@ -52,6 +52,14 @@ def loads(text: str, what: str = "the answer") -> Any:
     raise InvalidResponseError(f"{what} is not JSON: {reason}"[:300], path="$", body=text[:BODY_SHOWN])
 
 
+def loads_or_text(text: str) -> Any:
+    """The value that `text` is the JSON of, or `text` where it is none: errors are told as either."""
+    try:
+        return loads(text)
+    except InvalidResponseError:
+        return text
+
+
 def load_bytes(data: bytes, what: str = "the answer") -> Any:
     """As `loads`, of UTF-8 whatever charset was declared; a byte order mark is skipped."""
     try:

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from llmkit.errors import ConfigurationError, InvalidResponseError
-from llmkit.json_codec import cut_short, dump_bytes, load_bytes, loads
+from llmkit.json_codec import cut_short, dump_bytes, load_bytes, loads, loads_or_text
 
 VALUES = {
     "deep enough": json.loads("[" * 190 + "]" * 190),
@@ -114,3 +114,8 @@ def test_every_beginning_of_a_body_is_seen_as_cut():
 )
 def test_what_is_no_beginning_of_a_body(data):
     assert not cut_short(data)
+
+
+def test_errors_come_as_json_or_as_words():
+    assert loads_or_text('{"a": 1}') == {"a": 1}
+    assert loads_or_text("upstream died") == "upstream died"

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from llmkit.errors import IncompleteStreamError, InvalidResponseError
 from llmkit.events import Event, TextDelta, ThinkingDelta, ToolCallDelta
-from llmkit.json_codec import dump_bytes, loads
+from llmkit.json_codec import dump_bytes, loads, loads_or_text
 from llmkit.messages import Part, ToolCall
 from llmkit.response import FinishReason, Usage
 from llmkit.sse import ServerSentEvent
@@ -106,7 +106,9 @@ class StreamDecoder:
             InvalidResponseError: It is not what the wire promises.
         """
         if event.event == "error":
-            return self._error(_json_or_text(event.data))
+            return self._error(loads_or_text(event.data))
+        if event.data == "[DONE]":
+            return None  # as gateways add that are used to another wire
         data = loads(event.data, "an event of the stream")
         if data.__class__ is not dict:
             expect(data, dict, "$")
@@ -166,8 +168,10 @@ class StreamDecoder:
     def _delta(self, data: dict[str, Any]) -> Sequence[Event] | None:
         index = data.get("index")
         block = self._open.get(index) if index.__class__ is int else None
-        delta = data.get("delta")
-        if block is None or not isinstance(delta, dict):
+        delta: Any = data.get("delta")
+        if delta.__class__ is not dict:
+            expect(delta, dict, "$.delta")
+        if block is None:
             raise InvalidResponseError(
                 "invalid answer: a delta of a block that has not begun @ $.index", path="$.index", body=str(data)[:1024]
             )
@@ -232,13 +236,6 @@ class StreamDecoder:
             told = {key: item for key, item in value.items() if item is not None or key not in self._usage}
             # A new one each time: snapshots keep theirs.
             self._usage = self.envelope["usage"] = {**self._usage, **told}
-
-
-def _json_or_text(text: str) -> Any:
-    try:
-        return loads(text)
-    except InvalidResponseError:
-        return text
 
 
 def _first_events(block: _Block) -> Sequence[Event]:

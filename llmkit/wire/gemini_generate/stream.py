@@ -11,9 +11,10 @@ from typing import Any
 
 from llmkit.errors import IncompleteStreamError
 from llmkit.events import Event
-from llmkit.json_codec import loads
+from llmkit.json_codec import loads, loads_or_text
 from llmkit.response import FinishReason, Usage
 from llmkit.sse import ServerSentEvent
+from llmkit.wire.base import ErrorEvent
 from llmkit.wire.gemini_generate.assembly import Assembly
 from llmkit.wire.quirks import GeminiGenerateQuirks
 
@@ -47,6 +48,8 @@ class StreamDecoder:
         """
         if event.data.strip() == "[DONE]":
             return None  # as gateways add that are used to another wire
+        if event.event == "error":  # likewise
+            raise ErrorEvent(loads_or_text(event.data))
         answer, chunk = self._answer, loads(event.data, "an event of the stream")
         if chunk.__class__ is list and len(chunk) == 1:
             chunk = chunk[0]  # as errors come at times

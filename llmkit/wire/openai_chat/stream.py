@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from llmkit.errors import IncompleteStreamError, InvalidResponseError, MediaError
 from llmkit.events import Event, TextDelta, ThinkingDelta
-from llmkit.json_codec import loads
+from llmkit.json_codec import loads, loads_or_text
 from llmkit.media import sources
 from llmkit.messages import Part, Text, Thinking, ToolCall
 from llmkit.response import FinishReason, Usage
@@ -92,7 +92,7 @@ class StreamDecoder:
             self.whole = self.whole or not self._tells_reason
             return _NOTHING
         if event.event == "error":
-            raise ErrorEvent(_json_or_text(text))
+            raise ErrorEvent(loads_or_text(text))
         if event.event != "message" and text[:1] != "{":
             return None  # of another kind than chunks, such as pings
         data = loads(text, "an event of the stream")
@@ -311,13 +311,6 @@ def _joined(pieces: Sequence[str]) -> bytes:
         with suppress(MediaError):
             found += sources.from_base64(piece)
     return found
-
-
-def _json_or_text(text: str) -> Any:
-    try:
-        return loads(text)
-    except InvalidResponseError:
-        return text
 
 
 def _not_a_chunk(data: Any) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 
 from llmkit.errors import IncompleteStreamError, InvalidResponseError
 from llmkit.events import Event
-from llmkit.json_codec import loads
+from llmkit.json_codec import loads, loads_or_text
 from llmkit.response import FinishReason, Usage
 from llmkit.sse import ServerSentEvent
 from llmkit.wire.base import ErrorEvent
@@ -92,7 +92,7 @@ class StreamDecoder:
         if event.data == _DONE:
             return None
         if event.event == "error":
-            return self._error(_json_or_text(event.data))
+            return self._error(loads_or_text(event.data))
         data = loads(event.data, "an event of the stream")
         if data.__class__ is not dict:
             expect(data, dict, "$")
@@ -308,10 +308,3 @@ def _number(data: Mapping[str, Any], key: str) -> int | None:
     """Which lane of its kind an event is of."""
     found = data.get(key)
     return found if isinstance(found, int) else None
-
-
-def _json_or_text(text: str) -> Any:
-    try:
-        return loads(text)
-    except InvalidResponseError:
-        return text
