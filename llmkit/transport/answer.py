@@ -160,21 +160,18 @@ class Answer:
         Raises:
             InvalidResponseError: It is longer than `most` bytes; and what `pieces` raises.
         """
-        pieces: list[bytes] = []
-        size, piece = 0, b""
+        body, piece = bytearray(), b""  # no list of pieces: they may be single bytes
         try:
             while piece := self._piece():
-                size += len(piece)
-                if size > most:
-                    self.close()
+                body += piece
+                if len(body) > most:
                     raise InvalidResponseError(f"the answer of {self._host} is longer than {most} bytes")
-                pieces.append(piece)
         except BaseException:
-            pieces.clear()  # an error keeps this frame: it must not keep the answer
+            body.clear()  # an error keeps this frame: it must not keep the answer
             piece = b""
             self.close()  # after Ctrl-C, say: the host must not go on for nobody
             raise
-        return b"".join(pieces)
+        return bytes(body)
 
     def beginning(self, most: int = ERROR_MOST, seconds: float = ERROR_SECONDS) -> bytes:
         """At most so much of an error's body; what came of it if it breaks off or lingers. Then it is closed."""
@@ -223,7 +220,9 @@ class Answer:
         if self._rest is None:
             self._rest = self._source.pieces()
         piece = next(self._rest, b"")
-        if not piece:
+        if piece:
+            self._exchange.given(len(piece))
+        else:
             self._ended = True
             self._exchange.finish()
         return piece

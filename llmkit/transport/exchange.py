@@ -17,6 +17,9 @@ from llmkit.errors import DeadlineError, InvalidResponseError, LLMKitError
 
 HEAD_MOST = 1024 * 1024  # raw bytes until the headers are there; http.client alone bounds neither 100s nor trailers
 BODY_MOST = 256 * 1024 * 1024  # raw bytes of a body, or of a stream between two events
+BARE_MOST = 1024 * 1024  # raw bytes that bring none of the body: trailers, extensions of chunks, empty gzip members
+EXPANDED_FREE = 8 * 1024 * 1024  # bytes of a body that may come of however few compressed ones
+EXPANDED_MOST = 100  # times what came, beyond; text shrinks to a tenth or so, and only what is made to to a thousandth
 
 Stage = Literal["connect", "tunnel", "tls", "send", "wait", "body"]
 
@@ -53,6 +56,8 @@ class Exchange:
         self._pid = os.getpid()
         self._finished = False
         self._allowance = HEAD_MOST
+        self._raw = self._raw_before = 0  # bytes that came; until the last piece of the body
+        self._expanded = 0  # bytes of the body
         self._wake: queue.SimpleQueue[Any] | None = None
         self._twins: deque[socket.socket] = deque()
         self._sockets: list[Any] = []
@@ -171,9 +176,24 @@ class Exchange:
         if self.aborted:
             raise OverError
         self._allowance -= count
-        if self._allowance < 0:
+        self._raw += count
+        if self._allowance < 0 or self._raw - self._raw_before > BARE_MOST:
             where = "the answer" if self.stage == "body" else "the answer's headers"
             self.ended = InvalidResponseError(f"{where} had no end within the limit: the connection was closed")
+            raise OverError
+
+    def given(self, count: int) -> None:
+        """So many bytes of the body, decompressed, are handed out.
+
+        Raises:
+            OverError: They are too many for what has come: such a body is made to fill the memory.
+        """
+        self._raw_before = self._raw
+        self._expanded += count
+        if self._expanded > EXPANDED_FREE and 0 < self._raw * EXPANDED_MOST < self._expanded:
+            self.ended = InvalidResponseError(
+                f"the answer expands to more than {EXPANDED_MOST} times what came: the connection was closed"
+            )
             raise OverError
 
     def wait(self, answers: "queue.SimpleQueue[Any]") -> Any:

@@ -123,6 +123,8 @@ def _broken(links: list[BaseException], exchange: Exchange, host: str) -> LLMKit
         return InvalidResponseError(f"the answer of {host} is not compressed as its Content-Encoding says")
     if isinstance(root, LineTooLong) or "got more than" in str(root):
         return InvalidResponseError(f"the answer of {host} has longer or more headers than the limit")
+    if "exceeded maximum allowed length" in str(root):  # as urllib3 says of a chunk's extension and a trailer
+        return InvalidResponseError(f"a line of the answer of {host} is longer than the limit")
     if exchange.stage == "send":
         return ConnectionFailedError(f"the connection to {host} was lost while sending ({_reason(root)}): try again")
     if exchange.stage == "wait":
