@@ -110,8 +110,10 @@ class Transport:
                 found = self._exchange(outgoing, route, exchange)
             else:
                 found = ask(self._session, outgoing, route.url, route.host, exchange)
-        except BaseException:  # Ctrl-C, say: the host must not go on for nobody
-            exchange.drop()
+        except BaseException:
+            # Ctrl-C, say, wherever it came: the host must not go on for nobody, and what the frames of the
+            # traceback hold must not keep the descriptor.
+            exchange.forsake()
             raise
         if isinstance(found, LLMKitError):
             exchange.drop()

@@ -36,7 +36,11 @@ def resolve(host: str, port: int, exchange: Exchange) -> list[Address]:
     mine: Future[list[Address] | OSError] = Future()
     lookup = _lookups.setdefault(key, mine)
     if lookup is mine:
-        threading.Thread(target=_answer, args=(key, mine), name=f"llmkit look-up of {host}", daemon=True).start()
+        thread = threading.Thread(target=_answer, args=(key, mine), name=f"llmkit look-up of {host}", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # there are too many, or the interpreter is at its end: nobody else would answer
+            _answer(key, mine)
     answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
     lookup.add_done_callback(answers.put)
     found = exchange.wait(answers).result()
