@@ -3,6 +3,7 @@
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import ClassVar
 
 import pytest
 import requests
@@ -181,3 +182,27 @@ def test_a_late_abort_harms_nobody(session):
         before.abort()
         assert answer.whole() == b"{}"
         assert server.connections == 1
+
+
+class AtOnce:
+    """A session whose answers come in one piece, as those of a cache may."""
+
+    status_code = 200
+    headers: ClassVar = {"content-type": "application/json"}
+
+    def __init__(self, body):
+        self._body = body
+
+    def request(self, *_, **__):
+        return self
+
+    def iter_content(self, *_):
+        yield self._body
+
+    def close(self):
+        pass
+
+
+def test_a_large_answer_in_one_piece():
+    body = b"x" * 5_000_000
+    assert post(AtOnce(body), "http://127.0.0.1:1/").whole() == body

@@ -88,7 +88,7 @@ class Iterated:
     def pieces(self) -> Iterator[bytes]:
         """Each piece as the session gives it."""
         for piece in self._response.iter_content(*self._size):
-            self._exchange.received(len(piece))
+            self._exchange.received(len(piece), decoded=True)
             if piece:
                 yield piece
             self._exchange.patience()

@@ -19,7 +19,7 @@ HEAD_MOST = 1024 * 1024  # raw bytes until the headers are there; http.client al
 BODY_MOST = 256 * 1024 * 1024  # raw bytes of a body, or of a stream between two events
 BARE_MOST = 1024 * 1024  # raw bytes that bring none of the body: trailers, extensions of chunks, empty gzip members
 EXPANDED_FREE = 8 * 1024 * 1024  # bytes of a body that may come of however few compressed ones
-EXPANDED_MOST = 100  # times what came, beyond; text shrinks to a tenth or so, and only what is made to to a thousandth
+EXPANDED_MOST = 100  # times what came, beyond that: text shrinks to a tenth or so, to less only what is made for it
 
 Stage = Literal["connect", "tunnel", "tls", "send", "wait", "body"]
 
@@ -167,8 +167,8 @@ class Exchange:
         """Let so many raw bytes come from now on."""
         self._allowance = most
 
-    def received(self, count: int) -> None:
-        """So many raw bytes have come.
+    def received(self, count: int, *, decoded: bool = False) -> None:
+        """So many raw bytes have come; or, where those are not to be seen, `decoded` ones of the body.
 
         Raises:
             OverError: It was aborted meanwhile, which a read sees as a plain end; or they are too many.
@@ -177,6 +177,8 @@ class Exchange:
             raise OverError
         self._allowance -= count
         self._raw += count
+        if decoded:
+            self._raw_before = self._raw
         if self._allowance < 0 or self._raw - self._raw_before > BARE_MOST:
             where = "the answer" if self.stage == "body" else "the answer's headers"
             self.ended = InvalidResponseError(f"{where} had no end within the limit: the connection was closed")
