@@ -7,7 +7,6 @@ import time
 import pytest
 from attrs import frozen
 from faults.calls import (
-    JSON,
     answer,
     asked,
     assert_failed,
@@ -16,7 +15,6 @@ from faults.calls import (
     each_format,
     each_mode,
     says,
-    whole,
 )
 from faults.formats import CHAT, GEMINI, to_bytes
 from faults.limits import SOON
