@@ -122,14 +122,18 @@ class _Medium:
         *,
         download: bool = False,
         allow: Callable[[str], bool] | None = None,
+        proxy: str | None = None,
         **fields: Unpack[MediaFields],
     ) -> Self:
         """Refer to an http(s) URL, which the provider reads, or download it here and now.
 
         Args:
             url: The address.
-            download: Read it here: directly and never through a proxy, without credentials, at most 32 MiB in 60 s.
+            download: Read it here: without credentials, at most 32 MiB in 60 s; directly, whatever proxies the
+                environment names.
             allow: Which IP addresses may be connected to; unless given only public ones, after redirects too.
+            proxy: Read it through this one, as in ``http://host:port``. It looks names up by itself, so that nobody
+                sees which address it connects to: for URLs of people who are trusted.
             **fields: The other fields, which win over what is found.
 
         Raises:
@@ -137,9 +141,13 @@ class _Medium:
         """
         read = sources.read_url(url)
         if download:
-            from llmkit.media import fetching  # noqa: PLC0415 - nobody pays for the network who does not use it
+            from llmkit.media import connecting, fetching  # noqa: PLC0415 - nobody pays for it who does not use it
 
-            read = fetching.fetch(url, allow=allow or fetching.is_public)
+            via, direct = connecting.proxy_of(proxy), proxy is None
+            del proxy  # no frame of an error shows its password
+            if via is None and not direct:
+                raise MediaError("proxy: expected http://host:port or http://user:password@host:port")
+            read = fetching.fetch(url, allow=allow or connecting.is_public, proxy=via)
         return _made(cls, read, fields)
 
 
