@@ -1,9 +1,9 @@
 """Answers without measure: whatever their size, one error says so, soon, and little is kept of them."""
 
 import gzip
-import zlib
 
 import pytest
+from faults.bombs import BOMBS, EVENT_BOMBS, MEBIBYTE, SPACES
 from faults.calls import JSON, SSE, asked, assert_failed, chunked, each_format, each_mode, says
 from faults.formats import ANTHROPIC, CHAT, GEMINI, PIECES, RESPONSES, framed
 from faults.limits import EMPTY_MEMBER, started
@@ -12,7 +12,6 @@ from sockets import CHUNKED, Server, chunk
 from llmkit import APIError, BadRequestError, Client, InvalidResponseError, TextDelta, Timeout
 
 BEGUN = "".join(PIECES[:2])
-MEBIBYTE = 1 << 20
 SOON = 30.0  # seconds, of which most take a tenth of one
 GZIP = "Content-Encoding: gzip\r\n"
 # No time limit helps: the bounds alone do.
@@ -29,13 +28,6 @@ def pouring(head, more):
             wire.send(more)
 
     return script
-
-
-def bomb(fill, mebibytes=300):
-    """So much of the same, compressed to a thousandth."""
-    packer = zlib.compressobj(9, wbits=31)
-    block = fill * (MEBIBYTE // len(fill))
-    return b"".join([*(packer.compress(block) for _ in range(mebibytes)), packer.flush()])
 
 
 def assert_refused(outcome, match, *, partial=None):
@@ -123,15 +115,6 @@ def test_endless_bytes_that_are_none_of_the_body(mode, head, more):
 
 # ---- bombs -----------------------------------------------------------------------------------------------------------
 
-ZEROS, SPACES = bomb(b"\0"), bomb(b" ")
-BOMBS = {
-    "zeros": (ZEROS, "gzip"),
-    "spaces": (SPACES, "gzip"),
-    "many members": (gzip.compress(b" " * MEBIBYTE) * 300, "gzip"),
-    "gzip in gzip": (gzip.compress(SPACES), "gzip, gzip"),
-    "deflate": (zlib.compress(b" " * (64 * MEBIBYTE)), "deflate"),
-}
-
 
 @each_format
 @each_mode
@@ -140,15 +123,6 @@ def test_a_bomb(form, mode, body, encoding):
     assert len(body) < MEBIBYTE
     head = f"HTTP/1.1 200 OK\r\n{JSON}Content-Encoding: {encoding}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     assert_refused(asked(says(head + body), form, mode, **FOR_EVER), "expands to more than 100 times")
-
-
-EVENT_BOMBS = {
-    "lines": bomb(b"\n"),
-    "comments": bomb(b": ping\n\n"),
-    "a line": ZEROS,
-    "an event": bomb(b"data: x\n"),
-    "fields": bomb(b"event: x\n"),
-}
 
 
 @pytest.mark.parametrize("body", EVENT_BOMBS.values(), ids=EVENT_BOMBS.keys())
