@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo test check lint types docs litellm soak clean
+.PHONY: demo test check lint types docs litellm soak fuzz clean
 
 demo: .venv/installed
 	$(BIN)/llmkit demo
@@ -26,6 +26,10 @@ docs: .venv/tested
 # Ten minutes of calls under faults; not part of `check`. `make soak SECONDS=60` for less.
 soak: .venv/tested
 	$(BIN)/python -X dev -W error tests/soak.py --seconds $(or $(SECONDS),600)
+
+# Ten minutes of what nobody should send; not part of `check`, which tries a little of it. `make fuzz SECONDS=60` for less.
+fuzz: .venv/tested
+	$(BIN)/python -W error tests/fuzz.py --seconds $(or $(SECONDS),600)
 
 # A proxy that some tests speak to, apart from all else as it pins what others need newer.
 litellm: .venv/litellm/installed

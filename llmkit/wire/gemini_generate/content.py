@@ -83,7 +83,7 @@ class Content:
         self.calls = 0
         self._parts = 0
         self._run: _Run | None = None
-        self._sound: Audio | None = None
+        self._sound: list[Audio] = []  # pieces of one
         self._growing: _Growing | None = None
         self._grew = False  # a call came in pieces
 
@@ -109,7 +109,7 @@ class Content:
 
     def pending(self) -> Sequence[Event]:
         """Sound that may go on; of text its deltas have been handed out."""
-        return _NOTHING if self._sound is None else (self._sound,)
+        return (_joined(self._sound),) if self._sound else _NOTHING
 
     def close(self, citations: Sequence[Citation]) -> Sequence[Event]:
         """The last part, with the sources of the whole answer, which are told at its end.
@@ -190,22 +190,26 @@ class Content:
 
     def _sounds(self, found: Audio) -> Sequence[Event]:
         """Samples without a header, which are joined as they are."""
-        before = self._sound
-        if before is not None and before.media_type == found.media_type and not before.extra:
-            joined = (before.data or b"") + (found.data or b"")
-            self._sound = evolve(found, data=joined, name=before.name)
-            return _NOTHING
-        events = self._flush()
-        self._sound = found
+        before = self._sound[-1] if self._sound else None
+        goes_on = before is not None and before.media_type == found.media_type and not before.extra
+        events = _NOTHING if goes_on else self._flush()
+        self._sound.append(found)
         return events
 
     def _flush(self) -> Sequence[Event]:
         """The part that was still open."""
         run, self._run = self._run, None
-        sound, self._sound = self._sound, None
+        sound, self._sound = self._sound, []
         if run is not None:
             return (run.part(),)
-        return self._grown(ended=False) if sound is None else (sound,)
+        return (_joined(sound),) if sound else self._grown(ended=False)
+
+
+def _joined(pieces: Sequence[Audio]) -> Audio:
+    """Sound that came in pieces, with what came with the last of them: once, as joining one by one costs the square."""
+    if len(pieces) == 1:
+        return pieces[0]
+    return evolve(pieces[-1], data=b"".join(piece.data or b"" for piece in pieces), name=pieces[0].name)
 
 
 def _arguments_of(call: ToolCall, number: int) -> ToolCallDelta:

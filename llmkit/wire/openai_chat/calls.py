@@ -4,6 +4,7 @@ OpenAI numbers calls and names each once. Of other hosts some send no numbers, s
 and some give every call the same number.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -14,12 +15,56 @@ from llmkit.wire.openai_chat.parts import as_json, identifier, made_up_id, other
 from llmkit.wire.reading import expect, whole_number
 
 _PATH = "$.choices[0].delta.tool_calls"
+_SIGNS = re.compile(r'\\.?|["{}\[\]]', re.DOTALL)
+
+
+class _Nesting:
+    """How JSON that comes in pieces is nested: each piece is looked at once, so that asking often costs little."""
+
+    __slots__ = ("_depth", "_escaped", "_quoted", "_read")
+
+    def __init__(self) -> None:
+        self._read = 0  # pieces
+        self._depth = 0
+        self._quoted = False
+        self._escaped = False  # the last piece ended with a backslash
+
+    def is_closed(self, pieces: list[str]) -> bool:
+        """Whether every string, object and array in `pieces` has its end; `pieces` only ever grows."""
+        for piece in pieces[self._read :]:
+            self._take(piece)
+        self._read = len(pieces)
+        return not self._quoted and self._depth == 0
+
+    def _take(self, piece: str) -> None:
+        begin, self._escaped = int(self._escaped), False
+        for found in _SIGNS.finditer(piece, begin):
+            sign = found[0]
+            if sign == '"':
+                self._quoted = not self._quoted
+            elif sign == "\\":
+                self._escaped = True
+            elif not self._quoted and len(sign) == 1:
+                self._depth += 1 if sign in "{[" else -1
 
 
 class _Call:
     """A call that is being received."""
 
-    __slots__ = ("id", "is_custom", "kind", "made_up", "name", "number", "pieces", "rest", "size", "told")
+    __slots__ = (
+        "_broken",
+        "_nesting",
+        "id",
+        "is_custom",
+        "kind",
+        "made_up",
+        "name",
+        "number",
+        "pieces",
+        "rest",
+        "size",
+        "told",
+    )
 
     def __init__(self, number: int, id_: str, made_up: str) -> None:
         self.number = number
@@ -32,6 +77,8 @@ class _Call:
         self.size = 0  # of all pieces
         self.rest: dict[str, Any] = {}
         self.told = False  # its first fragment was handed out
+        self._nesting = _Nesting()
+        self._broken = False  # its arguments are no JSON, and never will be
 
     def add(self, item: dict[str, Any], inner: dict[str, Any]) -> Sequence[Event]:
         if not self.name and isinstance(name := inner.get("name"), str):
@@ -86,9 +133,13 @@ class _Call:
 
     def is_complete(self) -> bool:
         """Whether its arguments are there in full."""
+        if self._broken or not self._nesting.is_closed(self.pieces):
+            return False
+        text = "".join(self.pieces)
         try:
-            loads("".join(self.pieces))
+            loads(text)
         except InvalidResponseError:
+            self._broken = text.lstrip()[:1] in ("{", "[")
             return False
         return True
 
@@ -99,6 +150,7 @@ class Calls:
     def __init__(self) -> None:
         self._calls: list[_Call] = []
         self._numbered: dict[int, _Call] = {}
+        self._named: dict[str, _Call] = {}  # by id, the first of each
 
     def feed(self, items: object, answer: str) -> Sequence[Event]:
         """What the fragments in a delta say; `answer` is the answer's id.
@@ -130,7 +182,7 @@ class Calls:
         if index.__class__ is int:
             call = self._numbered.get(index)
         elif id_:
-            call = next((call for call in self._calls if call.id == id_), None)
+            call = self._named.get(id_)
         else:
             call = self._calls[-1] if self._calls and not inner.get("name") else None
         if call is None or self._is_another(call, id_, inner):
@@ -138,6 +190,7 @@ class Calls:
             call.is_custom = item.get("type") == "custom" or ("custom" in item and "function" not in item)
             call.kind = unknown_kind(item)
             self._calls.append(call)
+            self._named.setdefault(call.id, call)
         if index.__class__ is int:
             self._numbered[index] = call
         return call

@@ -49,6 +49,7 @@ class StreamDecoder:
         self._thoughts: list[str] = []
         self._field = ""  # which of the fields for thoughts the host uses
         self._details: list[dict[str, Any]] = []
+        self._rows: dict[str, dict[str, Any]] = {}  # the latest of the details of each kind and index
         self._refusal: list[str] = []
         self._lists: dict[str, list[Any]] = {}  # pictures, sources and signed thoughts
         self._kept: dict[str, dict[str, Any]] = {}
@@ -242,13 +243,29 @@ class StreamDecoder:
     def _detailed(self, rows: Any, delta: dict[str, Any]) -> Sequence[Event]:
         found = rows_of(rows)
         for row in found:
-            _add_detail(self._details, row)
+            self._add_detail(row)
         text = details_text(found)
         if not text or self._field in FIELDS or _told_in(delta):
             return _NOTHING
         self._field = "reasoning_details"
         self._thoughts.append(text)
         return (ThinkingDelta(text),)
+
+    def _add_detail(self, row: dict[str, Any]) -> None:
+        """Put a piece of reasoning details to the row that it goes on with, else make it a new row."""
+        kind, index = row.get("type"), row.get("index")
+        name = repr((kind, index))
+        known = None if index is None and kind == "reasoning.encrypted" else self._rows.get(name)
+        if known is None:
+            self._rows[name] = known = dict(row)
+            self._details.append(known)
+            return
+        for key, value in row.items():
+            before = known.get(key)
+            if key in _PIECES and isinstance(before, str) and isinstance(value, str):
+                known[key] = before + value
+            elif value is not None:
+                known[key] = value
 
     def _refused(self, text: Any, _: dict[str, Any]) -> Sequence[Event]:
         self._refusal.append(text_or(text, ""))
@@ -332,23 +349,3 @@ def _of_block(block: Mapping[str, Any]) -> Sequence[Event]:
     else:
         return _NOTHING
     return (ThinkingDelta(found),) if found else _NOTHING
-
-
-def _add_detail(rows: list[dict[str, Any]], row: dict[str, Any]) -> None:
-    """Put a piece of reasoning details to the row that it goes on with, else make it a new row."""
-    known = next((one for one in reversed(rows) if _goes_on(one, row)), None)
-    if known is None:
-        rows.append(dict(row))
-        return
-    for key, value in row.items():
-        before = known.get(key)
-        if key in _PIECES and isinstance(before, str) and isinstance(value, str):
-            known[key] = before + value
-        elif value is not None:
-            known[key] = value
-
-
-def _goes_on(row: Mapping[str, Any], piece: Mapping[str, Any]) -> bool:
-    kind, index = piece.get("type"), piece.get("index")
-    is_same = row.get("type") == kind and row.get("index") == index
-    return is_same and (index is not None or kind != "reasoning.encrypted")

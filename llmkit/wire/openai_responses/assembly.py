@@ -53,7 +53,9 @@ class Item:
 
     Attributes:
         data: As it was announced; once it is complete, in its final form.
+        number: Which one of the answer it is, from 0.
         path: Where it stands in the answer.
+        id: As it was announced; None where it was not.
         call: Which call of the turn it is, from 0.
         silent: Whether it is of a kind that no deltas tell of: those of items behind it need not wait for it.
         held: Events to be handed out when all items before it are complete.
@@ -73,16 +75,20 @@ class Item:
         "data",
         "done",
         "held",
+        "id",
         "logprobs",
+        "number",
         "parts",
         "path",
         "silent",
         "told",
     )
 
-    def __init__(self, data: dict[str, Any], path: str, call: int) -> None:
+    def __init__(self, data: dict[str, Any], number: int, call: int) -> None:
         self.data = data
-        self.path = path
+        self.number = number
+        self.path = f"$.output[{number}]"
+        self.id = text_or(data.get("id"), None)
         self.call = call
         self.silent = data.get("type") not in _TELLING
         self.held: list[Event] = []
@@ -164,7 +170,7 @@ class Item:
         """What has come of it and was not handed out."""
         if not self.done or self.told:
             return self.parts if self.silent else self.held
-        twin = Item({}, self.path, self.call)
+        twin = Item({}, self.number, self.call)
         twin.data, twin.held = self.data, self.held
         twin._final, twin._lanes, twin._said = self._final, self._lanes, self._said
         events = twin.tell()

@@ -79,9 +79,10 @@ def finish_reason(response: Mapping[str, Any], items: Sequence[Mapping[str, Any]
 
 def _waits(items: Sequence[Mapping[str, Any]]) -> bool:
     """Whether the client must do something before the model goes on."""
-    answered = [item.get("call_id") for item in items if str(item.get("type")).endswith("_output")]
+    outputs = [item for item in items if str(item.get("type")).endswith("_output")]
+    answered = {text_or(item.get("call_id"), "") for item in outputs} - {""}
     return any(
-        (item.get("type") in _FOR_THE_CLIENT and (item.get("call_id") is None or item["call_id"] not in answered))
+        (item.get("type") in _FOR_THE_CLIENT and text_or(item.get("call_id"), "") not in answered)
         or (item.get("type") == "tool_search_call" and item.get("execution") == "client")
         for item in items
     )

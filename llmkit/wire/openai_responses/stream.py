@@ -56,6 +56,7 @@ class StreamDecoder:
         self._items: list[Item] = []  # in the order in which they began
         self._places: dict[object, Item] = {}  # the latest at each place in the output
         self._order: list[Item] = []  # those that have not been handed out
+        self._named: dict[str, list[Item]] = {}  # of those, the ones with an id
         self._turn: Item | None = None  # whose deltas are handed out as they come
         self._calls = 0
         self._handlers: dict[str, _Handler] = {
@@ -154,11 +155,13 @@ class StreamDecoder:
 
     def _new(self, place: object, data: dict[str, Any]) -> Item:
         expect(data.get("type"), str, "$.item.type")
-        item = Item(data, f"$.output[{len(self._items)}]", self._calls)
+        item = Item(data, len(self._items), self._calls)
         self._calls += data["type"] in CALLS
         self._items.append(item)
         self._places[place] = item
         self._order.append(item)
+        if item.id is not None:
+            self._named.setdefault(item.id, []).append(item)
         if self._turn is None and not item.silent:
             self._turn = item
         return item
@@ -222,14 +225,15 @@ class StreamDecoder:
     def _done(self, data: dict[str, Any]) -> Sequence[Event]:
         found = expect(data.get("item"), dict, "$.item")
         # By its id where it has one: some relays use a place twice.
-        named = [item for item in self._order if found.get("id") and item.data.get("id") == found["id"]]
+        named = self._named.get(text_or(found.get("id"), ""))
         item = named[0] if named else self._places.get(_place(data))
         if item is None:
             item = self._new(_place(data), found)
         if item.done:
             return _NOTHING
         item.finish(found)
-        return self._complete()
+        waits = self._turn is not None and item.number > self._turn.number
+        return _NOTHING if waits else self._complete()
 
     def _complete(self) -> Sequence[Event]:
         """The items that are complete and have none before them that is not.
@@ -240,26 +244,31 @@ class StreamDecoder:
         events: list[Event] = []
         waiting: list[Item] = []
         self._turn = None
-        for item in self._order:
-            if self._turn is None and not item.told:
-                events += item.tell() if item.done else self._now(item)
+        for at, item in enumerate(self._order):
+            if item.done and not item.told:
+                events += item.tell()
             if item.told and not waiting:
                 events += item.parts
-                self._weigh(item)
-            else:
-                waiting.append(item)
+                self._release(item)
+                continue
+            waiting.append(item)
+            if not item.told and not item.silent:  # it is its turn: those behind it wait, whatever they are
+                events += self._begun(item)
+                waiting += self._order[at + 1 :]
+                break
         self._order = waiting
         return events
 
-    def _now(self, item: Item) -> Sequence[Event]:
-        """It is the turn of `item`, unless it has nothing to tell: what was held."""
-        if item.silent:
-            return _NOTHING
+    def _begun(self, item: Item) -> Sequence[Event]:
+        """It is the turn of `item`: what was held."""
         self._turn = item
         held, item.held = item.held, []
         return held
 
-    def _weigh(self, item: Item) -> None:
+    def _release(self, item: Item) -> None:
+        """It was handed out."""
+        if item.id is not None:
+            self._named[item.id].remove(item)
         if item.logprobs:
             self.logprobs = [*(self.logprobs or ()), *item.logprobs]
         item.parts, item.logprobs = (), []
