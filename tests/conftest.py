@@ -6,6 +6,22 @@ from llmkit.rows import ROWS
 from llmkit.testing import FakeServer
 
 
+def pytest_sessionfinish(session):
+    """What one of several processes knows of the recordings goes to the one that prints."""
+    from conformance import summary
+
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["recordings"] = summary.data()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    """Such a process has ended."""
+    from conformance import summary
+
+    summary.add(getattr(node, "workeroutput", {}).get("recordings", []))
+
+
 def pytest_terminal_summary(terminalreporter):
     """How many recordings passed which property, or that there are none."""
     from conformance import summary

@@ -466,7 +466,9 @@ def _all_but_places(message: AssistantMessage) -> list[Any]:
     """All of the parts, `raw` and `extra` included, which `==` leaves out, but where in a text it is signed."""
     found = [attrs.asdict(part) for part in message.content]
     for part in found:
-        part.get("extra", {}).get(plain.NAME, {}).pop("bare", None)
+        kept = part.get("extra", {}).get(plain.NAME, {})
+        if kept.pop("bare", None) is not None and not kept:
+            del part["extra"][plain.NAME]  # where it held nothing else, as beside a signature that has a field
     return found
 
 

@@ -19,6 +19,19 @@ def passed(wire: str, name: str, case: str) -> None:
     PASSED.setdefault((wire, name), set()).add(case)
 
 
+def data() -> list[list[object]]:
+    """All of it, for another process."""
+    return [[wire, name, total, sorted(PASSED.get((wire, name), ()))] for (wire, name), total in TOTAL.items()]
+
+
+def add(rows: list[list[object]]) -> None:
+    """What `data` gave in another process."""
+    for wire, name, total, cases in rows:
+        TOTAL[wire, name] = total
+        if cases:
+            PASSED.setdefault((wire, name), set()).update(cases)
+
+
 def lines() -> list[str]:
     """One line per wire and property that was looked at; none where no recordings are."""
     return [f"{wire}: {name}: {len(cases)} of {TOTAL[wire, name]} recordings" for (wire, name), cases in PASSED.items()]
