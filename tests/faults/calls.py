@@ -54,11 +54,17 @@ def says(*answers: bytes) -> Callable[[Wire], None]:
 
 
 def once(raw: bytes) -> Callable[[Wire], None]:
-    """A script: these bytes, and the end of the connection."""
+    """A script: these bytes, and the end of the connection.
+
+    Headers that are whole say so: another try at once could else take the connection before its end is to be seen.
+    """
+    first, _, rest = raw.partition(b"\r\n")
+    told = b"\r\n\r\n" not in raw or b"\r\nConnection:" in raw
+    sent = raw if told else b"\r\n".join((first, b"Connection: close", rest))
 
     def script(wire: Wire) -> None:
         wire.receive()
-        wire.send(raw)
+        wire.send(sent)
 
     return script
 
