@@ -235,7 +235,11 @@ def test_text_that_is_no_source(text, message):
     assert len(str(caught.value)) < 250
 
 
-@pytest.mark.parametrize("thing", [None, 1, object, [PNG], {"url": "x"}, 1.5], ids=repr)
+@pytest.mark.parametrize(
+    "thing",
+    [None, 1, pytest.param(object(), id="an object"), [PNG], {"url": "x"}, 1.5],
+    ids=repr,
+)
 def test_no_source_at_all(thing):
     with pytest.raises(MediaError, match="expected bytes, a path"):
         Image.of(thing)
