@@ -212,7 +212,6 @@ class Exchange:
         finally:
             self._wake = None
         if self.aborted:
-            answers.put(answer)  # who left it there may have to close it
             raise OverError
         return answer
 

@@ -122,16 +122,18 @@ class _Left:
 
     def __init__(self, run: Callable[..., Any], request: Callable[..., Any], method: str, arguments: Any) -> None:
         self._answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._answer: Any = None
         self._left = False
-        threading.Thread(target=self._run, args=(run, request, method, arguments), daemon=True).start()
+        self._thread = threading.Thread(target=self._run, args=(run, request, method, arguments), daemon=True)
 
     def wait(self, exchange: Exchange) -> Any:
-        """The response.
+        """The response, which is asked for now.
 
         Raises:
             OverError: It did not come in time.
         """
         try:
+            self._thread.start()  # in here, as Ctrl-C may come before that returns
             answer = exchange.wait(self._answers)
         except BaseException:  # Ctrl-C, say: the host must not go on for nobody
             self._left = True
@@ -143,19 +145,17 @@ class _Left:
 
     def _run(self, run: Callable[..., Any], request: Callable[..., Any], method: str, arguments: Any) -> None:
         try:
-            answer = run(request, method, **arguments)
+            self._answer = run(request, method, **arguments)
         except BaseException as error:  # noqa: BLE001 - raised again by `wait`
-            answer = error
-        self._answers.put(answer)
-        if self._left:
+            self._answer = error
+        self._answers.put(self._answer)
+        if self._left:  # set before `_answer` is looked at there, and looked at after that is set here
             self._close()
 
     def _close(self) -> None:
-        with contextlib.suppress(queue.Empty):
-            while True:
-                close = getattr(self._answers.get_nowait(), "close", None)
-                if close is not None:
-                    close()
+        close = getattr(self._answer, "close", None)
+        if close is not None:
+            close()
 
 
 def _answer(response: Any, url: str, host: str, exchange: Exchange) -> Answer:
