@@ -283,15 +283,25 @@ USAGES = {
 }
 
 
+NO_COUNTS = {
+    **{json.dumps(value): value for value in (None, True, "many", ["x"], {"x": 1}, -5, 1.5, 1e300)},
+    "4,300 digits": 10**4300 - 1,  # as many as Python reads: a sum of two such numbers cannot be shown
+    "-4,300 digits": 1 - 10**4300,
+}
+
+
 @each_format
 @each_mode
-@pytest.mark.parametrize("value", [None, True, "many", ["x"], {"x": 1}, -5, 1.5], ids=json.dumps)
+@pytest.mark.parametrize("value", NO_COUNTS.values(), ids=NO_COUNTS.keys())
 def test_counts_that_are_none(form, mode, value):
     """Nothing is estimated: what is no count is 0."""
     all_of_it, of_prompt = USAGES[form.provider]
     nothing = {} if isinstance(value, dict) else value
     assert_good(asked(once(whole(changed(form, all_of_it, nothing))), form, mode), usage=(0, 0))
-    assert_good(asked(once(whole(changed(form, of_prompt, value))), form, mode), usage=(0, OUTPUT))
+    outcome = asked(once(whole(changed(form, of_prompt, value))), form, mode)
+    assert_good(outcome, usage=(0, OUTPUT))
+    assert repr(outcome.response)
+    assert f"{outcome.response.usage + outcome.response.usage}"
 
 
 # ---- odd, and good ---------------------------------------------------------------------------------------------------

@@ -497,6 +497,7 @@ NO_VECTORS = {
     ),
     "a number in between": (answer({"index": 0.5, "embedding": [1.0]}), 1, "$.data[0].index"),
     "beyond": (answer({"index": 1, "embedding": [1.0]}), 1, "$.data[0].index"),
+    "of thousands of digits": (answer({"index": 10**4000, "embedding": [1.0]}), 1, "$.data[0].index"),
     "no numbers": (answer({"embedding": [None]}), 1, "$.data[0].embedding"),
     "no base64": (answer({"embedding": "*"}), 1, "$.data[0].embedding"),
     "half a number": (answer({"embedding": "AAA="}), 1, "$.data[0].embedding"),
@@ -509,3 +510,4 @@ def test_no_vectors(body, expected, path):
     with pytest.raises(InvalidResponseError) as caught:
         decode_embed(body, expected)
     assert caught.value.path == path
+    assert len(str(caught.value)) < 200

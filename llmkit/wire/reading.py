@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from llmkit.errors import BODY_SHOWN, InvalidResponseError
 
 T = TypeVar("T")
-_DIGITS = 18  # of a number that is sent as text
+_DIGITS = 18  # of a number that is sent as text, or is a count
 _NAMES = {dict: "an object", list: "an array", str: "a string", int: "a whole number"}
 
 
@@ -33,10 +33,13 @@ def text_or(value: object, default: T) -> str | T:
 
 
 def count(value: object) -> int:
-    """`value` where it is a count, else 0; some hosts send theirs with a point."""
+    """`value` where it is a count, else 0; some hosts send theirs with a point.
+
+    One of thousands of digits is none: what such ones add up to could not be shown any more.
+    """
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**_DIGITS else 0
 
 
 def whole_number(value: object, default: T) -> int | T:

@@ -44,7 +44,7 @@ def decode_embed(body: Any, expected: int) -> Embedded:
         row = expect(item, dict, path)
         index = _index(row, place, f"{path}.index")
         if index in vectors or not 0 <= index < expected:
-            raise _invalid(f"expected each index below {expected} once, got {index}", f"{path}.index", row.get("index"))
+            raise _invalid(f"expected each index below {expected} once, got {index!s:.20}", f"{path}.index", index)
         vectors[index] = _vector(row.get("embedding"), f"{path}.embedding")
     ordered = tuple(vectors[index] for index in range(expected))
     return Embedded(ordered, text_or(found.get("model"), ""), usage(found.get("usage")))
