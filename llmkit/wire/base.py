@@ -194,6 +194,8 @@ class Wire:
         id_of_exchange: Whether an answer's id is that of the exchange, as no header has one.
         long_answer: Whether a whole answer may take longer than gateways wait: then `Client.complete` streams and
             collects.
+        expresses: Whether its mode for answers that fit a schema has words for this one (plain JSON Schema, an object
+            at the root). Where it has not, the schema must be asked for in another way, as the parameters of a tool.
         encode_count, decode_count: Counting tokens; None where the wire cannot.
         encode_models, decode_models: The page that a query names; None where the wire has no list.
         encode_embed, decode_embed: Texts → vectors; None where the wire cannot. Decoding is told how many there must
@@ -213,6 +215,7 @@ class Wire:
     version_anywhere: bool = False
     id_of_exchange: bool = False
     long_answer: "Callable[[ResolvedRequest, Any], bool]" = lambda _request, _quirks: False
+    expresses: Callable[[Mapping[str, Any]], bool] = lambda _schema: True
     encode_count: "Callable[[ResolvedRequest, Any, Refuse], Call] | None" = None
     decode_count: Callable[[Any], int] | None = None
     encode_models: Callable[[Mapping[str, str], Any], Call] | None = None

@@ -37,10 +37,12 @@ class Quirks:
     Attributes:
         unsupported: Options that the wire has and the host has not.
         supported: Options that the host has although the wire has not.
+        json_schema: Whether it has a mode for answers that fit a schema.
     """
 
     unsupported: frozenset[str] = frozenset()
     supported: frozenset[str] = frozenset()
+    json_schema: bool = True
 
 
 @frozen
@@ -96,7 +98,6 @@ class OpenAIChatQuirks(Quirks):
         result_media: Whether a tool's answer may hold media.
         call_id_length: How many letters and digits the id of a call must have; None for any id.
         call_id_most: How many characters it may have; None for any number.
-        json_schema: Whether it has a mode for answers that fit a schema.
         embed_batch: How many texts it embeds at once.
         models_path: Where its list of models is, below the base URL; None where it has none.
     """
@@ -115,7 +116,6 @@ class OpenAIChatQuirks(Quirks):
     result_media: bool = False
     call_id_length: int | None = None
     call_id_most: int | None = None
-    json_schema: bool = True
     embed_batch: int = 2048
     models_path: str | None = "/models"
 
