@@ -17,7 +17,7 @@ PACKAGE = Path(llmkit.__file__).parent
 # Rooms from the ground up; a room may import what stands before it, and what stands beside it.
 FLOORS = (
     "errors",
-    "deadlines media",
+    "deadlines docstrings media",
     "messages tools checks request response events",
     "json_codec sse accumulate history resolve",
     "wire",
