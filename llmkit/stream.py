@@ -162,6 +162,7 @@ class Stream(Generic[T_co]):
         self._error = StreamError("the stream was interrupted while it was being read: ask again")
         if reader is not None:
             self._error.partial = reader.partial(self._attempts.made)
+            self._error.request_id = self._error.partial.request_id
             reader.answer.close()
         if self._exchange is not None:
             self._exchange.abort()
@@ -228,6 +229,7 @@ class Stream(Generic[T_co]):
             error = self._attempts.last(self._closed_error())
             if self._reader is not None:
                 error.partial = self._reader.partial(self._attempts.made)
+                error.request_id = error.partial.request_id
                 # `close` leaves this to the thread that reads, if it came while that was reading.
                 self._reader.answer.close()
             self._error = self._about(error)

@@ -10,6 +10,7 @@ import pytest
 import requests
 from faults.calls import (
     KEY,
+    SSE,
     answer,
     ask,
     asked,
@@ -360,7 +361,8 @@ def test_an_interrupt_while_it_waits_to_ask_again(form, mode):
 
 def test_a_stream_that_was_interrupted_is_over():
     """What was being decoded may be lost, so nothing more is given."""
-    with Server(interrupting(chunked(CHAT.begun(2), end=False))) as server, client_of(server, CHAT) as client:
+    raw = chunked(CHAT.begun(2), headers=f"{SSE}X-Request-Id: req-1\r\n", end=False)
+    with Server(interrupting(raw)) as server, client_of(server, CHAT) as client:
         stream = client.stream("Hi")
         with pytest.raises(KeyboardInterrupt):
             stream.collect()
@@ -368,7 +370,8 @@ def test_a_stream_that_was_interrupted_is_over():
         for _ in range(2):
             with pytest.raises(StreamError, match="interrupted") as caught:
                 next(stream)
-        assert (caught.value.partial.text, caught.value.attempts) == ("".join(PIECES[:2]), 1)
+        error = caught.value
+        assert (error.partial.text, error.attempts, error.request_id) == ("".join(PIECES[:2]), 1, "req-1")
 
 
 @each_mode

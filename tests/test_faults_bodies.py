@@ -301,7 +301,7 @@ def test_counts_that_are_none(form, mode, value):
     outcome = asked(once(whole(changed(form, of_prompt, value))), form, mode)
     assert_good(outcome, usage=(0, OUTPUT))
     assert repr(outcome.response)
-    assert f"{outcome.response.usage + outcome.response.usage}"
+    assert repr(outcome.response.usage + outcome.response.usage)
 
 
 # ---- odd, and good ---------------------------------------------------------------------------------------------------
