@@ -94,6 +94,13 @@ def test_an_endless_body(head, more):
     assert_refused(asked(pouring(head, more), CHAT, "whole", **FOR_EVER), "the answer")
 
 
+@each_format
+@each_mode
+def test_an_endless_body_of_each_wire(form, mode):
+    """Also where a stream was asked for, and what came is none."""
+    assert_refused(asked(pouring(*ENDLESS["with a length"]), form, mode, **FOR_EVER), "the answer")
+
+
 BARE = {
     "trailers": (CHUNKED + b"2\r\n{}\r\n0\r\n", b"a: b\r\n" * 1_000),
     "a trailer": (CHUNKED + b"2\r\n{}\r\n0\r\na: ", b"b" * 10_000),

@@ -173,10 +173,12 @@ def test_a_stream_that_breaks_off(form, cut):
 
 @each_format
 def test_a_stream_cut_in_a_gzip_member(form):
+    """How much of the text is there is for its compression to say: all of that is told, and kept."""
     raw = until_closed(_half_a_member(form), GZIP)
-    outcome = asked(once(raw), form, "streamed")
-    assert type(outcome.error) is IncompleteStreamError
-    assert outcome.error.partial.text.startswith(BEGUN)
+    outcome = asked(once(raw), form, "streamed", max_retries=3)
+    text = outcome.error.partial.text
+    assert text.startswith(BEGUN)
+    assert_failed(outcome, IncompleteStreamError, partial=text, retryable=True)
 
 
 @each_format
@@ -197,6 +199,45 @@ def test_before_the_first_event_was_handed_out_it_is_asked_again(form):
     """Whatever came of the answer in which nothing was told yet."""
     begun = chunked(*form.before, end=False)
     outcome = asked(in_turn(once(begun), once(chunked(*form.events))), form, "streamed", max_retries=1)
+    assert_good(outcome, attempts=2)
+    assert (outcome.requests, outcome.connections) == (2, 2)
+
+
+LENGTH = f"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n{SSE}\r\n".encode()
+RESETS = {
+    "behind the headers": lambda form: LENGTH,
+    "in chunks": lambda form: chunked(end=False),
+    "amid the first event": lambda form: LENGTH + form.stream[:20],
+}
+
+
+@each_format
+@pytest.mark.parametrize("begun", RESETS.values(), ids=RESETS.keys())
+def test_a_reset_before_the_first_event(form, begun):
+    """The headers have been seen, and nothing was told yet."""
+
+    def script(wire):
+        wire.receive()
+        wire.send(begun(form))
+        assert wire.server.reached.wait(PATIENCE)
+        wire.reset()
+
+    with Server(script) as server, of(form, server) as client:
+        stream = client.stream("Hi")
+        server.reached.set()
+        with pytest.raises(IncompleteStreamError) as caught:
+            next(stream)
+        assert len(server.requests) == 1
+    error = caught.value
+    assert (error.partial.text, error.attempts, error.retryable) == ("", 1, True)
+    assert isinstance(error.__cause__, ConnectionResetError)
+
+
+@each_format
+@each_mode
+def test_a_reset_before_anything_was_told_is_asked_again(form, mode):
+    begun = LENGTH if mode == "streamed" else whole(form.body)[:-40]
+    outcome = asked(in_turn(_reset(begun), once(answer(form, mode))), form, mode, max_retries=1)
     assert_good(outcome, attempts=2)
     assert (outcome.requests, outcome.connections) == (2, 2)
 
@@ -232,6 +273,22 @@ def test_a_body_cut_anywhere(form):
         outcome = asked(once(until_closed(form.body[:end], JSON)), form, "whole")
         assert type(outcome.error) in (ConnectionFailedError, InvalidResponseError), end
         assert outcome.error.partial is None
+
+
+WHOLE_RESETS = {
+    "behind the headers": lambda body: f"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n{JSON}\r\n".encode(),
+    "amid its length": lambda body: whole(body)[:-40],
+    "amid its chunks": lambda body: chunked(body[:50], headers=JSON, end=False),
+    "until closed": lambda body: until_closed(body[:60], JSON),
+}
+
+
+@each_format
+@pytest.mark.parametrize("begun", WHOLE_RESETS.values(), ids=WHOLE_RESETS.keys())
+def test_a_body_that_is_reset(form, begun):
+    """Whatever the system still hands out of it: not the beginning of an answer."""
+    error = assert_failed(asked(_reset(begun(form.body)), form, "whole"), ConnectionFailedError, retryable=True)
+    assert isinstance(error.__cause__, ConnectionResetError)
 
 
 # ---- connections of the pool -----------------------------------------------------------------------------------------

@@ -19,7 +19,8 @@ from faults.calls import (
     use,
 )
 from faults.formats import FORMATS, MODEL, PIECES, TEXT, framed, to_bytes
-from sockets import Server
+from faults.limits import PINGS, started
+from sockets import Server, chunk
 
 from llmkit import APIError, Client, IncompleteStreamError, InvalidResponseError, OverloadedError, TextDelta
 
@@ -111,6 +112,30 @@ def test_without_the_last_blank_line(form):
     assert_good(streamed(form, stream))
     assert_good(streamed(form, stream + b"\r"))
     assert_good(streamed(form, stream[:-1], stream[-1:]))
+
+
+KINDS = {
+    "UTF-8": "text/event-stream; charset=utf-8",
+    "Latin-1": "text/event-stream; charset=iso-8859-1",
+    "UTF-16": "text/event-stream;charset=utf-16",
+    "nonsense": 'text/event-stream; charset="klingon; x=',
+    "in capitals": "TEXT/EVENT-STREAM",
+    "JSON": "application/json; charset=us-ascii",
+    "JSON lines": "application/x-ndjson",
+    "text": "text/plain; charset=ascii",
+    "bytes": "application/octet-stream",
+    "empty": "",
+    "no letters": "\xff\xfe",
+}
+
+
+@each_format
+@pytest.mark.parametrize("kind", [None, *KINDS.values()], ids=["none", *KINDS])
+def test_whatever_it_is_called(form, kind):
+    """By its host, or by a gateway: it is UTF-8, and a stream where it begins like one."""
+    headers = b"" if kind is None else f"Content-Type: {kind}\r\n".encode("latin-1")
+    raw = chunked(form.stream, headers="").replace(b"\r\n", b"\r\n" + headers, 1)
+    assert_good(asked(once(raw), form, "streamed"))
 
 
 # ---- cut anywhere ----------------------------------------------------------------------------------------------------
@@ -408,6 +433,19 @@ def test_no_events(form, raw):
     assert_good(
         asked(in_turn(once(chunked(raw)), once(answer(form, "streamed"))), form, "streamed", max_retries=1), attempts=2
     )
+
+
+@each_format
+@pytest.mark.parametrize("pieces", [0, 2], ids=["before the first event", "amid"])
+def test_only_pings(form, pieces):
+    """Each wire's own, and then the end: none of them says that the answer is whole."""
+    for ping in PINGS[form.provider].values():
+        raw = started(form, pieces) + chunk(ping) * 3 + chunk(b"")
+        outcome = asked(once(raw), form, "streamed", max_retries=RETRIES if pieces else 0)
+        assert_failed(outcome, IncompleteStreamError, partial=BEGUN if pieces else None, retryable=True)
+    if not pieces:
+        outcome = asked(in_turn(once(raw), once(answer(form, "streamed"))), form, "streamed", max_retries=1)
+        assert_good(outcome, attempts=2)
 
 
 @each_format

@@ -17,6 +17,7 @@ from faults.calls import (
     each_mode,
     once,
     says,
+    use,
     whole,
 )
 from faults.formats import FORMATS, to_bytes
@@ -47,6 +48,7 @@ from llmkit import (
     InvalidResponseError,
     LLMKitError,
     QuotaExceededError,
+    ServerError,
 )
 from llmkit.transport.answer import ERROR_SECONDS
 
@@ -119,15 +121,53 @@ def test_the_id_of_the_exchange_in_a_detail(mode):
 # ---- any status ------------------------------------------------------------------------------------------------------
 
 
+BODIES = {
+    "-": b"",
+    "html": b"<html>no</html>",
+    "json": b'{"error":{"message":"no"}}',
+    "no text": b"\xff\xfe\x80\0",
+}
+
+
 @each_format
 @each_mode
-@pytest.mark.parametrize("body", [b"", b"<html>no</html>", b'{"error":{"message":"no"}}'], ids=["-", "html", "json"])
+@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
 def test_any_status(form, mode, body):
     """The class is that of the status, whatever explains it."""
     raws = [whole(body, f"{status} Whatever") for status in STATUSES]
     for status, outcome in zip(STATUSES, outcomes(raws, form, mode), strict=True):
         error = assert_failed(outcome, class_of(status), status=status, retryable=is_retryable(status))
         assert_readable(error)
+
+
+@each_format
+def test_any_status_with_5_mb(form):
+    """In turn whole and streamed."""
+    raws = [whole(b"x" * 5_000_000, f"{status} Whatever") for status in STATUSES]
+    with (
+        Server(says(*raws)) as server,
+        Client(form.provider, api_key="k", base_url=server.url, model="m-1", max_retries=0) as client,
+    ):
+        for status in STATUSES:
+            outcome = use(client, server, MODES[status % 2])
+            assert_failed(outcome, class_of(status), status=status, body="x" * KEPT, retryable=is_retryable(status))
+
+
+@each_format
+@each_mode
+def test_any_status_in_the_hosts_own_words(form, mode):
+    """Those that it has for that status, or, as gateways put another on them, those for having failed itself.
+
+    A status that has no class leaves it to the words.
+    """
+    bodies = {status: form.statuses.get(status, form.statuses[500]) for status in STATUSES}
+    raws = [whole(to_bytes(body), f"{status} Whatever") for status, body in bodies.items()]
+    for (status, body), outcome in zip(bodies.items(), outcomes(raws, form, mode), strict=True):
+        details = {"status": status, "code": code_of(form, body), "body": body, "retryable": is_retryable(status)}
+        cls = class_of(status)
+        error = assert_failed(outcome, ServerError if cls is APIError else cls, **details)
+        assert_readable(error)
+        assert body["error"]["message"] in str(error)
 
 
 @each_format

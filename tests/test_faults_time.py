@@ -46,7 +46,9 @@ def test_half_of_the_headers():
 
 
 def test_dripped_headers():
+    """Of any kind, and on each wire."""
     cases = {name: (ANTHROPIC, dripping(head, drop)) for name, (head, drop) in HEADS.items()}
+    cases |= on_each_wire(lambda _: dripping(*HEADS["one header"]))
     for _, limit, outcome in late(cases, limits=DRIPPED):
         assert_late(outcome, limit)
 
@@ -70,6 +72,7 @@ def test_half_a_body():
 def test_a_dripped_body(mode):
     """Whole and streamed: in a stream it makes no event."""
     cases = {name: (CHAT, dripping(head, drop)) for name, (head, drop) in BODIES.items()}
+    cases |= on_each_wire(lambda _: dripping(*BODIES["chunks"]))
     for _, limit, outcome in late(cases, modes=[mode], limits=DRIPPED):
         assert_late(outcome, limit)
 
