@@ -1,10 +1,10 @@
 """Keys, headers and addresses that cannot be sent: refused before anything is, and never shown."""
 
 import pytest
-from faults.calls import answer, once, says, whole
+from faults.calls import answer, each_format, each_mode, once, says, whole
 from faults.clients import KEY, PASSWORD, call, client_of
 from faults.exposure import seen_of
-from faults.formats import ANTHROPIC
+from faults.formats import ANTHROPIC, CHAT
 from sockets import Server
 
 from llmkit import APIError, ConfigurationError, ConnectionFailedError, MissingAuthError
@@ -44,23 +44,36 @@ KEYS = {
 }
 
 
+VARIABLES = {
+    "anthropic": "ANTHROPIC_API_KEY",
+    "openai-chat": "OPENAI_API_KEY",
+    "openai": "OPENAI_API_KEY",
+    "gemini": "GEMINI_API_KEY",
+}
+
+
+@each_format
 @pytest.mark.parametrize(("key", "error"), KEYS.values(), ids=KEYS.keys())
-def test_what_is_no_key(key, error, monkeypatch):
+def test_what_is_no_key(form, key, error, monkeypatch):
     with Server(once(b"")) as server:
         with pytest.raises(error, match="^api_key: ") as caught:
-            client_of(server.url, api_key=key)
-        with client_of(server.url, api_key=lambda: key) as client, pytest.raises(error, match="^api_key: ") as late:
-            client.complete("Hi")
+            client_of(server.url, form, api_key=key)
+        with client_of(server.url, form, api_key=lambda: key) as client:
+            for use in (client.complete, client.stream):
+                with pytest.raises(error, match="^api_key: ") as late:
+                    use("Hi")
+                assert (late.value.attempts, late.value.retryable) == (0, False)
+                assert KEY[:8] not in repr(late.value)
         assert server.connections == 0
-        assert KEY[:8] not in f"{caught.value!r} {late.value!r}"
-        assert late.value.attempts == 0
+        assert KEY[:8] not in repr(caught.value)
         if isinstance(key, str) and "\0" not in key and key.isascii() and key.strip():
-            monkeypatch.setenv("ANTHROPIC_API_KEY", key)
+            variable = VARIABLES[form.provider]
+            monkeypatch.setenv(variable, key)
             if key.strip().isprintable():  # what a shell's own quoting left
-                client_of(server.url, api_key=None).close()
+                client_of(server.url, form, api_key=None).close()
             else:
-                with pytest.raises(ConfigurationError, match="^ANTHROPIC_API_KEY: ") as found:
-                    client_of(server.url, api_key=None)
+                with pytest.raises(ConfigurationError, match=f"^{variable}: ") as found:
+                    client_of(server.url, form, api_key=None)
                 assert not [place for place, text in seen_of(found.value) if KEY[:8] in text]
 
 
@@ -97,22 +110,24 @@ HEADERS = {
 }
 
 
+@each_format
 @pytest.mark.parametrize("headers", HEADERS.values(), ids=HEADERS.keys())
-def test_what_is_no_header(headers):
+def test_what_is_no_header(form, headers):
     uses = {
         "headers": [
-            lambda client: client_of("http://127.0.0.1:1", headers=headers),
+            lambda client: client_of("http://127.0.0.1:1", form, headers=headers),
             lambda client: client.with_options(headers=headers),
         ],
         "extra_headers": [
             lambda client: client.complete("Hi", extra_headers=headers),
             lambda client: client.stream("Hi", extra_headers=headers),
-            lambda client: client.count_tokens("Hi", extra_headers=headers),
             lambda client: client.models(extra_headers=headers),
             lambda client: client.with_options(extra_headers=headers),
         ],
     }
-    with Server(once(b"")) as server, client_of(server.url) as client:
+    if form is not CHAT:  # which cannot count
+        uses["extra_headers"].append(lambda client: client.count_tokens("Hi", extra_headers=headers))
+    with Server(once(b"")) as server, client_of(server.url, form) as client:
         for name, calls in uses.items():
             for use in calls:
                 with pytest.raises(ConfigurationError, match=f"^{name}[.:]") as caught:
@@ -132,20 +147,24 @@ class Signer:
         return request
 
 
+@each_format
+@each_mode
 @pytest.mark.parametrize("tail", UNSENDABLE.values(), ids=UNSENDABLE.keys())
-def test_a_header_that_an_auth_cannot_send(tail):
-    with Server(once(b"")) as server, client_of(server.url, auth=Signer(KEY + tail)) as client:
-        error = call(client)
+def test_a_header_that_an_auth_cannot_send(form, mode, tail):
+    with Server(once(b"")) as server, client_of(server.url, form, auth=Signer(KEY + tail)) as client:
+        error = call(client, mode)
         assert type(error) is ConfigurationError
         assert "X-Signature" in str(error)
         assert KEY[:8] not in repr(error)
         assert server.connections == 0
 
 
-def test_headers_that_can_be_sent():
+@each_format
+@each_mode
+def test_headers_that_can_be_sent(form, mode):
     sent = {"X-Empty": "", "X-Tab": "a\tb", "X-Latin": "caf\xe9", "X!#$%&'*+.^_`|~": "odd", "X-Long": "y" * 50_000}
-    with Server(says(answer(ANTHROPIC, "whole"))) as server, client_of(server.url, headers=sent) as client:
-        assert call(client) is None
+    with Server(says(answer(form, mode))) as server, client_of(server.url, form, headers=sent) as client:
+        assert call(client, mode) is None
         assert {name: server.requests[0].headers[name.lower()] for name in sent} == sent
 
 

@@ -1,4 +1,4 @@
-"""Errors that come out of a process of a pool: the same as here, and without the key though the host repeats it."""
+"""What comes out of a process of a pool is the same as here; errors are without the key though the host repeats it."""
 
 import multiprocessing
 from collections.abc import Callable
@@ -6,11 +6,11 @@ from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 from attrs import frozen
-from faults.calls import JSON, KEY, MODES, SSE, chunked, each_format, whole
+from faults.calls import JSON, KEY, MODES, SSE, answer, chunked, each_format, each_mode, says, whole
 from faults.exposure import seen_of
-from faults.formats import Format, to_bytes
-from faults.refusals import AT_ONCE
-from faults.worker import fail
+from faults.formats import INPUT, OUTPUT, TEXT, Format, to_bytes
+from faults.refusals import AT_ONCE, refusal
+from faults.worker import call
 from sockets import PATIENCE, Server
 
 from llmkit import (
@@ -92,10 +92,10 @@ def test_an_error_of_another_process(process, form, row, mode):
             wire.send(row.raw(form, mode))
 
     with Server(script) as server:
-        call = (form.provider, server.url, mode, row.seconds)
+        arguments = (form.provider, server.url, mode, row.seconds)
         with pytest.raises(LLMKitError) as caught:
-            fail(*call)
-        there = process.submit(fail, *call).exception(PATIENCE)
+            call(*arguments)
+        there = process.submit(call, *arguments).exception(PATIENCE)
     for error in (caught.value, there):
         assert type(error) is row.cls
         assert error.provider == form.provider
@@ -103,3 +103,20 @@ def test_an_error_of_another_process(process, form, row, mode):
         assert not [place for place, text in seen_of(error) if KEY in text]
     assert str(there) == str(caught.value)
     assert vars(there) == vars(caught.value)
+
+
+@each_format
+@each_mode
+def test_an_answer_of_another_process(process, form, mode):
+    """With its headers, the provider's own JSON, and the number of tries."""
+    good = answer(form, mode).replace(b"\r\n", b"\r\nX-Request-Id: req-1\r\n", 1)
+    with Server(says(refusal(503), good, refusal(503), good)) as server:
+        arguments = (form.provider, server.url, mode, PATIENCE)
+        here = call(*arguments)
+        there = process.submit(call, *arguments).result(PATIENCE)
+        assert len(server.requests) == 4
+    assert there == here
+    assert (there.text, there.finish_reason.reason, there.attempts, there.request_id) == (TEXT, "stop", 2, "req-1")
+    assert (there.usage.input_tokens, there.usage.output_tokens) == (INPUT, OUTPUT)
+    assert (there.raw, dict(there.headers), there.usage.raw) == (here.raw, dict(here.headers), here.usage.raw)
+    assert there.headers["x-REQUEST-id"] == "req-1"

@@ -3,9 +3,9 @@
 import pytest
 import requests
 from calls import refusing_port
-from faults.calls import answer, each_mode, once, says, whole
+from faults.calls import answer, assert_failed, each_format, each_mode, once, says, use, whole
 from faults.clients import KEY, PASSWORD, call, client_of
-from faults.formats import ANTHROPIC, CHAT, MODEL
+from faults.formats import ANTHROPIC, CHAT, GEMINI, MODEL, RESPONSES
 from sockets import Server
 
 from llmkit import (
@@ -27,13 +27,14 @@ REFUSAL = whole(b'{"error": {"message": "no"}}', "400 Bad Request")
 # ---- cookies and netrc -----------------------------------------------------------------------------------------------
 
 
+@each_format
 @each_mode
-def test_cookies_are_not_sent_back(mode):
+def test_cookies_are_not_sent_back(form, mode):
     """Nor on the next call of the client, nor when a call is tried again."""
     cookie = b"HTTP/1.1 %s\r\nSet-Cookie: session=1; Path=/\r\nSet-Cookie: other=2; Max-Age=9999\r\n"
-    good = answer(ANTHROPIC, mode).replace(b"HTTP/1.1 200 OK\r\n", cookie % b"200 OK")
+    good = answer(form, mode).replace(b"HTTP/1.1 200 OK\r\n", cookie % b"200 OK")
     busy = whole(b"{}", "529 Busy").replace(b"HTTP/1.1 529 Busy\r\n", cookie % b"529 Busy\r\nRetry-After-Ms: 1")
-    with Server(says(good, busy, good, good)) as server, client_of(server.url, max_retries=1) as client:
+    with Server(says(good, busy, good, good)) as server, client_of(server.url, form, max_retries=1) as client:
         assert [call(client, mode) for _ in range(3)] == [None, None, None]
         assert len(server.requests) == 4
         assert not [request for request in server.requests if "cookie" in request.headers]
@@ -41,7 +42,9 @@ def test_cookies_are_not_sent_back(mode):
 
 NETRC = {
     "key in a header": (ANTHROPIC, {}, None),
+    "key in Google's header": (GEMINI, {}, None),
     "key as a bearer": (CHAT, {}, f"Bearer {KEY}"),
+    "key as a bearer, Responses": (RESPONSES, {}, f"Bearer {KEY}"),
     "no key": (CHAT, {"provider": "ollama", "api_key": None}, None),
     "a header of the caller's": (CHAT, {"api_key": None, "headers": {"Authorization": "Own x"}}, "Own x"),
     "a session of the caller's": (CHAT, {"session": requests.Session()}, f"Bearer {KEY}"),
@@ -210,17 +213,40 @@ def test_which_refusals_of_a_proxy_are_asked_again():
                 assert proxy.connections == connections
 
 
+@each_format
+@each_mode
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_wants_another_password(form, mode, scheme):
+    """A 407 is the proxy's and not the host's, so that it is no bad key; it is not asked again, by whatever wire."""
+    with (
+        Server(status("407 Who are you")) as proxy,
+        client_of(
+            f"{scheme}://api.invalid",
+            form,
+            proxy=proxy.url.replace("//", f"//user:{PASSWORD}@"),
+            max_retries=2,
+        ) as client,
+    ):
+        outcome = use(client, proxy, mode)
+    error = assert_failed(outcome, ConnectionFailedError, retryable=False, request_id=None)
+    assert f"the proxy 127.0.0.1:{proxy.port} refused to connect with status 407: check the user name" in str(error)
+    assert PASSWORD not in f"{error} {error!r} {error.__cause__!r}"
+    assert outcome.connections == 1
+
+
+@each_format
+@each_mode
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("where", ["argument", "environment"])
-def test_a_dead_proxy(scheme, where, monkeypatch):
+def test_a_dead_proxy(form, mode, scheme, where, monkeypatch):
     url = f"http://user:{PASSWORD}@127.0.0.1:{refusing_port()}"
     if where == "environment":
         monkeypatch.setenv("ALL_PROXY", url)
-    with client_of(f"{scheme}://api.invalid", proxy=url if where == "argument" else None) as client:
-        error = call(client)
+    with client_of(f"{scheme}://api.invalid", form, proxy=url if where == "argument" else None) as client:
+        error = call(client, mode)
     assert type(error) is ConnectionFailedError
     assert isinstance(error.__cause__, ConnectionRefusedError)
-    assert error.retryable
+    assert (error.retryable, error.attempts, error.partial) == (True, 1, None)
     assert "no connection through the proxy 127.0.0.1" in str(error)
     assert PASSWORD not in f"{error!r} {vars(error)}"
 

@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection
 
 import pytest
 from attrs import evolve
-from faults.calls import each_mode
+from faults.calls import each_format, each_mode
 from sockets import PATIENCE
 
 from llmkit import (
@@ -121,21 +121,22 @@ def in_a_fork(function):
 
 
 @needs_fork
+@each_format
 @each_mode
-def test_before_and_after_a_fork(provider, mode):
+def test_before_and_after_a_fork(provider, form, mode):
     """Both go on with the same client at the same time; the connection that was open at the fork is the parent's."""
     url, counts = provider
-    with Client("anthropic", api_key="k", base_url=url, model=MODEL, max_retries=0) as client:
+    with Client(form.provider, api_key="k", base_url=url, model=MODEL, max_retries=0) as client:
         assert asked(client, mode, "before") == "before"
         connections, _ = counts()
 
         def child():
-            for number in range(50):
+            for number in range(20):
                 assert asked(client, mode, f"child {number}") == f"child {number}"
             client.close()
 
         ended = in_a_fork(child)
-        for number in range(50):
+        for number in range(20):
             assert asked(client, mode, f"parent {number}") == f"parent {number}"
         assert ended() == 0
         assert asked(client, mode, "after") == "after"
