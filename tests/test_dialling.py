@@ -46,6 +46,20 @@ def test_a_name_that_is_none(transport, monkeypatch):
         post(transport, "http://host.invalid/")
 
 
+def test_a_look_up_that_fails_oddly(transport, monkeypatch):
+    """As another library's in its place may: nobody waits for ever, and the next call looks again."""
+
+    def fail(*_):
+        raise ZeroDivisionError
+
+    with Server(echo) as server:
+        monkeypatch.setattr("socket.getaddrinfo", fail)
+        with pytest.raises(ConnectionFailedError, match=r"cannot be looked up \(ZeroDivisionError\)"):
+            post(transport, "http://host.invalid/", timeout=PATIENCE)
+        monkeypatch.setattr("socket.getaddrinfo", addresses(("127.0.0.1", server.port)))
+        assert post(transport, "http://host.invalid/", timeout=PATIENCE).whole() == b"{}"
+
+
 def test_the_next_address_is_tried(transport, monkeypatch):
     with Server(echo) as server:
         bad = ("127.0.0.1", refusing_port())

@@ -9,9 +9,11 @@ import threading
 import warnings
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing.connection import Connection
+from urllib.parse import urlsplit
 
 import pytest
 from attrs import evolve
+from calls import addresses
 from faults.calls import each_format, each_mode
 from sockets import PATIENCE
 
@@ -171,6 +173,38 @@ def test_a_stream_that_is_open_at_a_fork(server, end):
     assert stream.collect().text == words
     assert ended() == 0
     assert client.complete("parent").text == "parent"
+
+
+@needs_fork
+def test_a_fork_while_a_name_is_looked_up(server, monkeypatch):
+    """The look-up goes on in the parent alone: the child does one of its own."""
+    parent, began, released = os.getpid(), threading.Event(), threading.Event()
+    port = urlsplit(server.url).port
+
+    def getaddrinfo(*_):
+        if os.getpid() == parent:
+            began.set()
+            assert released.wait(PATIENCE)
+        return addresses(("127.0.0.1", port))()
+
+    monkeypatch.setattr("socket.getaddrinfo", getaddrinfo)
+    url = f"http://api.invalid:{port}"
+    with (
+        Client("anthropic", api_key="k", base_url=url, model=MODEL, max_retries=0, timeout=PATIENCE) as client,
+        ThreadPoolExecutor(1) as threads,
+    ):
+        waiting = threads.submit(asked, client, "whole", "parent")
+        assert began.wait(PATIENCE)
+
+        def child():
+            assert asked(client, "whole", "child") == "child"
+
+        ended = in_a_fork(child)
+        try:
+            assert ended() == 0
+        finally:
+            released.set()
+        assert waiting.result(PATIENCE) == "parent"
 
 
 @needs_fork

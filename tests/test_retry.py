@@ -133,6 +133,13 @@ def test_many_retries():
     assert world.attempts.made == 5001
 
 
+def test_the_backoff_of_many_retries():
+    """Two to the power of them is more than a number holds."""
+    world = World(*[overloaded() for _ in range(1500)], "fine", max_retries=10_000, quota=Quota(10_000))
+    assert world.run() == "fine"
+    assert world.slept[4:] == [8] * 1496
+
+
 def test_no_retries():
     world = World(overloaded(), max_retries=0)
     with pytest.raises(OverloadedError) as caught:

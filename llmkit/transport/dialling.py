@@ -69,6 +69,8 @@ def _answer(key: tuple[int, str, int], answer: "Future[list[Address] | OSError]"
         found = error.with_traceback(None)
     except UnicodeError:
         found = socket.gaierror(socket.EAI_NONAME, "not a host name")
+    except Exception as error:  # noqa: BLE001 - another library's in its place may raise anything, and who waits must be told
+        found = socket.gaierror(socket.EAI_FAIL, type(error).__name__)
     del _lookups[key]
     answer.set_result(found)
 
