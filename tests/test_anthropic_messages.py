@@ -301,7 +301,7 @@ OPTIONS = {
                 TOOL_JSON,
                 {
                     "name": "b",
-                    "input_schema": {"type": "object", "properties": {}},
+                    "input_schema": {"type": "object", "properties": {}, "additionalProperties": False},
                     "strict": True,
                     "cache_control": {"type": "ephemeral", "ttl": "5m"},
                 },

@@ -7,6 +7,7 @@ The recordings are no part of the repository: without them all of this is skippe
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from copy import deepcopy
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -446,6 +447,37 @@ REFUSED = dict.fromkeys(
     ),
     "there is no place for a speaker's name",
 )
+LOCATION = {"type": "string", "description": "The city and state, e.g. San Francisco, CA"}
+UNIT = {
+    "default": "fahrenheit",
+    "description": "The temperature unit to use",
+    "type": "string",
+    "enum": ["fahrenheit", "celsius"],
+}
+STREET = {
+    "description": "pyai-ref-sibling-sentinel: primary mailing address",
+    "properties": {"city": {"type": "string"}, "street": {"type": "string"}},
+    "required": ["street", "city"],
+    "title": "Address",
+    "type": "object",
+    "additionalProperties": False,
+}
+# Strict parameters whose objects are not closed, which OpenAI refuses, by the beginnings of their ids: what is sent.
+CLOSED = {
+    "f14ae7658c": {
+        "type": "object",
+        "properties": {"location": LOCATION, "unit": UNIT},
+        "required": ["location", "unit"],
+        "additionalProperties": False,
+    },
+    "f51aeac82d": {
+        "properties": {"address": STREET, "name": {"type": "string"}},
+        "required": ["name", "address"],
+        "title": "Person",
+        "type": "object",
+        "additionalProperties": False,
+    },
+}
 
 
 @each([recording for recording in REQUESTS if recording.wire == WIRE])
@@ -473,7 +505,10 @@ def test_request_as_recorded(recording, server):
     assert body.get("stream", False) is recording.stream
     usage = {"include_usage": True} if recording.stream and quirks.stream_usage else None
     assert body.get("stream_options") == usage
-    assert requests.normal(body) == requests.normal(recording.sent)
+    sent = deepcopy(recording.sent)
+    if closed := CLOSED.get(recording.id[:10]):
+        sent["tools"][0]["function"]["parameters"] = closed
+    assert requests.normal(body) == requests.normal(sent)
     key = asked.headers["api-key"] if row_of(recording) == "azure" else asked.headers["authorization"]
     assert key.removeprefix("Bearer ") == vendors.KEY
     return summary.passed(WIRE, "request as recorded", recording.id)

@@ -5,6 +5,7 @@ The recordings are no part of the repository: without them all of this is skippe
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
 from typing import Any
 
 import attrs
@@ -321,6 +322,18 @@ REFUSED = {
     "7bf419ed8c": ("it is empty", "the prompt is a template that the provider keeps"),
     "8be83eb28d": ("it is empty", "the prompt is a template that the provider keeps"),
 }
+# Strict parameters of which one may be left out, which is refused, by the beginnings of their ids: what is sent instead.
+DEMANDING = {
+    "22a7b3c5ef": {
+        "properties": {
+            "location": {"title": "Location", "type": "string"},
+            "unit": {"default": "fahrenheit", "title": "Unit", "type": ["string", "null"]},
+        },
+        "required": ["location", "unit"],
+        "additionalProperties": False,
+        "type": "object",
+    },
+}
 
 
 @each(ALL)
@@ -342,7 +355,10 @@ def test_request_as_recorded(recording, server, client):
     assert asked.headers["content-type"] == "application/json"
     assert asked.headers["authorization"] == f"Bearer {vendors.KEY}"
     assert asked.json().get("stream", False) is recording.stream
-    assert requests.normal(asked.json()) == requests.normal(recording.sent)
+    sent = deepcopy(recording.sent)
+    if demanding := DEMANDING.get(recording.id[:10]):
+        sent["tools"][0]["parameters"] = demanding
+    assert requests.normal(asked.json()) == requests.normal(sent)
     return summary.passed(WIRE, "request as recorded", recording.id)
 
 

@@ -752,6 +752,7 @@ def test_dicts_come_back_as_they_were(message):
 
 # ---- options ---------------------------------------------------------------------------------------------------------
 
+CLOSED = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
 TOOL = Tool("look", "Looks.", {"properties": {"at": {"type": "string"}}})
 TOOL_JSON = {
     "type": "function",
@@ -836,7 +837,7 @@ OPTIONS = {
                 TOOL_JSON,
                 {
                     "type": "function",
-                    "function": {"name": "b", "parameters": {"type": "object", "properties": {}}, "strict": True},
+                    "function": {"name": "b", "parameters": CLOSED, "strict": True},
                 },
                 {"type": "web_search"},
             ]

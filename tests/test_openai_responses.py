@@ -575,6 +575,7 @@ def test_citations_that_are_asked_for():
     ]
 
 
+CLOSED = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
 TOOL = Tool("look", "Looks.", {"properties": {"at": {"type": "string"}}})
 TOOL_JSON = {
     "type": "function",
@@ -606,7 +607,7 @@ OPTIONS = {
         {
             "tools": [
                 TOOL_JSON,
-                {"type": "function", "name": "b", "parameters": {"type": "object", "properties": {}}, "strict": True},
+                {"type": "function", "name": "b", "parameters": CLOSED, "strict": True},
                 SEARCH,
             ]
         },

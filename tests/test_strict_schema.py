@@ -1,6 +1,7 @@
 """JSON Schemas in OpenAI's strict dialect: a table of (schema, what it becomes)."""
 
 import copy
+from functools import reduce
 
 import pytest
 
@@ -42,7 +43,7 @@ SCHEMAS = {
         obj(a={"type": "string", "enum": ["x", "y"], "description": "which"}),
         closed(a={"anyOf": [{"type": "string", "enum": ["x", "y"]}, NULL], "description": "which"}),
     ),
-    "optional constant": (obj(a={"const": 1}), closed(a={"anyOf": [{"const": 1}, NULL]})),
+    "optional constant": (obj(a={"const": 1}), closed(a={"anyOf": [{"type": "integer", "const": 1}, NULL]})),
     "optional list": (
         obj(a={"type": "array", "items": {"type": "integer"}}),
         closed(a={"anyOf": [{"type": "array", "items": {"type": "integer"}}, NULL]}),
@@ -61,7 +62,7 @@ SCHEMAS = {
         closed(
             a={"type": ["integer", "null"]},
             b={"anyOf": [{"type": "integer"}, NULL]},
-            c={"enum": ["x", None]},
+            c={"type": ["string", "null"], "enum": ["x", None]},
             d=NULL,
         ),
     ),
@@ -69,7 +70,45 @@ SCHEMAS = {
         obj(a={"anyOf": [{"type": "integer"}, NULL], "default": None}),
         closed(a={"anyOf": [{"type": "integer"}, NULL]}),
     ),
-    "other defaults": (obj(a={"type": "integer", "default": 3}), closed(a={"type": ["integer", "null"]})),
+    "other defaults": (
+        obj(a={"type": "integer", "default": 3}),
+        closed(a={"type": ["integer", "null"], "description": 'JSON Schema: {"default": 3}'}),
+    ),
+    "words that it lacks": (
+        obj(
+            ["a", "b"],
+            a={"type": "string", "minLength": 1, "maxLength": 5, "pattern": "^x", "description": "a word"},
+            b={"type": "array", "items": {"type": "string", "format": "uri"}, "uniqueItems": True, "minItems": 2},
+        ),
+        closed(
+            a={
+                "type": "string",
+                "pattern": "^x",
+                "description": 'a word\n\nJSON Schema: {"minLength": 1, "maxLength": 5}',
+            },
+            b={
+                "type": "array",
+                "items": {"type": "string", "description": 'JSON Schema: {"format": "uri"}'},
+                "minItems": 2,
+                "description": 'JSON Schema: {"uniqueItems": true}',
+            },
+        ),
+    ),
+    "words that say nothing": (
+        {"$schema": "https://json-schema.org/draft/2020-12/schema", "$comment": "mine", **obj()},
+        CLOSED,
+    ),
+    "words without a type": (
+        obj(["a", "b"], a={"enum": ["x", "y"]}, b={"enum": ["x", 1, True, 0.5]}),
+        closed(
+            a={"type": "string", "enum": ["x", "y"]},
+            b={"type": ["string", "integer", "boolean", "number"], "enum": ["x", 1, True, 0.5]},
+        ),
+    ),
+    "formats that it knows": (
+        obj(["a"], a={"type": "string", "format": "date-time"}),
+        closed(a={"type": "string", "format": "date-time"}),
+    ),
     "property that is called default": (
         obj(["default"], default={"type": "integer"}),
         closed(default={"type": "integer"}),
@@ -227,6 +266,19 @@ BEYOND = {
     "in a union": obj(a={"anyOf": [{"type": "object"}, NULL]}),
     "in a definition": {**obj(a={"$ref": "#/$defs/A"}), "$defs": {"A": {"type": "object"}}},
     "in a list": obj(a={"type": "array", "items": {"type": "object"}}),
+    "true": obj(a=True),
+    "list of true": obj(a={"type": "array", "items": True}),
+    "all of two": obj(a={"allOf": [{"type": "string"}, {"maxLength": 5}]}),
+    "words that are lists": obj(a={"enum": [[1], [2]]}),
+    "reference to elsewhere": obj(a={"$ref": "https://example.com/a.json"}),
+    "reference to nothing": obj(a={"$ref": "#/$defs/A"}),
+    "reference to an anchor": {**obj(a={"$ref": "#A"}), "$defs": {"A": {"type": "string", "$anchor": "A"}}},
+    "list at the root": {"type": "array", "items": {"type": "string"}},
+    "union at the root": {"type": "object", "properties": {}, "anyOf": [{"type": "object"}]},
+    "too many words": obj(a={"type": "string", "enum": [str(i) for i in range(1001)]}),
+    "too long words": obj(a={"type": "string", "enum": [f"{i:0100}" for i in range(251)]}),
+    "too many properties": obj(**{f"p{i}": {"type": "string"} for i in range(5001)}),
+    "too deep": reduce(lambda inner, _: obj(a=inner), range(10), obj(a={"type": "string"})),
 }
 
 

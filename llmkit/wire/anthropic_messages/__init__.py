@@ -4,6 +4,7 @@ Source: https://platform.claude.com/docs/en/api/messages
 """
 
 from llmkit.wire.anthropic_messages.decode import decode, decode_count, decode_models
+from llmkit.wire.anthropic_messages.dialect import expressible
 from llmkit.wire.anthropic_messages.encode import encode, encode_count, encode_models
 from llmkit.wire.anthropic_messages.errors import error
 from llmkit.wire.anthropic_messages.reasoning import long_answer
@@ -19,6 +20,7 @@ WIRE = Wire(
     list_headers=frozenset({"anthropic-beta"}),
     unsupported=frozenset({"seed", "frequency_penalty", "presence_penalty", "logprobs"}),
     long_answer=long_answer,
+    expresses=expressible,
     quirks=AnthropicMessagesQuirks,
     encode=encode,
     decode=decode,

@@ -27,6 +27,7 @@ from llmkit.messages import (
 from llmkit.request import ResolvedRequest
 from llmkit.tools import ServerTool, Tool
 from llmkit.wire.anthropic_messages import schema
+from llmkit.wire.anthropic_messages.dialect import dialect, expressible
 from llmkit.wire.anthropic_messages.reasoning import Reasoning, reasoning
 from llmkit.wire.anthropic_messages.schema import WIRE_NAME
 from llmkit.wire.base import Call, Refuse, merge_body, need
@@ -39,6 +40,10 @@ _IMAGE_TYPES: Final = frozenset({"image/jpeg", "image/png", "image/gif", "image/
 _TEXT_TYPES: Final = frozenset({"application/json", "application/xml"})
 _TOOL_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 _CALL_ID: Final = re.compile(r"[a-zA-Z0-9_-]+")
+_BEYOND: Final = (
+    "structured outputs of this wire have no words for such a schema: for free keys, tuples, any value, what holds "
+    "another of itself, and more than a few optional properties and unions"
+)
 _LOCATION: Final = "_location"  # how all of its kinds of citation end, and none of another wire's
 _COUNTED: Final = ("model", "messages", "system", "tools", "tool_choice", "thinking", "output_config", "cache_control")
 
@@ -119,8 +124,11 @@ class _Encoder:
 
     def _output_config(self, thought: Reasoning) -> schema.OutputConfig:
         config: schema.OutputConfig = {"effort": thought.effort} if thought.effort else {}
-        if self._request.output_schema is not None:
-            config["format"] = {"type": "json_schema", "schema": dict(self._request.output_schema)}
+        wanted = self._request.output_schema
+        if wanted is not None and not expressible(wanted):
+            self._refuse("output_type", _BEYOND)
+        elif wanted is not None:
+            config["format"] = {"type": "json_schema", "schema": dialect(wanted)}
         return config
 
     def _metadata(self) -> dict[str, str]:
@@ -256,12 +264,22 @@ class _Encoder:
             f"{where}.name",
             f"expected up to 128 letters, digits, '_' and '-' on this wire, got {tool.name[:140]!r}",
         )
-        found: schema.CustomTool = {"name": tool.name, "input_schema": tool.parameters}
+        parameters, strict = self._parameters(tool, where)
+        found: schema.CustomTool = {"name": tool.name, "input_schema": parameters}
         if tool.description:
             found["description"] = tool.description
-        if tool.strict is not None:
-            found["strict"] = tool.strict
+        if strict is not None:
+            found["strict"] = strict
         return _with_cache(found, tool.cache)
+
+    def _parameters(self, tool: Tool, where: str) -> tuple[dict[str, Any], bool | None]:
+        """What a tool's parameters are sent as, and whether they are strict."""
+        if not tool.strict:
+            return tool.parameters, tool.strict
+        if expressible(tool.parameters):
+            return dialect(tool.parameters), True
+        self._refuse(f"{where}.strict", _BEYOND)
+        return tool.parameters, None
 
     def _tool_choice(self) -> schema.ToolChoice | None:
         request = self._request

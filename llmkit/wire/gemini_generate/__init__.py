@@ -5,6 +5,7 @@ Source: https://ai.google.dev/api/generate-content
 
 from llmkit.wire.base import Wire
 from llmkit.wire.gemini_generate.decode import decode, decode_count, decode_models
+from llmkit.wire.gemini_generate.dialect import expressible
 from llmkit.wire.gemini_generate.embeddings import decode_embed, encode_embed
 from llmkit.wire.gemini_generate.encode import encode, encode_count, encode_models
 from llmkit.wire.gemini_generate.errors import error
@@ -24,6 +25,7 @@ WIRE = Wire(
     decoder=StreamDecoder,
     error=error,
     id_of_exchange=True,
+    expresses=expressible,
     encode_count=encode_count,
     decode_count=decode_count,
     encode_models=encode_models,

@@ -12,6 +12,7 @@ from llmkit.tools import ServerTool, Tool
 from llmkit.wire.base import Call, Refuse, merge_body, need
 from llmkit.wire.gemini_generate import schema
 from llmkit.wire.gemini_generate.address import method, model_name
+from llmkit.wire.gemini_generate.dialect import dialect
 from llmkit.wire.gemini_generate.reasoning import is_leveled, reasoning
 from llmkit.wire.gemini_generate.turns import Turns
 from llmkit.wire.quirks import GeminiGenerateQuirks
@@ -96,7 +97,7 @@ class _Encoder:
         seed, logprobs = request.seed, request.logprobs
         need(seed is None or -_SEEDS <= seed < _SEEDS, "seed", f"expected a number of 32 bits on this wire, got {seed}")
         need((logprobs or 0) <= _MOST_LOGPROBS, "logprobs", f"expected at most 20 on this wire, got {logprobs}")
-        schema_ = None if request.output_schema is None else dict(request.output_schema)
+        schema_ = None if request.output_schema is None else dialect(request.output_schema)
         fields: schema.GenerationConfig = {
             "temperature": request.temperature,
             "topP": request.top_p,
@@ -154,13 +155,17 @@ def _filled(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _function(tool: Tool, where: str) -> schema.FunctionDeclaration:
-    """JSON Schema rather than `parameters`, which takes a part of it and refuses the rest."""
+    """JSON Schema rather than `parameters`, which takes a part of it and refuses the rest.
+
+    Parameters that the caller wrote are sent as they are; those of a function are told in the provider's own words.
+    """
     need(
         _TOOL_NAME.fullmatch(tool.name) is not None,
         f"{where}.name",
         f"expected up to 128 letters, digits, '_', '.', ':' and '-', a letter or '_' first, got {tool.name[:140]!r}",
     )
-    found: schema.FunctionDeclaration = {"name": tool.name, "parametersJsonSchema": tool.parameters}
+    parameters = tool.parameters if getattr(tool, "function", None) is None else dialect(tool.parameters)
+    found: schema.FunctionDeclaration = {"name": tool.name, "parametersJsonSchema": parameters}
     if tool.description:
         found["description"] = tool.description
     return found

@@ -6,33 +6,58 @@ has no words for (an object with free keys, say) cannot be made strict: `express
 Source: https://platform.openai.com/docs/guides/structured-outputs#supported-schemas
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from llmkit.errors import ConfigurationError
+from llmkit.tools import Tool
+from llmkit.wire.base import Refuse
+from llmkit.wire.schemas import (
+    NULL,
+    Schema,
+    is_strict_form,
+    lone_reference,
+    nodes,
+    of_type,
+    rewritten,
+    rooted,
+    simplified,
+    told,
+    types_of,
+)
 
-_LISTS: Final = ("anyOf", "allOf", "prefixItems")
-_MAPS: Final = ("properties", "$defs", "definitions")
-_TELLING: Final = frozenset({"type", "$ref", "anyOf", "oneOf", "allOf", "enum", "const"})
-_FOREIGN: Final = frozenset({"patternProperties", "prefixItems", "not", "if", "then", "else", "dependentSchemas"})
+_KEYWORDS: Final = frozenset(
+    {
+        *("$ref", "$defs", "definitions", "type", "title", "description", "enum", "const", "anyOf"),
+        *("properties", "required", "additionalProperties", "items", "minItems", "maxItems"),
+        *("pattern", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
+    }
+)
+_FORMATS: Final = frozenset(
+    {"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"},
+)
+_BEYOND: Final = "strict schemas of this wire have no words for such parameters, as for free keys, tuples and any value"
 _SCALARS: Final = frozenset({"string", "number", "integer", "boolean"})
-_NULL: Final[dict[str, Any]] = {"type": "null"}
+_MOST_PROPERTIES: Final = 5000
+_MOST_LEVELS: Final = 10
+_MOST_VALUES: Final = 1000
+_MOST_LETTERS: Final = 120_000
+_MANY_VALUES: Final = 250  # in one enum; of more than these, their letters are counted
+_MOST_LETTERS_OF_MANY: Final = 15_000
 
 
-def strict(schema: Mapping[str, Any]) -> dict[str, Any]:
+def strict(schema: Schema, *, defaults: bool = False) -> dict[str, Any]:
     """`schema` in the strict dialect; the argument is left as it is.
+
+    Args:
+        schema: Plain JSON Schema.
+        defaults: Whether the word ``default`` is taken, as it is of functions (by recordings) and not of answers.
 
     Raises:
         ConfigurationError: It does not describe an object, or refers to what it does not define.
     """
-    root = dict(schema)
-    seen: set[str] = set()
-    while isinstance(ref := root.get("$ref"), str):  # the root must be the object itself
-        if ref in seen:
-            raise ConfigurationError(f"schema: {ref!r} refers to itself")
-        seen.add(ref)
-        root = {**{key: value for key, value in root.items() if key != "$ref"}, **_resolved(schema, ref)}
-    found = _node(root)
+    keywords = _KEYWORDS | {"default"} if defaults else _KEYWORDS
+    found = rewritten(rooted(schema), simplified, lambda node: _strict(node, keywords))
     if found.get("type") != "object":
         raise ConfigurationError(
             f"schema: expected one of an object at the root, got {found.get('type', 'none')!r:.80}"
@@ -40,82 +65,46 @@ def strict(schema: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def expressible(schema: Mapping[str, Any]) -> bool:
-    """Whether the strict dialect has words for all of `schema`: for no object with free keys, and for no "anything"."""
-    return all(map(_expressible, _nodes(schema)))
+def expressible(schema: Schema) -> bool:
+    """Whether the strict dialect has words for all of `schema`, and the provider takes one of its size."""
+    return is_strict_form(schema) and _is_small(rooted(schema))
 
 
-def _expressible(node: Mapping[str, Any]) -> bool:
-    if not node.keys() & _TELLING or node.keys() & _FOREIGN:
-        return False
-    if not _of_type(node, "object"):
-        return not _of_type(node, "array") or isinstance(node.get("items"), Mapping)
-    free = node.get("additionalProperties", "properties" not in node)
-    return not free or (free is True and bool(node.get("properties")))
+def parameters(tool: Tool, where: str, refuse: Refuse) -> tuple[dict[str, Any], bool | None]:
+    """What a tool's parameters are sent as, and whether they are strict.
+
+    Raises:
+        UnsupportedOptionError: From `refuse`: they are to be and cannot.
+    """
+    if not tool.strict:
+        return tool.parameters, tool.strict
+    if expressible(tool.parameters):
+        return strict(tool.parameters, defaults=True), True
+    refuse(f"{where}.strict", _BEYOND)
+    return tool.parameters, None
 
 
-def _of_type(node: Mapping[str, Any], name: str) -> bool:
-    kind = node.get("type")
-    return kind == name or (isinstance(kind, list) and name in kind)
+def _strict(node: dict[str, Any], keywords: frozenset[str]) -> dict[str, Any]:
+    kept = keywords | {"format"} if node.get("format") in _FORMATS else keywords
+    found = lone_reference(told(node, kept))
+    if "type" not in found and (values := [*(found.get("enum") or ()), *_constant(found)]):
+        kinds = types_of(values)  # it must be told, although the values tell
+        found = {"type": kinds[0] if len(kinds) == 1 else kinds, **found}
+    return _closed(found) if of_type(found, "object") else found
 
 
-def _nodes(schema: object) -> Iterator[Mapping[str, Any]]:
-    """`schema` and every schema in it."""
-    if not isinstance(schema, Mapping):
-        return
-    yield schema
-    for key in _MAPS:
-        members = schema.get(key)
-        for child in members.values() if isinstance(members, Mapping) else ():
-            yield from _nodes(child)
-    for key in (*_LISTS, "oneOf"):
-        members = schema.get(key)
-        for child in members if isinstance(members, list) else ():
-            yield from _nodes(child)
-    yield from _nodes(schema.get("items"))
+def _constant(node: Schema) -> list[Any]:
+    return [node["const"]] if "const" in node else []
 
 
-def _node(schema: Mapping[str, Any]) -> dict[str, Any]:
-    found = dict(schema)
-    # A model that must write every property never leaves one to its default; some hosts refuse the word.
-    found.pop("default", None)
-    if "oneOf" in found and "anyOf" not in found:  # the dialect has only this word for a union
-        found["anyOf"] = found.pop("oneOf")
-    for key in _LISTS:
-        if isinstance(members := found.get(key), list):
-            found[key] = [_child(member) for member in members]
-    for key in _MAPS:
-        if isinstance(members := found.get(key), Mapping):
-            found[key] = {name: _child(member) for name, member in members.items()}
-    for key in ("items", "additionalProperties"):
-        if isinstance(member := found.get(key), Mapping):
-            found[key] = _node(member)
-    found = _flattened(found)
-    if "$ref" in found and len(found) > 1:  # nothing may stand beside it
-        found = {"anyOf": [{"$ref": found.pop("$ref")}], **found}
-    return _closed(found, schema) if _of_type(found, "object") else found
-
-
-def _child(schema: Any) -> Any:
-    return _node(schema) if isinstance(schema, Mapping) else schema
-
-
-def _flattened(found: dict[str, Any]) -> dict[str, Any]:
-    """`found`, with the one member of `allOf` in its place: what stands beside it wins."""
-    members = found.get("allOf")
-    if not isinstance(members, list) or len(members) != 1 or not isinstance(members[0], dict):
-        return found
-    return {**members[0], **{key: value for key, value in found.items() if key != "allOf"}}
-
-
-def _closed(found: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+def _closed(found: dict[str, Any]) -> dict[str, Any]:
     """An object without free keys, whose properties must all be there."""
     properties = found.get("properties")
     if not isinstance(properties, dict):
         properties = {}
-    required = found.get("required", given.get("required")) or ()
+    required = [name for name in found.get("required") or () if name in properties]
     found["properties"] = {name: value if name in required else _or_null(value) for name, value in properties.items()}
-    found["required"] = list(properties)
+    found["required"] = required if len(required) == len(properties) else list(properties)
     found["additionalProperties"] = False
     return found
 
@@ -125,26 +114,49 @@ def _or_null(schema: Any) -> Any:
     if not isinstance(schema, dict) or _takes_null(schema):
         return schema
     if isinstance(schema.get("anyOf"), list):
-        return {**schema, "anyOf": [*schema["anyOf"], _NULL]}
+        return {**schema, "anyOf": [*schema["anyOf"], NULL]}
     if schema.get("type") in _SCALARS and not schema.keys() & {"enum", "const"}:
         return {**schema, "type": [schema["type"], "null"]}
-    about = {key: schema[key] for key in ("title", "description") if key in schema}
+    about = {key: schema[key] for key in ("title", "description", "default") if key in schema}
     rest = {key: value for key, value in schema.items() if key not in about}
-    return {"anyOf": [rest, _NULL], **about}
+    return {"anyOf": [rest, NULL], **about}
 
 
-def _takes_null(schema: Mapping[str, Any]) -> bool:
-    if _of_type(schema, "null") or None in (schema.get("enum") or ()):
-        return True
-    return any(isinstance(member, dict) and _takes_null(member) for member in schema.get("anyOf") or ())
+def _takes_null(schema: Schema) -> bool:
+    if "enum" in schema or "const" in schema:
+        return None in [*(schema.get("enum") or ()), *_constant(schema)]
+    if isinstance(members := schema.get("anyOf"), list):
+        return any(isinstance(member, dict) and _takes_null(member) for member in members)
+    return of_type(schema, "null")
 
 
-def _resolved(root: Mapping[str, Any], ref: str) -> Mapping[str, Any]:
-    """What `ref` refers to."""
-    found: Any = root
-    for name in ref.removeprefix("#").strip("/").split("/"):
-        key = name.replace("~1", "/").replace("~0", "~")
-        found = found.get(key) if isinstance(found, Mapping) else None
-    if not ref.startswith("#/") or not isinstance(found, Mapping):
-        raise ConfigurationError(f"schema: {ref!r} refers to what the schema does not define")
-    return found
+# ---- size --------------------------------------------------------------------------------------------------------
+
+
+def _is_small(schema: Schema) -> bool:
+    """Whether the provider takes a schema of that size."""
+    found = list(nodes(schema))
+    names = [name for node in found for key in ("properties", "$defs", "definitions") for name in node.get(key) or ()]
+    enums = [node["enum"] for node in found if isinstance(node.get("enum"), list)]
+    constants = [value for node in found for value in _constant(node)]
+    return (
+        sum(len(node.get("properties") or ()) for node in found) <= _MOST_PROPERTIES
+        and sum(map(len, enums)) <= _MOST_VALUES
+        and sum(map(_letters, [names, constants, *enums])) <= _MOST_LETTERS
+        and all(len(values) <= _MANY_VALUES or _letters(values) <= _MOST_LETTERS_OF_MANY for values in enums)
+        and _levels(schema) <= _MOST_LEVELS
+    )
+
+
+def _letters(values: list[Any]) -> int:
+    return sum(len(value) for value in values if isinstance(value, str))
+
+
+def _levels(schema: Any) -> int:
+    """How many objects stand in one another."""
+    if not isinstance(schema, Mapping):
+        return 0
+    node = simplified(dict(schema))
+    properties = node.get("properties")
+    inner = [*(properties.values() if isinstance(properties, Mapping) else ()), *(node.get("anyOf") or ())]
+    return of_type(node, "object") + max(map(_levels, [*inner, node.get("items")]), default=0)

@@ -10,7 +10,7 @@ from typing import Any, Final
 from llmkit.request import ResolvedRequest
 from llmkit.tools import ServerTool, Tool
 from llmkit.wire.base import Call, Refuse, merge_body, need
-from llmkit.wire.openai.strict import expressible, strict
+from llmkit.wire.openai.strict import expressible, parameters, strict
 from llmkit.wire.openai_chat import schema
 from llmkit.wire.openai_chat.blocks import Blocks
 from llmkit.wire.openai_chat.messages import Messages
@@ -49,7 +49,7 @@ def encode(request: ResolvedRequest, quirks: OpenAIChatQuirks, refuse: Refuse, s
         "model": request.model,
         "messages": messages,
         **_options(request, quirks),
-        **_tools(request, quirks, blocks),
+        **_tools(request, quirks, blocks, refuse),
         **reasoning(request, quirks, refuse),
         **_response_format(request, quirks),
     }
@@ -83,10 +83,11 @@ def _logprobs(alternatives: int) -> dict[str, Any]:
     return {"logprobs": True, "top_logprobs": alternatives} if alternatives else {"logprobs": True}
 
 
-def _tools(request: ResolvedRequest, quirks: OpenAIChatQuirks, blocks: Blocks) -> dict[str, Any]:
+def _tools(request: ResolvedRequest, quirks: OpenAIChatQuirks, blocks: Blocks, refuse: Refuse) -> dict[str, Any]:
     if not request.tools:
         return {}
-    found: dict[str, Any] = {"tools": [_tool(tool, f"tools[{at}]", blocks) for at, tool in enumerate(request.tools)]}
+    tools = [_tool(tool, f"tools[{at}]", blocks, refuse) for at, tool in enumerate(request.tools)]
+    found: dict[str, Any] = {"tools": tools}
     if (choice := request.tool_choice) is not None:
         found["tool_choice"] = choice if choice in _WORDS else _named(choice, request.tools)
     if request.parallel_tool_calls is not None:
@@ -102,7 +103,7 @@ def _named(name: str, tools: tuple[Tool | ServerTool, ...]) -> dict[str, Any]:
     return {"type": kind, kind: {"name": name}}
 
 
-def _tool(tool: Tool | ServerTool, where: str, blocks: Blocks) -> schema.Tool:
+def _tool(tool: Tool | ServerTool, where: str, blocks: Blocks, refuse: Refuse) -> schema.Tool:
     if isinstance(tool, ServerTool):
         return {**tool.data, **blocks.mark(tool.cache)}
     need(
@@ -113,9 +114,9 @@ def _tool(tool: Tool | ServerTool, where: str, blocks: Blocks) -> schema.Tool:
     function: schema.Function = {"name": tool.name}
     if tool.description:
         function["description"] = tool.description
-    function["parameters"] = tool.parameters
-    if tool.strict is not None:
-        function["strict"] = tool.strict
+    function["parameters"], is_strict = parameters(tool, where, refuse)
+    if is_strict is not None:
+        function["strict"] = is_strict
     return {"type": "function", "function": function, **blocks.mark(tool.cache)}
 
 

@@ -13,7 +13,7 @@ from llmkit.messages import Text
 from llmkit.request import ResolvedRequest
 from llmkit.tools import ServerTool, Tool
 from llmkit.wire.base import Call, Refuse, merge_body, need
-from llmkit.wire.openai.strict import expressible, strict
+from llmkit.wire.openai.strict import expressible, parameters, strict
 from llmkit.wire.openai_responses import schema
 from llmkit.wire.openai_responses.items import Conversation
 from llmkit.wire.quirks import OpenAIResponsesQuirks
@@ -144,12 +144,13 @@ class _Encoder:
             f"{where}.name",
             f"expected up to 128 letters, digits, '_' and '-' on this wire, got {tool.name[:140]!r}",
         )
+        told, is_strict = parameters(tool, where, self._refuse)
         # Left out, it would be true here and nowhere else: parameters that may be left out would have to be given.
         found: schema.FunctionTool = {
             "type": "function",
             "name": tool.name,
-            "parameters": {**tool.parameters, "properties": tool.parameters.get("properties", {})},
-            "strict": tool.strict is True,
+            "parameters": {**told, "properties": told.get("properties", {})},
+            "strict": is_strict is True,
         }
         if tool.description:
             found["description"] = tool.description
