@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 
 import llmkit
-from llmkit import errors, testing
+from llmkit import errors, history, testing
 from llmkit.request import OPTIONS
 from llmkit.wire import quirks
 
@@ -36,10 +36,11 @@ QUIRKS = (
     quirks.GeminiGenerateQuirks,
 )
 ALIASES = ("Message", "Part", "Media", "Event", "Prompt", "Options")
+HISTORY = ("dumps", "loads", "to_data", "from_data")
 SECTIONS = re.compile(r"^(Attributes|Args|Returns|Raises|Example|Yields):\s*$", re.MULTILINE)
 OPENING = (
-    "Made from the docstrings by `make docs`. All names are importable from `llmkit`, those of the last section from "
-    "`llmkit.testing`, quirks from `llmkit.wire.quirks`."
+    "Made from the docstrings by `make docs`. All names are importable from `llmkit`, those of the last two sections "
+    "from `llmkit.history` and `llmkit.testing`, quirks from `llmkit.wire.quirks`."
 )
 MADE_INSIDE = ("Stream", "RecordedRequest")  # nobody else calls their constructor
 WIDEST = 90  # characters of a signature in one line
@@ -72,6 +73,9 @@ def lines() -> list[str]:
         if inspect.isclass(cls) and issubclass(cls, errors.LLMKitError):
             found += described(name, cls, members=False)
     found += ["## Rows", "", *rows()]
+    found += ["## `llmkit.history`", "", *docstring(history.__doc__ or "")]
+    for name in HISTORY:
+        found += described(name, getattr(history, name))
     found += ["## `llmkit.testing`", "", *docstring(testing.__doc__ or "")]
     for name in testing.__all__:
         if callable(getattr(testing, name)):

@@ -35,8 +35,8 @@ _decode = json.JSONDecoder(parse_float=_finite, parse_constant=_refuse_constant)
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
-def loads(text: str, what: str = "the answer") -> Any:
-    """The value that `text` is the JSON of.
+def loads(text: str, what: str = "the answer", deepest: int = DEEPEST) -> Any:
+    """The value that `text` is the JSON of, which has at most `deepest` levels.
 
     Raises:
         InvalidResponseError: It is no JSON, is nested too deeply, or holds a number that is too large.
@@ -44,7 +44,7 @@ def loads(text: str, what: str = "the answer") -> Any:
     try:
         value = _decode(text)
         # Python can read deeper than it can pickle, compare or show.
-        if text.count("[") + text.count("{") <= DEEPEST or not _deeper(value, DEEPEST):
+        if text.count("[") + text.count("{") <= deepest or not _deeper(value, deepest):
             return value
         reason = "nested too deeply"
     except (ValueError, RecursionError) as exc:

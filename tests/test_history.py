@@ -5,6 +5,7 @@ import copy
 import json
 import time
 from collections import UserDict, UserList
+from math import nan
 from types import MappingProxyType
 
 import pytest
@@ -735,6 +736,10 @@ WRONG = {
     "what is no JSON": (
         user({"type": "other", "a": [{"b": {1}}]}),
         "prompt[0].content[0].a[0].b: expected JSON, got set",
+    ),
+    "number that is none": (
+        user({"type": "other", "a": [nan]}),
+        "prompt[0].content[0].a[0]: nan is no JSON",
     ),
     "key that is no JSON": (
         user({"type": "other", "a": {1: 2}}),

@@ -4,6 +4,7 @@ Nothing is changed, nothing but copies is kept.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import isfinite
 from typing import Any, NoReturn, TypeVar
 
 from attrs import frozen
@@ -12,6 +13,7 @@ from llmkit.errors import ConfigurationError
 
 DEPTH = 200  # levels of nesting in what is copied
 SHOWN = 80  # characters of a value that an error repeats
+LONGEST = 300  # characters of a path that an error shows whole
 
 T = TypeVar("T")
 
@@ -145,21 +147,66 @@ def expect(value: object, expected: type[T], where: str) -> T:
 
 
 def copied(value: object, where: str, depth: int = DEPTH) -> Any:
-    """A deep copy of `value`, which must be JSON.
+    """A deep copy of `value`, which must be JSON of at most `depth` levels.
 
     Raises:
-        ConfigurationError: It holds something else, or is nested too deeply.
+        ConfigurationError: It holds something else, such as NaN, or is nested too deeply.
     """
-    if value is None or isinstance(value, (str, int, float)):
+    try:
+        return _copy(value, depth)
+    except _UnfitError as exc:
+        path, reason = f"{where}{''.join(reversed(exc.steps))}", exc.reason
+    shown = path if len(path) <= LONGEST else f"{path[:SHOWN]}…"
+    raise ConfigurationError(f"{shown}: {reason}")
+
+
+class _UnfitError(Exception):
+    """What is no JSON; each container that it stands in adds its step, so that paths cost nothing where all is well."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.steps: list[str] = []
+
+
+def _copy(value: object, depth: int) -> Any:
+    if value is None or isinstance(value, (str, int)):
+        return value
+    if isinstance(value, float):
+        if not isfinite(value):
+            raise _UnfitError(f"{value} is no JSON")
         return value
     if not depth:
-        raise ConfigurationError(f"{where[:SHOWN]}…: nested too deeply")
+        raise _UnfitError("nested too deeply")
     if isinstance(value, Mapping):
-        found = _with_text_keys(value, where).items()
-        return {key: copied(item, f"{where}.{key}", depth - 1) for key, item in found}
+        return _copy_mapping(value, depth - 1)
     if isinstance(value, (list, tuple)):
-        return [copied(item, f"{where}[{index}]", depth - 1) for index, item in enumerate(value)]
-    raise _wrong("JSON", value, where)
+        return _copy_list(value, depth - 1)
+    raise _UnfitError(f"expected JSON, got {type(value).__name__}")
+
+
+def _copy_mapping(value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
+    found = {}
+    for key, item in value.items():
+        if not isinstance(key, str):
+            raise _UnfitError(f"expected keys of type str, got {type(key).__name__}")
+        try:
+            found[key] = _copy(item, depth)
+        except _UnfitError as exc:
+            exc.steps.append(f".{key[:SHOWN]}")
+            raise
+    return found
+
+
+def _copy_list(value: Sequence[Any], depth: int) -> list[Any]:
+    found = []
+    for index, item in enumerate(value):
+        try:
+            found.append(_copy(item, depth))
+        except _UnfitError as exc:
+            exc.steps.append(f"[{index}]")
+            raise
+    return found
 
 
 def located(where: str, make: Callable[[], T]) -> T:
