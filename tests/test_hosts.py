@@ -403,3 +403,13 @@ def test_no_embeddings_and_no_model(server):
         client_of(server, "openai").embed("x", dimensions=0)
     with pytest.raises(ConfigurationError, match="temperature: this call takes no such option"):
         client_of(server, "openai").embed("x", temperature=1)
+
+
+# Rows whose host has, by its documentation, no mode for answers that fit a schema.
+WITHOUT_SCHEMAS = {"deepseek", "zai", "megallm"}
+
+
+@each_row
+def test_which_hosts_answer_in_a_schema(name):
+    row = provider(name)
+    assert (row.quirks is None or row.quirks.json_schema) is (name not in WITHOUT_SCHEMAS)

@@ -934,6 +934,11 @@ def test_output_format():
     assert formatted(SCHEMA, OpenAIChatQuirks(json_schema=False)) is None
 
 
+def test_a_host_that_takes_the_schema_beside_the_type():
+    strict = {**SCHEMA, "additionalProperties": False}
+    assert formatted(SCHEMA, OpenAIChatQuirks(schema_form="json_object")) == {"type": "json_object", "schema": strict}
+
+
 def test_a_schema_that_cannot_be_strict():
     free = {"type": "object", "additionalProperties": {"type": "integer"}}
     assert formatted(free) == {

@@ -32,7 +32,8 @@ ROWS: Final = (
             cache="cache_control",
         ),
     ),
-    # https://console.groq.com/docs/openai
+    # https://console.groq.com/docs/openai; which models answer in a schema:
+    # https://console.groq.com/docs/structured-outputs
     _row(
         "groq",
         "https://api.groq.com/openai/v1",
@@ -62,7 +63,7 @@ ROWS: Final = (
             embed_batch=128,
         ),
     ),
-    # https://api-docs.deepseek.com
+    # https://api-docs.deepseek.com; JSON without a schema only: https://api-docs.deepseek.com/guides/json_mode
     _row(
         "deepseek",
         "https://api.deepseek.com",
@@ -128,7 +129,7 @@ ROWS: Final = (
             models_path=None,
         ),
     ),
-    # https://docs.cohere.com/docs/compatibility-api
+    # https://docs.cohere.com/docs/compatibility-api, also on schemas: https://docs.cohere.com/docs/structured-outputs
     _row(
         "cohere",
         "https://api.cohere.ai/compatibility/v1",
@@ -140,6 +141,7 @@ ROWS: Final = (
             unsupported=frozenset({"metadata", "service_tier", "parallel_tool_calls", "logprobs"}),
             keys=_OLD_KEYS,
             efforts=("none", "high"),
+            schema_form="json_object",
             embed_batch=96,
             models_path="/../../v1/models",
         ),
@@ -185,7 +187,8 @@ ROWS: Final = (
             reasoning_with_calls=" ",  # empty text counts as none
         ),
     ),
-    # https://docs.z.ai/api-reference/llm/chat-completion
+    # https://docs.z.ai/api-reference/llm/chat-completion; JSON without a schema only:
+    # https://docs.z.ai/guides/capabilities/struct-output
     _row(
         "zai",
         "https://api.z.ai/api/paas/v4",
@@ -199,7 +202,8 @@ ROWS: Final = (
             json_schema=False,
         ),
     ),
-    # https://www.alibabacloud.com/help/en/model-studio/qwen-api-via-openai-chat-completions
+    # https://www.alibabacloud.com/help/en/model-studio/qwen-api-via-openai-chat-completions; which models answer in a
+    # schema: https://www.alibabacloud.com/help/en/model-studio/qwen-structured-output
     _row(
         "dashscope",
         "https://dashscope-intl.aliyuncs.com/compatible-mode/v1",

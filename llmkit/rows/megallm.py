@@ -37,7 +37,8 @@ ROWS: Final = (
         auth="x-api-key+bearer",
         default_model="claude-sonnet-4",
         aliases=_ALIASES,
-        quirks=AnthropicMessagesQuirks(models=_MODELS, system_turns=False, model_slash=True),
+        # Its documentation of this format knows neither `output_config` nor schemas for answers.
+        quirks=AnthropicMessagesQuirks(models=_MODELS, system_turns=False, model_slash=True, json_schema=False),
     ),
     Provider(
         name="megallm-openai",

@@ -98,6 +98,7 @@ class OpenAIChatQuirks(Quirks):
         result_media: Whether a tool's answer may hold media.
         call_id_length: How many letters and digits the id of a call must have; None for any id.
         call_id_most: How many characters it may have; None for any number.
+        schema_form: The ``type`` under which a schema for answers is sent; with ``json_object`` it stands right beside.
         embed_batch: How many texts it embeds at once.
         models_path: Where its list of models is, below the base URL; None where it has none.
     """
@@ -116,6 +117,7 @@ class OpenAIChatQuirks(Quirks):
     result_media: bool = False
     call_id_length: int | None = None
     call_id_most: int | None = None
+    schema_form: Literal["json_schema", "json_object"] = "json_schema"
     embed_batch: int = 2048
     models_path: str | None = "/models"
 

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Final
 
+from llmkit.testing.anthropic_messages.schemas import schema_faults
+
 _REQUIRED: Final = ("model", "max_tokens", "messages")
 _ROLES: Final = ("user", "assistant", "system")
 
@@ -38,6 +40,7 @@ def _faults(body: Mapping[str, Any], *, counted: bool) -> Iterator[str]:
             yield f"messages.{index}: Input should be an object"
         yield from _message_faults(message, f"messages.{index}")
     yield from _unpaired(body["messages"])
+    yield from schema_faults(body)
 
 
 def _is_int(value: object) -> bool:

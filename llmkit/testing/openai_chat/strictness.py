@@ -9,6 +9,7 @@ from typing import Any, Final
 from llmkit.testing.openai import checks
 from llmkit.testing.openai.checks import Field, required, typed
 from llmkit.testing.openai.errors import Fault
+from llmkit.testing.openai.schemas import answer_faults, function_faults
 
 _FIELDS: Final[Mapping[str, Field]] = {
     "model": Field("string"),
@@ -55,6 +56,8 @@ def _faults(body: Mapping[str, Any], *, deployed: bool) -> Iterator[Fault]:
         yield checks.missing("messages")
     yield from checks.fields(body, _FIELDS)
     yield from _option_faults(body)
+    yield from function_faults(body.get("tools") or (), "function")
+    yield from answer_faults((body.get("response_format") or {}).get("json_schema"), "response_format", None)
     for index, message in enumerate(body["messages"]):
         yield from typed(message, "object", f"messages[{index}]")
         yield from _message_faults(message, f"messages[{index}]")

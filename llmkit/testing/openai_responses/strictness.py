@@ -9,6 +9,7 @@ from typing import Any, Final
 from llmkit.testing.openai import checks
 from llmkit.testing.openai.checks import Field, required, typed
 from llmkit.testing.openai.errors import Fault
+from llmkit.testing.openai.schemas import answer_faults, function_faults
 
 _FIELDS: Final[Mapping[str, Field]] = {
     "model": Field("string"),
@@ -63,6 +64,8 @@ def _faults(body: Mapping[str, Any], *, counted: bool) -> Iterator[Fault]:
     yield from checks.fields(body, _FIELDS)
     if body.get("stream_options") is not None and not body.get("stream"):
         yield Fault("The 'stream_options' parameter is only allowed when 'stream' is enabled.", "stream_options")
+    yield from function_faults(body.get("tools") or (), None)
+    yield from answer_faults((body.get("text") or {}).get("format"), "text.format.schema", "invalid_json_schema")
     if isinstance(body.get("input"), list):
         yield from _input_faults(body["input"], stored=any(body.get(name) for name in _ELSEWHERE))
 

@@ -127,6 +127,8 @@ def _response_format(request: ResolvedRequest, quirks: OpenAIChatQuirks) -> dict
     # A schema for which the strict dialect has no words is only a hint to the model.
     is_strict = expressible(wanted)
     told = strict(wanted) if is_strict else dict(wanted)
+    if quirks.schema_form == "json_object":
+        return {"response_format": {"type": "json_object", "schema": told}}
     return {
         "response_format": {
             "type": "json_schema",
