@@ -10,7 +10,7 @@ from faults.bombs import BOMBS, EVENT_BOMBS
 from faults.calls import JSON, SSE, chunked, each_format, each_mode, in_turn, once, says, until_closed, whole
 from faults.formats import ANTHROPIC, FORMATS, PIECES
 from faults.limits import stalled, started
-from sockets import PATIENCE, Server
+from sockets import PATIENCE, Server, chunk
 
 LINUX = Path("/proc/self/status").exists()
 on_linux = pytest.mark.skipif(not LINUX, reason="asks /proc")
@@ -147,6 +147,21 @@ def test_a_bomb(mode, body, encoding):
 @pytest.mark.parametrize("body", EVENT_BOMBS.values(), ids=EVENT_BOMBS.keys())
 def test_a_bomb_of_events(body):
     name, added = cost(ANTHROPIC, "streamed", _answer(body, "gzip", SSE))
+    assert name == "InvalidResponseError"
+    assert added < 64 * MEBIBYTE
+
+
+@on_linux
+def test_comments_without_an_end():
+    """Before the first event they might be a body under a stream's name, and are kept: as long as one event may be."""
+
+    def script(wire):
+        wire.receive()
+        wire.send(chunked(end=False))
+        while True:
+            wire.send(chunk(b": " + b"x" * MEBIBYTE + b"\n\n"))
+
+    name, added = cost(ANTHROPIC, "streamed", script)
     assert name == "InvalidResponseError"
     assert added < 64 * MEBIBYTE
 

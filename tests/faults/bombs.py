@@ -6,11 +6,19 @@ import zlib
 MEBIBYTE = 1 << 20
 
 
+GZIP_HEADER = b"\x1f\x8b\x08\0\0\0\0\0\2\xff"
+
+
 def bomb(fill: bytes, mebibytes: int = 300) -> bytes:
-    """So much of the same, compressed to a thousandth."""
-    packer = zlib.compressobj(9, wbits=31)
+    """So much of the same, compressed to a thousandth, as one member of gzip."""
     block = fill * (MEBIBYTE // len(fill))
-    return b"".join([*(packer.compress(block) for _ in range(mebibytes)), packer.flush()])
+    packer = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
+    packed = packer.compress(block) + packer.flush(zlib.Z_FULL_FLUSH)  # which each further block would give again
+    check = 0
+    for _ in range(mebibytes):
+        check = zlib.crc32(block, check)
+    size = len(block) * mebibytes
+    return GZIP_HEADER + packed * mebibytes + packer.flush() + check.to_bytes(4, "little") + size.to_bytes(4, "little")
 
 
 ZEROS, SPACES = bomb(b"\0"), bomb(b" ")
