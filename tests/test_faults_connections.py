@@ -26,7 +26,7 @@ from faults.calls import (
     whole,
 )
 from faults.formats import MODEL, PIECES, TEXT
-from sockets import PATIENCE, Server
+from sockets import PATIENCE, Server, chunk
 
 from llmkit import Client, ConnectionFailedError, IncompleteStreamError, InvalidResponseError
 
@@ -394,6 +394,28 @@ def test_a_forgotten_stream_drops_its_connection_without_a_collector(form, befor
     with Server(in_turn(*before, begins)) as server, of(form, server, max_retries=1) as client:
         next(client.stream("Hi"))
         assert server.left.wait(PATIENCE)
+
+
+@each_format
+def test_closing_a_client_amid_an_answer(form, no_collector):
+    """It is read on; then its connection is closed, rather than kept for nobody, and a later call has another."""
+
+    def script(wire):
+        wire.receive()
+        wire.send(chunked(form.begun(1), end=False))
+        assert wire.server.reached.wait(PATIENCE)
+        wire.send(chunk(form.stream[len(form.begun(1)) :]) + chunk(b""))
+        wire.hang()
+
+    with Server(script) as server, of(form, server) as client:
+        stream = client.stream("Hi")
+        seen = next(stream).text
+        client.close()
+        server.reached.set()
+        assert seen + "".join(stream.text_deltas()) == TEXT
+        assert server.left.wait(PATIENCE)
+        assert_good(use(client, server, "streamed"))
+        assert server.connections == 2
 
 
 @each_format

@@ -248,6 +248,30 @@ def _assert_left(server, form, way):
     assert process.returncode == 0
 
 
+CLOSED = """
+def held():
+    return len(os.listdir("/proc/self/fd"))
+
+client.stream("Hi").close()
+before = held()
+streams = [client.stream("Hi") for _ in range(5)]
+for stream in streams:
+    next(stream)
+opened = held()
+for stream in streams:
+    stream.close()
+tell([opened - before, held() - before])
+"""
+
+
+@on_linux
+@each_format
+def test_a_stream_that_was_closed_holds_no_descriptor(form):
+    """Though it is held itself."""
+    with Server(stalled(started(form, 2))) as server:
+        assert child(CLOSED, server, form) == [5, 0]
+
+
 # ---- nothing is left behind ------------------------------------------------------------------------------------------
 
 CALLS = """

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 import pytest
 from attrs import evolve
 from calls import addresses
-from faults.calls import each_format, each_mode
-from sockets import PATIENCE
+from faults.calls import chunked, each_format, each_mode
+from sockets import PATIENCE, Server, chunk
 
 from llmkit import (
     Client,
@@ -173,6 +173,38 @@ def test_a_stream_that_is_open_at_a_fork(server, end):
     assert stream.collect().text == words
     assert ended() == 0
     assert client.complete("parent").text == "parent"
+
+
+@needs_fork
+@each_format
+def test_the_host_learns_of_the_end_though_a_fork_lives(form):
+    """A child holds a copy of each socket that was open: to close the parent's own is not enough."""
+
+    def script(wire):
+        wire.receive()
+        wire.send(chunked(form.begun(1), end=False))
+        assert wire.server.reached.wait(PATIENCE)
+        wire.send(chunk(b"data: oops\n\n"))
+        wire.hang()
+
+    reading, writing = os.pipe()
+    with (
+        Server(script) as server,
+        Client(form.provider, api_key="k", base_url=server.url, model=MODEL, max_retries=0) as client,
+    ):
+        stream = client.stream("Hi")
+        next(stream)
+        ended = in_a_fork(lambda: os.read(reading, 1))
+        try:
+            server.reached.set()
+            with pytest.raises(InvalidResponseError):
+                stream.collect()
+            assert server.left.wait(PATIENCE)
+        finally:
+            os.write(writing, b"x")
+            assert ended() == 0
+            os.close(reading)
+            os.close(writing)
 
 
 @needs_fork
