@@ -269,7 +269,9 @@ tell([opened - before, held() - before])
 def test_a_stream_that_was_closed_holds_no_descriptor(form):
     """Though it is held itself."""
     with Server(stalled(started(form, 2))) as server:
-        assert child(CLOSED, server, form) == [5, 0]
+        opened, left = child(CLOSED, server, form)
+    assert opened >= 5
+    assert left == 0
 
 
 # ---- nothing is left behind ------------------------------------------------------------------------------------------
