@@ -17,12 +17,12 @@ PACKAGE = Path(llmkit.__file__).parent
 # Rooms from the ground up; a room may import what stands before it, and what stands beside it.
 FLOORS = (
     "errors",
-    "deadlines docstrings media",
-    "messages tools checks request response events",
-    "json_codec sse accumulate history resolve",
+    "deadlines docstrings media schema",
+    "messages tools functions checks request response events",
+    "json_codec sse accumulate history resolve output partial_json calling",
     "wire",
     "provider rows addresses credentials google_auth secrets transport retry provider_errors",
-    "engine reader stream endpoints settings refusals client",
+    "engine reader stream endpoints settings refusals answer_tool asking client chat chat_stream turns",
     "testing cli __main__",
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms.split()}
@@ -37,6 +37,7 @@ DOORS = {
     "urllib3": {"transport"},
     "tenacity": {"retry"},
     "google": {"google_auth"},
+    "cattrs": {"schema"},
 }
 NEVER = {
     "anthropic",

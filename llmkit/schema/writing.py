@@ -1,0 +1,299 @@
+"""Instances to JSON values. A value that is not of its type is told by a `Misfit`, as nothing can be written for it."""
+
+import dataclasses
+import json
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from enum import Enum
+from math import isfinite
+from typing import Any, Final, cast
+
+import attrs
+from attrs import frozen
+from cattrs import Converter
+
+from llmkit.schema.fields import is_named_tuple
+from llmkit.schema.formats import WRITTEN
+from llmkit.schema.misfit import Misfit, expected
+from llmkit.schema.shapes import (
+    TAG,
+    Alias,
+    Anything,
+    Choice,
+    Field,
+    Items,
+    Noted,
+    Object,
+    Row,
+    Scalar,
+    Shape,
+    Table,
+    Union,
+    Variant,
+    Written,
+    bare,
+    says,
+)
+
+Hook = Callable[[Any], Any]
+_CLASSES: Final = {int: "integer", float: "number", str: "string"}
+
+
+def register(converter: Converter, shape_of: Callable[[Any], Shape]) -> None:
+    """Give `converter` a hook for each kind of shape; `shape_of` knows those of classes that only values tell."""
+    writer = _ByValue(converter, shape_of)
+    factories: dict[type, Callable[[Any, Converter], Hook]] = {
+        Anything: lambda _, __: writer.write,
+        Scalar: lambda shape, _: _SCALARS[shape.type],
+        Written: _written,
+        Choice: _choice,
+        Items: _items,
+        Row: _row,
+        Table: _table,
+        Object: _object,
+        Variant: _variant,
+        Union: _union,
+        Alias: _alias,
+        Noted: lambda shape, converter: _hook(converter, shape.shape),
+    }
+    for kind, factory in factories.items():
+        converter.register_unstructure_hook_factory(_is(kind), factory)
+
+
+def _is(kind: type) -> Callable[[Any], bool]:
+    return lambda shape: type(shape) is kind
+
+
+def _hook(converter: Converter, shape: Shape) -> Hook:
+    return cast(Hook, converter.get_unstructure_hook(cast(Any, shape)))
+
+
+def _null(value: Any) -> None:
+    if value is not None:
+        raise expected("None", value)
+
+
+def _boolean(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise expected("bool", value)
+    return value
+
+
+def _integer(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise expected("int", value)
+    return int(value)
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return int(value)
+    if not isinstance(value, float):
+        raise expected("float", value)
+    if not isfinite(value):
+        raise Misfit("$", f"{value} has no JSON")
+    return float(value)
+
+
+def _string(value: Any) -> str:
+    if not isinstance(value, str):
+        raise expected("str", value)
+    return str.__str__(value)  # of a subclass, too
+
+
+_SCALARS: Final[Mapping[str, Hook]] = {
+    "null": _null,
+    "boolean": _boolean,
+    "integer": _integer,
+    "number": _number,
+    "string": _string,
+}
+
+
+def _written(shape: Written, _: Converter) -> Hook:
+    def write(value: Any) -> Any:
+        # A datetime is a date to Python, but no date to JSON.
+        if not isinstance(value, shape.cls) or (hasattr(value, "hour") and not hasattr(shape.cls, "hour")):
+            raise expected(shape.cls.__name__, value)
+        try:
+            return shape.write(value)
+        except (ValueError, ArithmeticError) as exc:
+            raise Misfit("$", f"cannot be written as {shape.word}: {value!r:.80}") from exc
+
+    return write
+
+
+def _choice(shape: Choice, _: Converter) -> Hook:
+    def write(value: Any) -> Any:
+        for written, item in shape.options:
+            if item is value or (type(item) is type(value) and item == value):
+                return written
+        raise expected(says(shape), value)
+
+    return write
+
+
+def _part(hook: Hook, value: Any, part: str | int) -> Any:
+    try:
+        return hook(value)
+    except Misfit as misfit:
+        raise misfit.inside(part) from misfit.__cause__
+
+
+def _items(shape: Items, converter: Converter) -> Hook:
+    hook = _hook(converter, shape.item)
+    kinds: Any = AbstractSet if shape.unique else tuple if shape.make is tuple else (Sequence, list)
+
+    def write(value: Any) -> list[Any]:
+        if not isinstance(value, kinds) or isinstance(value, (str, bytes, bytearray)):
+            raise expected(shape.make.__name__, value)
+        found = [_part(hook, item, at) for at, item in enumerate(value)]
+        return ordered(found) if shape.unique else found
+
+    return write
+
+
+def ordered(items: list[Any]) -> list[Any]:
+    """What came from a set, in an order that is the same in every process."""
+    return sorted(items, key=lambda item: (str(type(item)), item) if isinstance(item, (int, str)) else ("", repr(item)))
+
+
+def _row(shape: Row, converter: Converter) -> Hook:
+    hooks = [_hook(converter, item) for item in shape.items]
+
+    def write(value: Any) -> list[Any]:
+        if not isinstance(value, tuple) or len(value) != len(hooks):
+            raise expected(f"a tuple of {len(hooks)}", value)
+        return [_part(hook, item, at) for at, (hook, item) in enumerate(zip(hooks, value, strict=True))]
+
+    return write
+
+
+def _table(shape: Table, converter: Converter) -> Hook:
+    keys, values = _hook(converter, shape.key), _hook(converter, shape.value)
+
+    def write(value: Any) -> dict[str, Any]:
+        if not isinstance(value, Mapping):
+            raise expected("dict", value)
+        return {name: _part(values, item, name) for name, item in ((keys(key), item) for key, item in value.items())}
+
+    return write
+
+
+def _object(shape: Object, converter: Converter) -> Hook:
+    hooks: list[tuple[Field, Hook]] = []
+
+    def write(value: Any) -> dict[str, Any]:
+        if not isinstance(value, Mapping if shape.is_dict else shape.cls):
+            raise expected(shape.name, value)
+        if not hooks:  # not before: a field may be of the class itself
+            hooks.extend((item, _hook(converter, item.shape)) for item in shape.fields)
+        if shape.is_dict and (unknown := value.keys() - {item.name for item in shape.fields}):
+            raise Misfit("$", "is unknown").inside(str(min(unknown, key=str)))
+        found = {}
+        for item, hook in hooks:
+            try:
+                got = value[item.name] if shape.is_dict else getattr(value, item.name)
+            except (KeyError, AttributeError):
+                if item.required or not shape.is_dict:
+                    raise Misfit("$", "is missing").inside(item.key) from None
+                continue
+            try:
+                found[item.key] = hook(got)
+            except Misfit as misfit:
+                # `x: int = None` is common: the default needs no writing.
+                if item.default is not got:
+                    raise misfit.inside(item.key) from misfit.__cause__
+        return found
+
+    return write
+
+
+def _variant(shape: Variant, converter: Converter) -> Hook:
+    hook = _object(shape.object, converter)
+    if shape.tag is None:
+        return hook
+    return lambda value: {TAG: shape.tag, **hook(value)}
+
+
+def _union(shape: Union, converter: Converter) -> Hook:
+    hooks = [(_class_of(member), _hook(converter, member)) for member in shape.members]
+
+    def write(value: Any) -> Any:
+        # A value's own class first: a member may be a base of it, an int is a float to annotations.
+        own = [hook for cls, hook in hooks if cls is type(value)]
+        others = [hook for cls, hook in hooks if cls is not type(value)]
+        faults: list[Misfit] = []
+        for hook in (*own, *others):
+            try:
+                return hook(value)
+            except Misfit as misfit:
+                faults.append(misfit)
+        deep = [fault for fault in faults if fault.path != "$"]
+        raise deep[0] if deep else expected(says(shape), value)
+
+    return write
+
+
+def _class_of(shape: Shape) -> type | None:
+    match bare(shape):
+        case Scalar(type=kind):
+            return {"boolean": bool, "integer": int, "number": float, "string": str}.get(kind)
+        case Written(cls=cls) | Object(cls=cls) | Variant(object=Object(cls=cls)):
+            return cls
+        case Items(make=make):
+            return make
+        case _:
+            return None
+
+
+def _alias(shape: Alias, converter: Converter) -> Hook:
+    hooks: list[Hook] = []
+
+    def write(value: Any) -> Any:
+        if not hooks:
+            hooks.append(_hook(converter, cast(Shape, shape.target)))
+        return hooks[0](value)
+
+    return write
+
+
+@frozen
+class _ByValue:
+    """Writes values by their own classes, where types say nothing of them."""
+
+    converter: Converter
+    shape_of: Callable[[Any], Shape]
+
+    def write(self, value: Any) -> Any:
+        if value is None or isinstance(value, bool):
+            return value
+        if isinstance(value, Enum):
+            return self.write(value.value)
+        for cls, kind in _CLASSES.items():
+            if isinstance(value, cls):
+                return _SCALARS[kind](value)
+        for written in WRITTEN:
+            if isinstance(value, written.cls):
+                return _written(written, self.converter)(value)
+        return self._parts(value)
+
+    def _parts(self, value: Any) -> Any:
+        cls = type(value)
+        if attrs.has(cls) or dataclasses.is_dataclass(cls) or is_named_tuple(cls):
+            return _hook(self.converter, self.shape_of(cls))(value)
+        if isinstance(value, Mapping):
+            named = [(self._name(key), item) for key, item in value.items()]
+            return {name: _part(self.write, item, name) for name, item in named}
+        if isinstance(value, AbstractSet):
+            return ordered([self.write(item) for item in value])
+        if isinstance(value, Sequence) and not isinstance(value, (bytearray, memoryview)):
+            return [_part(self.write, item, at) for at, item in enumerate(value)]
+        raise Misfit("$", f"{cls.__name__} has no JSON")
+
+    def _name(self, key: Any) -> str:
+        """A key as a string: numbers and such as `json.dumps` writes them."""
+        found = self.write(key)
+        if isinstance(found, (list, dict)):
+            raise Misfit("$", f"{key!r:.80} cannot be a key in JSON")
+        return found if isinstance(found, str) else json.dumps(found)
