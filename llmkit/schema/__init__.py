@@ -8,7 +8,7 @@ reading accepts, and what is written is read back equal.
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
-from llmkit.schema.building import Default
+from llmkit.schema.fields import Default
 from llmkit.schema.misfit import Misfit
 
 if TYPE_CHECKING:

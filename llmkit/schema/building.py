@@ -1,27 +1,28 @@
 """Types in, shapes out. A type that JSON cannot express is a `ConfigurationError` that begins with the field's path."""
 
-from collections import abc
 import inspect
 import re
 import types
 import typing
+from collections import abc
 from collections.abc import Callable, Iterator
-from enum import Enum, Flag
-from math import isfinite
+from enum import Enum
 from typing import Any, Final, TypeVar, get_args, get_origin
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from llmkit.errors import ConfigurationError
-from llmkit.schema.fields import Raw, has_fields, is_typed_dict, raw_fields, summary
+from llmkit.schema.choices import of_enum, of_literal
+from llmkit.schema.constraints import of_metadata, of_validator
+from llmkit.schema.fields import Default, Raw, has_fields, is_typed_dict, raw_fields, summary
 from llmkit.schema.formats import WRITTEN
 from llmkit.schema.hints import key, substituted
-from llmkit.schema.limits import limited, of_metadata, of_validator
+from llmkit.schema.limits import limited
+from llmkit.schema.misfit import step
 from llmkit.schema.shapes import (
     ABSENT,
     Alias,
     Anything,
-    Choice,
     Field,
     Items,
     Noted,
@@ -32,18 +33,16 @@ from llmkit.schema.shapes import (
     Table,
     Union,
     bare,
-    json_key,
-    kinds,
-    says,
+    walk,
 )
 from llmkit.schema.unions import settle
+from llmkit.schema.whole import must_be_strings, must_end, must_hash
 
 _DEEPEST: Final = 60  # types in types: a generic class that holds itself with ever longer arguments has no end
 _SCALARS: Final[dict[Any, str]] = {
-    bool: "boolean", int: "integer", float: "number", str: "string", types.NoneType: "null", None: "null",
+    bool: "boolean", int: "integer", float: "number", str: "string", types.NoneType: "null",
 }  # fmt: skip
 _BY_CLASS: Final = {written.cls: written for written in WRITTEN}
-_ANYTHING: Final = (Any, object)
 _LISTS: Final = (list, abc.Sequence, abc.MutableSequence, abc.Collection, abc.Iterable, abc.Reversible)
 _MAKERS: Final[dict[Any, type]] = {
     **dict.fromkeys(_LISTS, list),
@@ -60,16 +59,6 @@ _POSSIBLE: Final = (
 )
 
 
-@frozen(eq=False)
-class Default:
-    """The default of a key of a `TypedDict`, in ``Annotated``: told in the schema, and the key may be left out.
-
-    Structuring does not fill it in: a key that is not there stays away.
-    """
-
-    value: Any
-
-
 def build(type_: Any, where: str) -> Shape:
     """The shape of a type, whole.
 
@@ -79,7 +68,7 @@ def build(type_: Any, where: str) -> Shape:
     builder = _Builder()
     try:
         shape = builder.shape(type_, where)
-        builder.finish()
+        builder.finish(shape)
     except ConfigurationError:
         raise
     except Exception as exc:  # annotations are anybody's objects, and answer to questions as they like
@@ -96,10 +85,13 @@ class _Builder:
         self._later: list[Callable[[], None]] = []
         self._depth = 0
 
-    def finish(self) -> None:
+    def finish(self, root: Shape) -> None:
         """What needs all of the graph: which members a union has, what may be hashed, what may be a key."""
-        for job in self._later:
-            job()
+        for check in self._later:
+            check()
+        for shape in walk(root):
+            if isinstance(shape, Union):
+                settle(shape)
 
     def shape(self, hint: Any, where: str) -> Shape:
         """The shape of one annotation."""
@@ -121,33 +113,27 @@ class _Builder:
         return _noted(shape, " ".join(texts))
 
     def _plain(self, hint: Any, where: str) -> Shape:
-        if _hashable(hint):
-            if hint in _SCALARS:
-                return Scalar(_SCALARS[hint])
-            if hint in _BY_CLASS:
-                return _BY_CLASS[hint]
-            if any(hint is one for one in _ANYTHING):
-                return Anything()
-        if isinstance(hint, TypeVar):
-            return self.shape(_stand_in(hint), where)
-        if hasattr(hint, "__supertype__"):
-            return self.shape(hint.__supertype__, where)
-        if hint is typing.Self and self._selves:
-            return self.shape(self._selves[-1], where)
-        if hint is typing.LiteralString:
-            return Scalar("string")
-        origin, args = get_origin(hint), get_args(hint)
-        if origin is None:
-            origin = hint
-        if _name_of(origin) in _WRAPPERS and args:
-            return self.shape(args[0], where)
+        if (found := _simple(hint)) is not None:
+            return found
+        origin, args = get_origin(hint) or hint, get_args(hint)
         if _is_alias(origin):
-            return self._alias(origin, args, where)
-        return self._parts(hint, origin, args, where)
+            return self._alias(hint, origin, args, where)
+        meant = self._meant(hint, origin, args)
+        return self._parts(hint, origin, args, where) if meant is None else self.shape(meant, where)
+
+    def _meant(self, hint: Any, origin: Any, args: tuple[Any, ...]) -> Any:
+        """What is written another way; None where it is what it is."""
+        if isinstance(hint, TypeVar):
+            return _stand_in(hint)
+        if hint is typing.Self and self._selves:
+            return self._selves[-1]
+        if _name_of(origin) in _WRAPPERS and args:
+            return args[0]
+        return getattr(hint, "__supertype__", None)  # of a NewType
 
     def _parts(self, hint: Any, origin: Any, args: tuple[Any, ...], where: str) -> Shape:
         if origin is typing.Literal:
-            return _choice(_literals(args, where), where)
+            return of_literal(args, where)
         if origin in (typing.Union, types.UnionType):
             return self._union(args, where)
         if origin is tuple or origin is typing.Tuple:  # noqa: UP006 - bare, it is no class
@@ -165,8 +151,8 @@ class _Builder:
         if make not in (set, frozenset):
             return Items(shape, make)
         if isinstance(bare(shape), Anything):  # what can be hashed of it
-            shape = Union(tuple(map(Scalar, ("null", "boolean", "integer", "number", "string"))))
-        self._later.append(lambda: _must_hash(shape, f"{where}[]"))
+            shape = Union(tuple(map(Scalar, ("null", "boolean", "integer", "number", "string"))), where)
+        self._later.append(lambda: must_hash(shape, f"{where}[]"))
         return Items(shape, make)
 
     def _tuple(self, args: tuple[Any, ...], where: str) -> Shape:
@@ -180,38 +166,26 @@ class _Builder:
         found = self.shape(args[0], f"{where}{{key}}")
         name = Scalar("string") if isinstance(bare(found), Anything) else found
         shape = Table(name, self.shape(args[1], f"{where}{{}}"))
-
-        def check() -> None:
-            if "string" not in kinds(name) or kinds(name) - {"string", "integer", "number"}:
-                raise ConfigurationError(f"{where}: the keys of a JSON object are strings, not {says(name)}; use str")
-            if not _strings(name):
-                raise ConfigurationError(f"{where}: the keys of a JSON object are strings, not {says(name)}; use str")
-
-        self._later.append(check)
+        self._later.append(lambda: must_be_strings(name, where))
         return shape
 
     def _union(self, args: tuple[Any, ...], where: str) -> Shape:
-        union = Union(tuple(self.shape(item, where) for item in args))
-        return self._pending(union, where)
+        return Union(tuple(self.shape(item, where) for item in args), where)
 
-    def _pending(self, union: Union, where: str) -> Union:
-        self._later.append(lambda: settle(union, where))
-        return union
-
-    def _alias(self, origin: Any, args: tuple[Any, ...], where: str) -> Shape:
-        known = self._known.get(name := key(origin[args] if args else origin))
+    def _alias(self, hint: Any, origin: Any, args: tuple[Any, ...], where: str) -> Shape:
+        known = self._known.get(name := key(hint))
         if known is not None:
             return known
         alias = self._known[name] = Alias(_names(origin.__name__, args))
         variables = getattr(origin, "__type_params__", ())
         alias.target = self.shape(substituted(origin.__value__, dict(zip(variables, args, strict=False))), where)
-        self._later.append(lambda: _must_end(alias, where))
+        self._later.append(lambda: must_end(alias, where))
         return alias
 
     def _class(self, hint: Any, origin: type, args: tuple[Any, ...], where: str) -> Shape:
         if issubclass(origin, Enum):
-            return _choice(_members(origin, where), where)
-        if hasattr(origin, "__pydantic_fields__") and not has_fields(origin) or hasattr(origin, "__struct_fields__"):
+            return of_enum(origin, where)
+        if (hasattr(origin, "model_fields") and not has_fields(origin)) or hasattr(origin, "__struct_fields__"):
             raise ConfigurationError(
                 f"{where}: {origin.__name__} is a model of another library; make it an attrs class or a dataclass"
             )
@@ -229,7 +203,7 @@ class _Builder:
         raw, hidden = raw_fields(origin, args, where)
         self._selves.append(hint)
         try:
-            found.fields = tuple(self._field(item, f"{where}.{item.key}") for item in raw)
+            found.fields = tuple(self._field(item, f"{where}{step(item.key)}") for item in raw)
         finally:
             self._selves.pop()
         found.hidden = tuple((item.name, _maker(item.default, item.factory)) for item in hidden)
@@ -284,12 +258,16 @@ def _text(metadata: Any) -> str:
     return ""
 
 
-def _hashable(hint: Any) -> bool:
-    try:
-        hash(hint)
-    except TypeError:
-        return False
-    return True
+def _simple(hint: Any) -> Shape | None:
+    if any(hint is one for one in (Any, object)):
+        return Anything()
+    if hint is typing.LiteralString:
+        return Scalar("string")
+    if hint is None:
+        return Scalar("null")
+    if not isinstance(hint, type):
+        return None
+    return Scalar(_SCALARS[hint]) if hint in _SCALARS else _BY_CLASS.get(hint)
 
 
 def _stand_in(variable: Any) -> Any:
@@ -314,77 +292,6 @@ def _names(name: str, args: tuple[Any, ...]) -> str:
     """A class's name with those of its arguments, of letters that are allowed everywhere."""
     words = (getattr(item, "__name__", str(item)) for item in args)
     return re.sub(r"[^A-Za-z0-9_.-]+", "_", "_".join((name, *words))).strip("_") or "type"
-
-
-def _literals(args: tuple[Any, ...], where: str) -> Iterator[tuple[Any, Any]]:
-    for value in args:
-        yield (value.value if isinstance(value, Enum) else value, value)
-
-
-def _members(cls: type[Enum], where: str) -> Iterator[tuple[Any, Any]]:
-    if issubclass(cls, Flag):
-        raise ConfigurationError(f"{where}: {cls.__name__} is a Flag, whose values are sums; use a set of an Enum")
-    for member in cls:
-        yield (member.value, member)
-
-
-def _choice(options: Iterator[tuple[Any, Any]], where: str) -> Choice:
-    found: dict[Any, tuple[Any, Any]] = {}
-    for value, item in options:
-        if not isinstance(value, (str, int, float, types.NoneType)) or (
-            isinstance(value, float) and not isfinite(value)
-        ):
-            raise ConfigurationError(f"{where}: {value!r:.80} is no JSON scalar, as the values of a choice must be")
-        found.setdefault(json_key(value), (_scalar(value), item))
-    if not found:
-        raise ConfigurationError(f"{where}: there is nothing to choose from")
-    return Choice(tuple(found.values()))
-
-
-def _scalar(value: Any) -> Any:
-    """Without what a subclass adds."""
-    for cls in (bool, int, float, str):
-        if isinstance(value, cls):
-            return cls(value) if cls is not str else str.__str__(value)
-    return value
-
-
-def _strings(shape: Shape) -> bool:
-    match bare(shape):
-        case Union(members=members):
-            return all(map(_strings, members))
-        case Scalar(type="string"):
-            return True
-        case Choice(options=options):
-            return all(isinstance(value, str) for value, _ in options)
-        case found:
-            return found in WRITTEN
-
-
-def _must_hash(shape: Shape, where: str) -> None:
-    """A set holds what has a hash."""
-    match bare(shape):
-        case Items(make=make) if make in (list, set):
-            raise ConfigurationError(f"{where}: {make.__name__} cannot be in a set; use tuple or frozenset")
-        case Items(item=item):
-            _must_hash(item, where)
-        case Row(items=items) | Union(members=items):
-            for item in items:
-                _must_hash(item, where)
-        case Object(cls=cls, is_dict=is_dict) if is_dict or cls.__hash__ is None:
-            raise ConfigurationError(f"{where}: {cls.__name__} has no hash, and cannot be in a set; make it frozen")
-        case Table() | Anything():
-            raise ConfigurationError(f"{where}: {says(shape)} cannot be in a set; use a list")
-
-
-def _must_end(alias: Alias, where: str) -> None:
-    seen: list[Shape] = []
-    shape: Shape | None = alias
-    while isinstance(shape, (Alias, Noted)):
-        if shape in seen:
-            raise ConfigurationError(f"{where}: the type {alias.name} is nothing but itself")
-        seen.append(shape)
-        shape = shape.target if isinstance(shape, Alias) else shape.shape
 
 
 def _refused(hint: Any, where: str) -> ConfigurationError:

@@ -3,7 +3,7 @@
 Source: https://json-schema.org/draft/2020-12/json-schema-validation
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from llmkit.schema.shapes import (
@@ -22,7 +22,9 @@ from llmkit.schema.shapes import (
     Union,
     Variant,
     Written,
+    bare,
     kind_of,
+    parts,
 )
 
 Write = Callable[[Any, Shape], Any]
@@ -34,11 +36,8 @@ def schema_of(root: Shape, write: Write) -> dict[str, Any]:
     document = _Document(write)
     document.count(root, ())
     found = document.schema(root, inline=True)
-    title = root
-    while isinstance(title, (Noted, Alias)) and title is not None:
-        title = title.shape if isinstance(title, Noted) else title.target  # type: ignore[assignment]
-    if isinstance(title, Object):
-        found = {"title": title.cls.__name__, **found}
+    if isinstance(named := bare(root), Object):
+        found = {"title": named.cls.__name__, **found}
     return document.with_definitions(found)
 
 
@@ -62,7 +61,7 @@ class _Document:
             if self._uses[name] > 1:
                 return
             above = (*above, name)
-        for part in _parts(shape):
+        for part in parts(shape):
             self.count(part, above)
 
     def with_definitions(self, schema: dict[str, Any]) -> dict[str, Any]:
@@ -93,14 +92,14 @@ class _Document:
         self._definitions[name] = self._inline(shape)
         return name
 
-    def _inline(self, shape: Shape, *, root: bool = False) -> dict[str, Any]:
+    def _inline(self, shape: Shape, *, root: bool = False) -> dict[str, Any]:  # noqa: C901, PLR0911 - one a shape
         match shape:
             case Anything():
                 return {}
             case Scalar(type=kind):
                 return {"type": kind}
             case Written(schema=schema):
-                return _copied(schema)
+                return dict(_copied(schema))
             case Choice(options=options):
                 return _choice([value for value, _ in options])
             case Items(item=item, unique=unique):
@@ -195,22 +194,6 @@ def _identity(shape: "Object | Variant | Alias") -> Any:
     if isinstance(shape, Variant):
         return (id(shape.object), shape.key, shape.tag)
     return id(shape)
-
-
-def _parts(shape: Shape) -> Iterator[Shape]:
-    match shape:
-        case Items(item=item):
-            yield item
-        case Row(items=items) | Union(members=items):
-            yield from items
-        case Table(key=key, value=value):
-            yield from (key, value)
-        case Object(fields=fields) | Variant(object=Object(fields=fields)):
-            yield from (item.shape for item in fields)
-        case Alias(target=target) if target is not None:
-            yield target
-        case Noted(shape=inner):
-            yield inner
 
 
 def _copied(value: Any) -> Any:

@@ -14,9 +14,20 @@ from attrs import NOTHING, frozen
 from llmkit import docstrings
 from llmkit.errors import ConfigurationError
 from llmkit.schema.hints import bindings, owner_of, resolved, substituted
+from llmkit.schema.misfit import step
 from llmkit.schema.shapes import ABSENT
 
 _PLAIN_FACTORIES: Final = (list, dict, set, frozenset, tuple)
+
+
+@frozen(eq=False)
+class Default:
+    """The default of a key of a `TypedDict`, in ``Annotated``: told in the schema, and the key may be left out.
+
+    Structuring does not fill it in: a key that is not there stays away.
+    """
+
+    value: Any
 
 
 @frozen(eq=False)
@@ -111,7 +122,7 @@ def _of_attrs(cls: type, args: tuple[Any, ...], where: str) -> tuple[list[Raw], 
             hidden.append(Hidden(item.name, default, factory))
             continue
         owner = owner_of(item.name, cls)
-        hint = Any if item.type is None else resolved(item.type, owner, cls, f"{where}.{item.alias}")
+        hint = Any if item.type is None else resolved(item.type, owner, cls, f"{where}{step(item.alias)}")
         raw.append(
             Raw(
                 item.name,
@@ -146,7 +157,7 @@ def _of_dataclass(cls: type, args: tuple[Any, ...], where: str) -> tuple[list[Ra
             hidden.append(Hidden(item.name, default, factory))
             continue
         owner = owner_of(item.name, cls)
-        hint = resolved(item.type, owner, cls, f"{where}.{item.name}")
+        hint = resolved(item.type, owner, cls, f"{where}{step(item.name)}")
         raw.append(
             Raw(
                 item.name,
@@ -168,7 +179,7 @@ def _dataclass_fields(cls: Any, where: str) -> tuple["dataclasses.Field[Any]", .
         for name, item in base.__dict__.get("__dataclass_fields__", {}).items():
             if name not in names and item._field_type is dataclasses._FIELD_INITVAR:  # type: ignore[attr-defined]  # noqa: SLF001 - said nowhere else
                 raise ConfigurationError(
-                    f"{where}.{name}: an InitVar is not kept, so that it has no way back; use a field"
+                    f"{where}{step(name)}: an InitVar is not kept, so that it has no way back; use a field"
                 )
     return real
 
@@ -178,8 +189,8 @@ def _of_named_tuple(cls: Any, args: tuple[Any, ...], where: str) -> Iterator[Raw
     texts = _texts(cls)
     for name in cls._fields:
         owner = owner_of(name, cls)
-        annotation = owner.__dict__.get("__annotations__", {}).get(name, Any)
-        hint = resolved(annotation, owner, cls, f"{where}.{name}")
+        annotation = inspect.get_annotations(owner).get(name, Any)
+        hint = resolved(annotation, owner, cls, f"{where}{step(name)}")
         default = cls._field_defaults.get(name, ABSENT)
         yield Raw(
             name,
@@ -210,7 +221,7 @@ def _of_typed_dict(cls: Any, args: tuple[Any, ...], where: str) -> Iterator[Raw]
         if known is not None and said == annotation:
             yield known if name not in texts else attrs.evolve(known, description=texts[name])
             continue
-        hint = substituted(resolved(annotation, cls, cls, f"{where}.{name}"), bound)
+        hint = substituted(resolved(annotation, cls, cls, f"{where}{step(name)}"), bound)
         required = _required(hint)
         if required is None:
             required = name in cls.__required_keys__

@@ -1,6 +1,7 @@
-"""Annotations: strings resolved, type variables replaced, and a key by which types that are spelt alike are the same."""
+"""Annotations: strings resolved, type variables replaced, and a key that is the same for types that are spelt alike."""
 
 import builtins
+import inspect
 import sys
 import types
 from collections.abc import Mapping
@@ -35,10 +36,7 @@ def resolved(annotation: Any, owner: type, cls: type, where: str) -> Any:
 
 def owner_of(name: str, cls: type) -> type:
     """The class of which `cls` has the annotation of `name`."""
-    for base in cls.__mro__:
-        if name in base.__dict__.get("__annotations__", ()):
-            return base
-    return cls
+    return next((base for base in cls.__mro__ if name in inspect.get_annotations(base)), cls)
 
 
 def bindings(cls: Any, args: tuple[Any, ...]) -> dict[type, Bindings]:

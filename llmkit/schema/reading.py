@@ -1,6 +1,6 @@
 """JSON values to instances, strictly. cattrs keeps the hooks, one for each shape, and chooses among them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from math import isfinite
 from typing import Any, Final, cast
 
@@ -28,7 +28,7 @@ from llmkit.schema.shapes import (
     says,
     takes_null,
 )
-from llmkit.schema.unions import in_order, may_be
+from llmkit.schema.unions import in_order, may_be, order
 
 Hook = Callable[[Any, Any], Any]
 """As cattrs calls it: with the value and what it is to be."""
@@ -59,7 +59,7 @@ def _is(kind: type) -> Callable[[Any], bool]:
 
 
 def _hook(converter: Converter, shape: Shape) -> Hook:
-    return cast(Hook, converter.get_structure_hook(cast(Any, shape)))
+    return converter.get_structure_hook(cast(Any, shape))
 
 
 def _anything(_: Anything, __: Converter) -> Hook:
@@ -70,7 +70,7 @@ def _scalar(shape: Scalar, _: Converter) -> Hook:
     return _SCALARS[shape.type]
 
 
-def _null(value: Any, shape: Scalar) -> None:
+def _null(value: Any, _: Scalar) -> None:
     if value is not None:
         raise expected("null", value)
 
@@ -265,10 +265,11 @@ def _variant(shape: Variant, converter: Converter, *, nulls: bool) -> Hook:
 
 def _union(shape: Union, converter: Converter, *, nulls: bool) -> Hook:
     hooks = {id(member): _hook(converter, member) for member in shape.members}
+    members = order(shape.members)
 
     def read(value: Any, _: Any) -> Any:
         faults: list[Misfit] = []
-        for member in _candidates(shape, value, nulls=nulls):
+        for member in _candidates(in_order(members, value), value, nulls=nulls):
             try:
                 return hooks[id(member)](value, member)
             except Misfit as misfit:
@@ -278,16 +279,15 @@ def _union(shape: Union, converter: Converter, *, nulls: bool) -> Hook:
     return read
 
 
-def _candidates(shape: Union, value: Any, *, nulls: bool) -> list[Shape]:
+def _candidates(members: tuple[Shape, ...], value: Any, *, nulls: bool) -> Iterable[Shape]:
     """The members that may take `value`; of classes one at most, so that what is in it is read once."""
-    members = in_order(shape.members, value)
-    if not isinstance(value, dict):
+    if not isinstance(value, dict) or len(members) == 1:  # which says best itself what is wrong
         return members
-    classes = [member for member in members if isinstance(bare(member), (Object, Variant))]
-    if len(members) == 1:  # it says best itself what is wrong
-        return members
-    wrong = [one for one in classes if not may_be(cast(Object | Variant, bare(one)), value, nulls=nulls)]
-    return [member for member in members if member not in wrong]
+    return [
+        member
+        for member in members
+        if not isinstance(inner := bare(member), (Object, Variant)) or may_be(inner, value, nulls=nulls)
+    ]
 
 
 def _reason(shape: Union, value: Any, faults: list[Misfit]) -> Misfit:
@@ -324,7 +324,7 @@ def _noted(shape: Noted, converter: Converter) -> Hook:
         for check in shape.checks:
             try:
                 holds = check.holds(value, found)
-            except Exception:
+            except Exception:  # noqa: BLE001 - it compares with the caller's objects
                 holds = False
             if not holds:
                 raise Misfit("$", check.problem)

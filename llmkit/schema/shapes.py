@@ -3,7 +3,7 @@
 A shape is a place in the graph, which recursive types make cyclic: shapes are told apart by identity.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from attrs import define, frozen
@@ -158,9 +158,14 @@ class Variant:
 
 @define(eq=False)
 class Union:
-    """One of several shapes, which are flat: no member is a union when the graph is whole."""
+    """One of several shapes, which are flat: no member is a union when the graph is whole.
+
+    Attributes:
+        where: The path of the field, for messages.
+    """
 
     members: "tuple[Shape, ...]"
+    where: str = ""
 
 
 @define(eq=False)
@@ -202,6 +207,35 @@ Shape = Anything | Scalar | Written | Choice | Items | Row | Table | Object | Va
 TAG: Final = "_type"
 
 
+def parts(shape: Shape) -> Iterator[Shape]:
+    """What `shape` is made of."""
+    match shape:
+        case Items(item=item):
+            yield item
+        case Row(items=items) | Union(members=items):
+            yield from items
+        case Table(key=key, value=value):
+            yield from (key, value)
+        case Object(fields=fields) | Variant(object=Object(fields=fields)):
+            yield from (item.shape for item in fields)
+        case Alias(target=target) if target is not None:
+            yield target
+        case Noted(shape=inner):
+            yield inner
+
+
+def walk(root: Shape) -> Iterator[Shape]:
+    """Each shape of a graph once; what one is made of is asked for after it was given."""
+    seen: set[int] = set()
+    rest = [root]
+    while rest:
+        shape = rest.pop()
+        if id(shape) not in seen:
+            seen.add(id(shape))
+            yield shape
+            rest += parts(shape)
+
+
 def bare(shape: Shape) -> Shape:
     """`shape` without its notes, and what an alias stands for."""
     while True:
@@ -213,7 +247,7 @@ def bare(shape: Shape) -> Shape:
             return shape
 
 
-def kinds(shape: Shape) -> frozenset[str]:
+def kinds(shape: Shape) -> frozenset[str]:  # noqa: PLR0911 - one a kind of shape
     """The types of JSON Schema that `shape` takes; an integer is a number, too."""
     match bare(shape):
         case Scalar(type="number"):
@@ -240,7 +274,7 @@ def _kinds_of(value: object) -> tuple[str, ...]:
     return ("integer", "number") if kind == "integer" or whole else (kind,)
 
 
-def kind_of(value: object) -> str:
+def kind_of(value: object) -> str:  # noqa: PLR0911 - one a kind of value
     """The JSON type of a JSON value; "" of anything else. A float is a number, even if it is whole."""
     match value:
         case None:
@@ -279,7 +313,7 @@ def json_key(value: Any) -> Any:
             return value
 
 
-def says(shape: Shape) -> str:
+def says(shape: Shape) -> str:  # noqa: PLR0911 - one a kind of shape
     """What `shape` is, in a message."""
     match bare(shape):
         case Scalar(type=kind):

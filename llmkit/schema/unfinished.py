@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from llmkit.schema.misfit import Misfit
 from llmkit.schema.shapes import ABSENT, TAG, Field, Items, Object, Row, Shape, Table, Union, Variant, bare
-from llmkit.schema.unions import in_order, may_become
+from llmkit.schema.unions import in_order, may_become, order
 
 Read = Callable[[Any, Shape], Any]
 """`structure`, which raises `Misfit`."""
@@ -13,7 +13,7 @@ Read = Callable[[Any, Shape], Any]
 UNKNOWN: Final = object()
 
 
-def known(value: Any, shape: Shape, read: Read) -> Any:
+def known(value: Any, shape: Shape, read: Read) -> Any:  # noqa: PLR0911 - one a kind of shape
     """What is known of `value`; `UNKNOWN` where that is nothing."""
     try:
         return read(value, shape)
@@ -92,8 +92,8 @@ def _instance(shape: Object, values: dict[str, Any]) -> Any:
 
 def _member(members: tuple[Shape, ...], value: Any, read: Read) -> Any:
     """Of the only member that it can become; while it could be several, nothing is known."""
-    fitting = [
-        member for member in in_order(members, value) if not isinstance(value, dict) or may_become(bare(member), value)
-    ]
+    fitting = in_order(order(members), value)
+    if isinstance(value, dict):
+        fitting = tuple(member for member in fitting if may_become(bare(member), value))
     found = [part for member in fitting if (part := known(value, member, read)) is not UNKNOWN]
     return found[0] if len(fitting) == 1 and found else UNKNOWN

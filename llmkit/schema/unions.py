@@ -4,7 +4,7 @@ Classes are told apart by their keys and by the values of one key alone, never b
 known before its fields are read, and a wrong value deep inside costs one reading, not one per member and level.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations
 from typing import Any, Final
 
@@ -35,34 +35,32 @@ _RANKS: Final = {"boolean": 20, "integer": 21, "number": 22, "string": 23}
 _SPECIAL: Final = {written.cls: 1 + rank for rank, written in enumerate(WRITTEN)}
 
 
-def settle(union: Union, where: str) -> None:
+def settle(union: Union) -> None:
     """Make the members of a whole graph's `union` flat, and those classes that overlap tagged.
 
     Raises:
         ConfigurationError: A class that needs a tag has a field of its name, or a type is its own member.
     """
-    members = {id(member): member for member in _flat(union.members, where, ())}
-    union.members = tuple(_tagged(list(members.values()), where))
+    members = {id(member): member for member in _flat(union.members, union.where, ())}
+    union.members = tuple(_tagged(list(members.values()), union.where))
 
 
 def _flat(members: Iterable[Shape], where: str, seen: tuple[Shape, ...]) -> Iterator[Shape]:
+    """Without unions, and without the aliases of any."""
     for member in members:
-        inner = member.target if isinstance(member, Alias) else member
         if member in seen:
             raise ConfigurationError(f"{where}: the type is nothing but itself")
-        match inner:
+        inside = (*seen, member)
+        match member:
             case Union(members=more):
-                yield from _flat(more, where, (*seen, member))
-            case Alias():
-                yield from _flat([inner], where, (*seen, member))
-            case Noted(checks=checks) if isinstance(bare(inner), Union):
-                inside = bare(inner)
-                more = _flat(inside.members, where, (*seen, member))  # type: ignore[union-attr]
-                yield from (Noted(one, checks) if checks else one for one in more)
-            case None:
-                raise ConfigurationError(f"{where}: the type is nothing but itself")
+                yield from _flat(more, where, inside)
+            case Alias(target=target) if target is not None:
+                yield from _flat([target], where, inside)
+            case Noted(shape=inner, checks=checks) if isinstance(bare(inner), Union):
+                for one in _flat([inner], where, inside):
+                    yield Noted(one, checks) if checks else one
             case _:
-                yield inner
+                yield member
 
 
 def _tagged(members: list[Shape], where: str) -> Iterator[Shape]:
@@ -173,15 +171,26 @@ def _kind_fits(shape: Shape, value: Any) -> bool:
     return kind in kinds(found)
 
 
-def in_order(members: Iterable[Shape], value: Any) -> list[Shape]:
-    """Those that take values of this kind, the most special first, then as declared."""
-    kind = kind_of(value)
-    wanted = {"number", "integer"} if kind == "number" and value.is_integer() else {kind}
-    fitting = [member for member in members if wanted & kinds(member)]
-    return sorted(fitting, key=lambda member: _rank(bare(member), kind))
+Order = Mapping[str, tuple[Shape, ...]]
+"""The members that take values of a kind, the most special first."""
 
 
-def _rank(shape: Shape, kind: str) -> int:
+def order(members: Iterable[Shape]) -> Order:
+    """Of the members of a union; those that are alike stay as they are declared."""
+    found = {}
+    for kind in ("null", "boolean", "integer", "number", "whole", "string", "array", "object"):
+        wanted = {"integer", "number"} if kind == "whole" else {kind}  # 1.0 is an integer, and written as a number
+        fitting = [member for member in members if wanted & kinds(member)]
+        found[kind] = tuple(sorted(fitting, key=lambda member: _rank(bare(member), kind)))
+    return found
+
+
+def in_order(members: Order, value: Any) -> tuple[Shape, ...]:
+    """Those that take values like this one."""
+    return members.get("whole" if isinstance(value, float) and value.is_integer() else kind_of(value), ())
+
+
+def _rank(shape: Shape, kind: str) -> int:  # noqa: PLR0911 - one a kind of shape
     match shape:
         case Choice():
             return 0
@@ -191,7 +200,7 @@ def _rank(shape: Shape, kind: str) -> int:
             return _SPECIAL[cls]
         case Object() | Variant():
             return 10
-        case Scalar(type="number") if kind == "number":  # what has a point is no int if it may be a float
+        case Scalar(type="number") if kind in ("number", "whole"):  # what has a point is no int if it may be a float
             return 20
         case Scalar(type=name):
             return _RANKS.get(name, 0)

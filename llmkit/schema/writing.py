@@ -16,6 +16,7 @@ from llmkit.schema.fields import is_named_tuple
 from llmkit.schema.formats import WRITTEN
 from llmkit.schema.misfit import Misfit, expected
 from llmkit.schema.shapes import (
+    ABSENT,
     TAG,
     Alias,
     Anything,
@@ -65,7 +66,7 @@ def _is(kind: type) -> Callable[[Any], bool]:
 
 
 def _hook(converter: Converter, shape: Shape) -> Hook:
-    return cast(Hook, converter.get_unstructure_hook(cast(Any, shape)))
+    return converter.get_unstructure_hook(cast(Any, shape))
 
 
 def _null(value: Any) -> None:
@@ -182,31 +183,38 @@ def _table(shape: Table, converter: Converter) -> Hook:
 
 def _object(shape: Object, converter: Converter) -> Hook:
     hooks: list[tuple[Field, Hook]] = []
+    names = {item.name for item in shape.fields}
 
     def write(value: Any) -> dict[str, Any]:
-        if not isinstance(value, Mapping if shape.is_dict else shape.cls):
-            raise expected(shape.name, value)
         if not hooks:  # not before: a field may be of the class itself
             hooks.extend((item, _hook(converter, item.shape)) for item in shape.fields)
-        if shape.is_dict and (unknown := value.keys() - {item.name for item in shape.fields}):
-            raise Misfit("$", "is unknown").inside(str(min(unknown, key=str)))
-        found = {}
-        for item, hook in hooks:
-            try:
-                got = value[item.name] if shape.is_dict else getattr(value, item.name)
-            except (KeyError, AttributeError):
-                if item.required or not shape.is_dict:
-                    raise Misfit("$", "is missing").inside(item.key) from None
-                continue
-            try:
-                found[item.key] = hook(got)
-            except Misfit as misfit:
-                # `x: int = None` is common: the default needs no writing.
-                if item.default is not got:
-                    raise misfit.inside(item.key) from misfit.__cause__
-        return found
+        if not shape.is_dict:
+            if not isinstance(value, shape.cls):
+                raise expected(shape.name, value)
+            given = {item.name: getattr(value, item.name) for item in shape.fields if hasattr(value, item.name)}
+        elif not isinstance(value, Mapping):
+            raise expected(shape.name, value)
+        else:
+            given = dict(value)
+        for name in given.keys() - names:
+            raise Misfit("$", "is unknown").inside(str(name))
+        for item in shape.fields:
+            if item.name not in given and (item.required or not shape.is_dict):
+                raise Misfit("$", "is missing").inside(item.key)
+        pairs = ((item, _field(item, hook, given[item.name])) for item, hook in hooks if item.name in given)
+        return {item.key: written for item, written in pairs if written is not ABSENT}
 
     return write
+
+
+def _field(item: Field, hook: Hook, value: Any) -> Any:
+    """A field's JSON; `ABSENT` of a default that the type does not take, as in ``x: int = None``."""
+    try:
+        return hook(value)
+    except Misfit as misfit:
+        if item.default is value:
+            return ABSENT
+        raise misfit.inside(item.key) from misfit.__cause__
 
 
 def _variant(shape: Variant, converter: Converter) -> Hook:
