@@ -7,9 +7,12 @@ import pytest
 import requests
 import responses
 import urllib3
+from faults.calls import answer, assert_good, each_mode, says, use
+from faults.formats import CHAT, FORMATS, MODEL
 from foreign import KEY, Foreign, once, post
 from sockets import CHUNKED, PATIENCE, Server, chunk, echo, reply
 
+from llmkit import Client
 from llmkit.deadlines import Deadlines
 from llmkit.errors import (
     ConfigurationError,
@@ -80,6 +83,30 @@ def test_netrc_does_not_replace_the_key(session, tmp_path, monkeypatch):
         session.auth = ("a", "b")
         post(session, server.url, key=None).whole()
         assert server.requests[2].headers["authorization"].startswith("Basic ")
+
+
+BASIC = "Basic bWU6bXk="
+OWN_AUTH = {  # the row, its key, and what the host sees of the two
+    "no key": ("ollama", None, {"authorization": BASIC}),
+    "a key in another header": ("anthropic", KEY, {"authorization": BASIC, "x-api-key": KEY}),
+    "a key in Google's header": ("gemini", KEY, {"authorization": BASIC, "x-goog-api-key": KEY}),
+    "a key in the same header": ("openai-chat", KEY, {"authorization": f"Bearer {KEY}"}),
+}
+
+
+@pytest.mark.parametrize(("provider", "key", "sent"), OWN_AUTH.values(), ids=OWN_AUTH.keys())
+@pytest.mark.parametrize("auth", [("me", "my"), requests.auth.HTTPBasicAuth("me", "my")], ids=["pair", "object"])
+@each_mode
+def test_a_session_with_an_auth_of_its_own(session, provider, key, sent, auth, mode):
+    """For a gateway, say: it is kept, where the key does not take its place."""
+    session.auth = auth
+    form = FORMATS.get(provider, CHAT)
+    with (
+        Server(says(answer(form, mode))) as server,
+        Client(provider, api_key=key, base_url=server.url, model=MODEL, session=session) as client,
+    ):
+        assert_good(use(client, server, mode))
+        assert {name: server.requests[0].headers.get(name) for name in sent} == sent
 
 
 def test_a_session_that_overrides_request(timeout):

@@ -17,6 +17,7 @@ from http.client import HTTPResponse
 from typing import Any
 
 import requests
+import requests.auth
 import requests.structures
 import urllib3.response
 from urllib3.exceptions import NewConnectionError
@@ -60,7 +61,7 @@ def _for_requests(session: requests.Session, outgoing: Outgoing, url: str) -> di
     arguments: dict[str, Any] = {"url": url, "data": outgoing.body, "headers": headers, "hooks": {"response": hooks}}
     # An `auth` beats netrc, and one that changes nothing beats it too; but it would also beat the session's own.
     if outgoing.authorize is not None:
-        arguments["auth"] = _Checked(outgoing.authorize)
+        arguments["auth"] = _Checked(outgoing.authorize, session.auth)
     elif session.auth is None:
         arguments["auth"] = _unchanged
     return unsendable(headers) or {**arguments, "stream": True, "allow_redirects": False}
@@ -76,13 +77,19 @@ def _for_others(outgoing: Outgoing, url: str) -> dict[str, Any] | LLMKitError:
 
 
 class _Checked:
-    """An `authorize` for requests' `auth=`, whose header is looked at before requests would quote it in an error."""
+    """An `authorize` for requests' `auth=`, whose header is looked at before requests would quote it in an error.
 
-    def __init__(self, authorize: Authorize) -> None:
+    It takes the place of the session's own, which is asked after it, where the key is in another header or nowhere.
+    """
+
+    def __init__(self, authorize: Authorize, own: Any) -> None:
         self._authorize = authorize
+        self._own = requests.auth.HTTPBasicAuth(*own) if isinstance(own, tuple) else own
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request = self._authorize(request)
+        if self._own is not None and "authorization" not in request.headers:
+            request = self._own(request)
         refused = unsendable(request.headers)
         if refused is not None:
             raise refused
