@@ -22,7 +22,7 @@ GROUPS = {
     "Messages": ("SystemMessage", "UserMessage", "AssistantMessage"),
     "Parts": ("Text", "Image", "Audio", "Video", "Document", "Thinking", "ToolCall", "ToolResult", "Refusal", "Opaque",
               "Citation"),
-    "Tools": ("Tool", "ServerTool"),
+    "Tools": ("tool", "Tool", "ServerTool"),
     "Events": ("TextDelta", "ThinkingDelta", "ToolCallDelta"),
     "Answers": ("Response", "FinishReason", "Usage", "Model", "Embeddings"),
     "Hosts": ("Provider", "providers"),

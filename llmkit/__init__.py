@@ -80,6 +80,7 @@ if TYPE_CHECKING:
     from llmkit.stream import Stream as Stream
     from llmkit.tools import ServerTool as ServerTool
     from llmkit.tools import Tool as Tool
+    from llmkit.tools import tool as tool
 
 __version__ = "0.1.0"
 
@@ -104,7 +105,7 @@ _DOORS = {
     "request": "Options Prompt Request",
     "response": "Embeddings FinishReason Model Response Usage",
     "stream": "Stream",
-    "tools": "ServerTool Tool",
+    "tools": "ServerTool Tool tool",
 }
 _MODULE_OF = {name: module for module, names in _DOORS.items() for name in names.split()}
 

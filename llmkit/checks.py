@@ -11,7 +11,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from llmkit.deadlines import Timeout
 from llmkit.errors import ConfigurationError
-from llmkit.tools import ServerTool, Tool
+from llmkit.tools import ServerTool, Tool, offered
 
 Check: TypeAlias = Callable[[str, Any], Any]
 
@@ -242,18 +242,26 @@ def time_limit(name: str, value: Any) -> float | Timeout | None:
 
 
 def tool_list(name: str, value: Any) -> tuple[Tool | ServerTool, ...]:
-    """Tools, no two of one name."""
+    """Tools, made of functions where they are none; no two of one name."""
     if not isinstance(value, Sequence) or isinstance(value, str):
         raise wrong(name, "a list of tools", value)
     seen: set[str] = set()
-    for index, tool in enumerate(value):
-        if not isinstance(tool, (Tool, ServerTool)):
-            raise wrong(f"{name}[{index}]", "a Tool(name, description, parameters) or a ServerTool({…})", tool)
+    found = tuple(_tool(f"{name}[{index}]", item) for index, item in enumerate(value))
+    for index, tool in enumerate(found):
         if tool.name in seen:
             raise ConfigurationError(f"{name}[{index}]: a second tool named {tool.name!r}")
         if isinstance(tool, Tool):  # of the provider's own there may be several of one type
             seen.add(tool.name)
-    return tuple(value)
+    return found
+
+
+def _tool(name: str, value: object) -> Tool | ServerTool:
+    if not isinstance(value, (Tool, ServerTool)) and not callable(value):
+        raise wrong(name, "a function, a Tool(name, description, parameters) or a ServerTool({…})", value)
+    try:
+        return offered(value)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{name}: {error}") from error.__cause__
 
 
 def tool_choice(name: str, value: Any) -> str:

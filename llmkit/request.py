@@ -5,7 +5,7 @@ check of a call, `Provider.parameters()` and the documentation read it; a test h
 `TypedDict` `Options`, which type checkers read, against it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias, TypedDict, Unpack
 
 from attrs import field, frozen
@@ -49,7 +49,7 @@ class Options(TypedDict, total=False):
     model: str | None
     system: str | SystemMessage | Text | Sequence[str | Text] | None
     media: Any
-    tools: Sequence[Tool | ServerTool] | None
+    tools: Sequence[Tool | ServerTool | Callable[..., Any]] | None
     tool_choice: str | None
     parallel_tool_calls: bool | None
     max_tokens: int | None
@@ -106,7 +106,7 @@ OPTIONS: dict[str, Option] = {
                      "Answer in one sentence.", "none"),
     "media": Option(unchecked, "a media part, anything `.of` takes, or a list of them",
                     "Attached to the last user message, before its text.", "cat.png", "none"),
-    "tools": Option(tool_list, "list of Tool or ServerTool", "What the model may call.", [], "none"),
+    "tools": Option(tool_list, "list of functions, Tool or ServerTool", "What the model may call.", [], "none"),
     "tool_choice": Option(tool_choice, '"auto", "required", "none" or a tool\'s name', "Whether it must call one.",
                           "required", "auto"),
     "parallel_tool_calls": Option(choice(True, False), "bool", "Whether one turn may hold several calls.", False),

@@ -133,7 +133,7 @@ BAD = {
     "medium that is none": ("hi", {"media": 3}, "media"),
     "medium for nobody": (AssistantMessage("a"), {"media": Image(data=PNG)}, "media: there is no user message"),
     "tools that are none": ("hi", {"tools": "look"}, "tools: expected a list of tools"),
-    "tool that is none": ("hi", {"tools": [LOOK, 3]}, "tools[1]: expected a Tool"),
+    "tool that is none": ("hi", {"tools": [LOOK, 3]}, "tools[1]: expected a function, a Tool"),
     "two tools of one name": ("hi", {"tools": [LOOK, Tool("look")]}, "tools[1]: a second tool named 'look'"),
     "choice without tools": ("hi", {"tool_choice": "required"}, "tool_choice: 'required' needs tools"),
     "choice of no tool": ("hi", {"tools": [LOOK], "tool_choice": "lok"}, "tool_choice: no tool is named 'lok'"),
