@@ -16,7 +16,7 @@ from llmkit.schema.choices import of_enum, of_literal
 from llmkit.schema.constraints import of_metadata, of_validator
 from llmkit.schema.fields import Default, Raw, has_fields, is_typed_dict, raw_fields, summary
 from llmkit.schema.formats import WRITTEN
-from llmkit.schema.hints import key, substituted
+from llmkit.schema.hints import key, of_alias, substituted
 from llmkit.schema.limits import limited
 from llmkit.schema.misfit import step
 from llmkit.schema.shapes import (
@@ -178,7 +178,7 @@ class _Builder:
             return known
         alias = self._known[name] = Alias(_names(origin.__name__, args))
         variables = getattr(origin, "__type_params__", ())
-        alias.target = self.shape(substituted(origin.__value__, dict(zip(variables, args, strict=False))), where)
+        alias.target = self.shape(substituted(of_alias(origin, where), dict(zip(variables, args, strict=False))), where)
         self._later.append(lambda: must_end(alias, where))
         return alias
 

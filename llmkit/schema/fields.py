@@ -13,7 +13,7 @@ from attrs import NOTHING, frozen
 
 from llmkit import docstrings
 from llmkit.errors import ConfigurationError
-from llmkit.schema.hints import bindings, owner_of, resolved, substituted
+from llmkit.schema.hints import bindings, of_class, owner_of, substituted
 from llmkit.schema.misfit import step
 from llmkit.schema.shapes import ABSENT
 
@@ -122,7 +122,7 @@ def _of_attrs(cls: type, args: tuple[Any, ...], where: str) -> tuple[list[Raw], 
             hidden.append(Hidden(item.name, default, factory))
             continue
         owner = owner_of(item.name, cls)
-        hint = Any if item.type is None else resolved(item.type, owner, cls, f"{where}{step(item.alias)}")
+        hint = Any if item.type is None else of_class(item.type, owner, cls, f"{where}{step(item.alias)}")
         raw.append(
             Raw(
                 item.name,
@@ -157,7 +157,7 @@ def _of_dataclass(cls: type, args: tuple[Any, ...], where: str) -> tuple[list[Ra
             hidden.append(Hidden(item.name, default, factory))
             continue
         owner = owner_of(item.name, cls)
-        hint = resolved(item.type, owner, cls, f"{where}{step(item.name)}")
+        hint = of_class(item.type, owner, cls, f"{where}{step(item.name)}")
         raw.append(
             Raw(
                 item.name,
@@ -190,7 +190,7 @@ def _of_named_tuple(cls: Any, args: tuple[Any, ...], where: str) -> Iterator[Raw
     for name in cls._fields:
         owner = owner_of(name, cls)
         annotation = inspect.get_annotations(owner).get(name, Any)
-        hint = resolved(annotation, owner, cls, f"{where}{step(name)}")
+        hint = of_class(annotation, owner, cls, f"{where}{step(name)}")
         default = cls._field_defaults.get(name, ABSENT)
         yield Raw(
             name,
@@ -221,7 +221,7 @@ def _of_typed_dict(cls: Any, args: tuple[Any, ...], where: str) -> Iterator[Raw]
         if known is not None and said == annotation:
             yield known if name not in texts else attrs.evolve(known, description=texts[name])
             continue
-        hint = substituted(resolved(annotation, cls, cls, f"{where}{step(name)}"), bound)
+        hint = substituted(of_class(annotation, cls, cls, f"{where}{step(name)}"), bound)
         required = _required(hint)
         if required is None:
             required = name in cls.__required_keys__

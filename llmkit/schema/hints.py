@@ -3,7 +3,6 @@
 import builtins
 import inspect
 import sys
-import types
 from collections.abc import Mapping
 from typing import Annotated, Any, Generic, Literal, Protocol, TypeVar, get_args, get_origin, get_type_hints
 
@@ -13,20 +12,30 @@ Bindings = Mapping[Any, Any]
 """What stands for each type variable."""
 
 
-def resolved(annotation: Any, owner: type, cls: type, where: str) -> Any:
+def of_class(annotation: Any, owner: type, cls: type, where: str) -> Any:
     """`annotation` of a field of `owner`, a base of `cls`, without strings.
 
     Names are looked up as the class body would: in its own classes, in the module, and its own name, which a class
     that is defined in a function has nowhere else.
     """
-    module = sys.modules.get(owner.__module__)
     inner = {name: value for name, value in vars(owner).items() if isinstance(value, type)}
-    known = {variable.__name__: variable for variable in getattr(owner, "__type_params__", ())}
-    names = {**inner, **vars(builtins), **vars(module or types), **known, owner.__name__: owner, cls.__name__: cls}
+    own = {variable.__name__: variable for variable in getattr(owner, "__type_params__", ())}
+    own |= {owner.__name__: owner, cls.__name__: cls}
+    return _resolved(annotation, owner.__module__, inner, own, where)
+
+
+def of_alias(alias: Any, where: str) -> Any:
+    """What ``type`` gave a name to, without strings."""
+    return _resolved(alias.__value__, alias.__module__, {}, {alias.__name__: alias}, where)
+
+
+def _resolved(annotation: Any, module: str, inner: Mapping[str, Any], own: Mapping[str, Any], where: str) -> Any:
+    known = vars(sys.modules.get(module, builtins))
+    names = {**inner, **vars(builtins), **known, **own}
     # A class, as in no other place may a hint be `Final` or `ClassVar`.
-    holder = type("_", (), {"__annotations__": {"hint": annotation}, "__module__": owner.__module__})
+    holder = type("_", (), {"__annotations__": {"hint": annotation}, "__module__": module})
     try:
-        return get_type_hints(holder, vars(module or types), names, include_extras=True)["hint"]
+        return get_type_hints(holder, known, names, include_extras=True)["hint"]
     except Exception as exc:
         raise ConfigurationError(
             f"{where}: the annotation {annotation!r:.80} cannot be resolved: {exc}; "
