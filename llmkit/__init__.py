@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from llmkit.chat import Chat as Chat
     from llmkit.client import Client as Client
     from llmkit.deadlines import Timeout as Timeout
     from llmkit.errors import APIError as APIError
@@ -81,10 +82,12 @@ if TYPE_CHECKING:
     from llmkit.tools import ServerTool as ServerTool
     from llmkit.tools import Tool as Tool
     from llmkit.tools import tool as tool
+    from llmkit.turns import Deferred as Deferred
 
 __version__ = "0.1.0"
 
 _DOORS = {
+    "chat": "Chat",
     "client": "Client",
     "deadlines": "Timeout",
     "errors": (
@@ -105,6 +108,7 @@ _DOORS = {
     "request": "Options Prompt Request",
     "response": "Embeddings FinishReason Model Response Usage",
     "stream": "Stream",
+    "turns": "Deferred",
     "tools": "ServerTool Tool tool",
 }
 _MODULE_OF = {name: module for module, names in _DOORS.items() for name in names.split()}

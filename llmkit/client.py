@@ -4,30 +4,38 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import TracebackType
-from typing import Any, NoReturn, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar, Unpack, overload
 
-from attrs import evolve
-
-from llmkit.addresses import MODEL, Filled, base_address, guarded
+from llmkit.addresses import Filled, base_address, guarded
+from llmkit.answer_tool import with_output
+from llmkit.asking import Asking, addressed
 from llmkit.checks import choice, header_fields, hidden_text, integer, raised, strings, time_limit, tried, wrong
 from llmkit.credentials import Key, find_key, is_loopback, kept
 from llmkit.deadlines import Deadlines, Timeout
 from llmkit.endpoints import all_pages, batches, expecting, joined
-from llmkit.engine import AUTH_HEADERS, Engine, Fetched, Sends, for_caller
+from llmkit.engine import AUTH_HEADERS, Engine, Fetched, for_caller
 from llmkit.errors import ConfigurationError, InsecureWarning, LLMKitError
+from llmkit.output import output_form
 from llmkit.provider import Provider
-from llmkit.reader import Reader
 from llmkit.refusals import expressible, refuse
-from llmkit.request import EndpointOptions, Options, Prompt, ResolvedRequest, checked, taken
+from llmkit.request import EndpointOptions, Options, Prompt, Request, ResolvedRequest, checked, taken
 from llmkit.resolve import resolve
 from llmkit.response import Embeddings, Model, Response
 from llmkit.settings import INSECURE, Settings, Unsupported, quirks_of, row_of, verify_of
 from llmkit.stream import Stream
-from llmkit.transport import Exchange, SupportsRequest, Transport
+from llmkit.transport import SupportsRequest, Transport
 from llmkit.wire import wire as find_wire
-from llmkit.wire.base import Call, Decoded, EmbedRequest, ModelPage
+from llmkit.wire.base import Call, EmbedRequest, ModelPage
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeForm
+
+    from llmkit.chat import Chat, History
+    from llmkit.messages import ToolCall, ToolResult
+    from llmkit.turns import Approve
 
 T = TypeVar("T")
+Out = TypeVar("Out")
 
 
 class Client:
@@ -188,8 +196,26 @@ class Client:
         copy._owner = False
         return copy
 
-    def complete(self, prompt: Prompt, **options: Unpack[Options]) -> Response[None]:
+    @overload
+    def complete(self, prompt: Prompt, *, output_type: type[Out], **options: Unpack[Options]) -> Response[Out]: ...
+    @overload
+    def complete(
+        self, prompt: Prompt, *, output_type: "TypeForm[Out]", **options: Unpack[Options]
+    ) -> Response[Out]: ...
+    @overload
+    def complete(self, prompt: Prompt, *, output_type: object, **options: Unpack[Options]) -> Response[Any]: ...
+    @overload
+    def complete(self, prompt: Request, **options: Unpack[Options]) -> Response[Any]: ...
+    @overload
+    def complete(self, prompt: Prompt, **options: Unpack[Options]) -> Response[None]: ...
+    def complete(self, prompt: Prompt, *, output_type: object = None, **options: Unpack[Options]) -> Response[Any]:
         """Ask, and wait for the whole answer.
+
+        Args:
+            prompt: Text, a message, a sequence of messages, or a `Request`.
+            output_type: What `Response.output` is to be: a class of attrs, a dataclass, `TypedDict`, `NamedTuple`,
+                or any type made of such, of scalars, lists, unions, ….
+            **options: As `Options` names them.
 
         Raises:
             ConfigurationError: Before anything is sent: an argument is wrong.
@@ -197,36 +223,65 @@ class Client:
             ConnectionFailedError: Nothing usable came back.
             IncompleteStreamError: A long answer, which is streamed internally, was cut off.
             InvalidResponseError: What came is no answer.
+            OutputError: The answer does not fit `output_type`, was cut, refused or filtered.
         """
-        request = self._resolve(prompt, options)
-        headers, deadlines = self._headers(request), Deadlines(request.timeout)
-        try:
-            if self._engine.wire.long_answer(request, self._quirks):
-                return self._complete_streaming(request, headers, deadlines)
-            call = self._encode(request, stream=False)
-            found = self._fetch(call, headers, deadlines, self._decode)
-        except LLMKitError as error:
-            self._raise(error, request.model, headers, request.extra_query)
-        return self._engine.respond(found.value, found.answer, found.attempts)
+        return self._asking(prompt, output_type, options).complete()
 
-    def stream(self, prompt: Prompt, **options: Unpack[Options]) -> Stream[None]:
+    @overload
+    def stream(self, prompt: Prompt, *, output_type: type[Out], **options: Unpack[Options]) -> Stream[Out]: ...
+    @overload
+    def stream(self, prompt: Prompt, *, output_type: "TypeForm[Out]", **options: Unpack[Options]) -> Stream[Out]: ...
+    @overload
+    def stream(self, prompt: Prompt, *, output_type: object, **options: Unpack[Options]) -> Stream[Any]: ...
+    @overload
+    def stream(self, prompt: Request, **options: Unpack[Options]) -> Stream[Any]: ...
+    @overload
+    def stream(self, prompt: Prompt, **options: Unpack[Options]) -> Stream[None]: ...
+    def stream(self, prompt: Prompt, *, output_type: object = None, **options: Unpack[Options]) -> Stream[Any]:
         """Ask, and return when the provider has accepted; the answer is read from the stream as it arrives.
+
+        Args:
+            prompt: As `complete` takes it.
+            output_type: As `complete` takes it.
+            **options: As `Options` names them.
 
         Raises:
             ConfigurationError: Before anything is sent: an argument is wrong.
             APIError: The provider said no.
             ConnectionFailedError: Nothing usable came back.
         """
-        request = self._resolve(prompt, options)
-        headers, deadlines = self._headers(request), Deadlines(request.timeout)
-        try:
-            connect = self._connector(request, headers, deadlines)
-            about = partial(
-                for_caller, engine=self._engine, model=request.model, headers=headers, query=request.extra_query
-            )
-            return Stream(self._engine, connect, deadlines, self._settings.max_retries, about)
-        except LLMKitError as error:
-            self._raise(error, request.model, headers, request.extra_query)
+        return self._asking(prompt, output_type, options).stream()
+
+    def chat(
+        self,
+        *,
+        history: "History" = (),
+        max_rounds: int = 10,
+        approve: "Approve | None" = None,
+        on_tool_call: "Callable[[ToolCall], object] | None" = None,
+        on_tool_result: "Callable[[ToolResult], object] | None" = None,
+        **options: Unpack[Options],
+    ) -> "Chat":
+        """A conversation that keeps its history and runs the tools that the model calls.
+
+        Args:
+            history: What was said before: messages, or the path of a file of `Chat.save`.
+            max_rounds: How many model calls one `Chat.send` may make.
+            approve: Asked before a tool is run: True runs it, False or a text, which is told to the model, refuses it,
+                `Deferred` leaves it to be answered later.
+            on_tool_call: Told of each call that the model makes.
+            on_tool_result: Told of each result that it is given.
+            **options: Of each call, as `Options` names them.
+
+        Raises:
+            ConfigurationError: An argument is wrong, or the file cannot be read.
+        """
+        from llmkit.chat import Chat  # noqa: PLC0415 - only for who chats
+        from llmkit.turns import Hooks  # noqa: PLC0415
+
+        found = raised(taken(options))
+        hooks = Hooks(approve, on_tool_call, on_tool_result)
+        return Chat(self, history, max_rounds, hooks, {**self._settings.options, **found})
 
     def count_tokens(self, prompt: Prompt, **options: Unpack[Options]) -> int:
         """How many tokens the provider counts in the prompt, with its instructions and tools.
@@ -238,8 +293,8 @@ class Client:
         wire = self._engine.wire
         if wire.encode_count is None or wire.decode_count is None:
             raise ConfigurationError(f"count_tokens: the wire {wire.name} cannot count")
-        request = self._resolve(prompt, options)
-        call = self._addressed(wire.encode_count(request, self._quirks, self._refuse), request.model)
+        request = expressible(self._resolve(prompt, options), self._engine.row, wire, self._quirks, self._refuse)
+        call = addressed(wire.encode_count(request, self._quirks, self._refuse), self._engine, request.model)
         headers = self._headers(request)
         try:
             return self._fetch(call, headers, Deadlines(request.timeout), wire.decode_count).value
@@ -308,7 +363,7 @@ class Client:
         try:
             for batch in batches(texts, self._quirks.embed_batch):
                 request = EmbedRequest(name, batch, size, found["extra_query"], found["extra_body"])
-                call = self._addressed(encode(request, self._quirks), name)
+                call = addressed(encode(request, self._quirks), self._engine, name)
                 parts.append(self._fetch(call, headers, deadlines, expecting(decode, len(batch))).value)
         except LLMKitError as error:
             self._raise(error, name, headers, found["extra_query"])
@@ -330,6 +385,18 @@ class Client:
         settings = self._settings
         self._engine.transport = Transport(verify=settings.verify, session=settings.session, environment=False)
 
+    def _asking(self, prompt: object, output_type: object, options: Any) -> Asking:
+        """The call that they mean, settled; `options` is empty then."""
+        if isinstance(prompt, Request) and prompt.output_type is not None:
+            output_type = prompt.output_type
+        request, wire = self._resolve(prompt, options), self._engine.wire
+        if (form := output_form(output_type)) is not None:
+            request, wire = with_output(request, form, wire, self._quirks)
+        request = expressible(request, self._engine.row, wire, self._quirks, self._refuse)
+        headers, deadlines = self._headers(request), Deadlines(request.timeout)
+        retries = self._settings.max_retries
+        return Asking(self._engine, wire, self._quirks, request, headers, deadlines, retries, self._refuse, form)
+
     def _resolve(self, prompt: object, options: Any) -> ResolvedRequest:
         """The call that they mean; `options` is empty then, so that no frame of an error shows what may be a key."""
         settings = self._settings
@@ -338,7 +405,7 @@ class Client:
         except ConfigurationError as error:
             failed = error.with_traceback(None)  # the frames below have seen it, too
         else:
-            return expressible(request, self._engine.row, self._engine.wire, self._quirks, self._refuse)
+            return request
         finally:
             options.clear()
         raise failed
@@ -352,40 +419,10 @@ class Client:
     ) -> Fetched[T]:
         return self._engine.fetch(call, headers, deadlines, self._settings.max_retries, decode)
 
-    def _decode(self, body: Any) -> Decoded:
-        return self._engine.wire.decode(body, self._quirks)
-
-    def _encode(self, request: ResolvedRequest, *, stream: bool) -> Call:
-        return self._addressed(self._engine.wire.encode(request, self._quirks, self._refuse, stream), request.model)
-
-    def _addressed(self, call: Call, model: str | None) -> Call:
-        """`call`, with its model where the address names it."""
-        return evolve(call, model=model) if MODEL in self._engine.address else call
-
     def _headers(self, request: ResolvedRequest) -> Mapping[str, str]:
         """The caller's own, of all calls and of this one."""
         own, more = self._settings.headers, request.extra_headers
         return self._engine.merged(own, more) if more else own
-
-    def _connector(
-        self, request: ResolvedRequest, headers: Mapping[str, str], deadlines: Deadlines
-    ) -> Callable[[Callable[[Exchange], None]], Reader]:
-        call = self._encode(request, stream=True)
-
-        def connect(begun: Callable[[Exchange], None]) -> Reader:
-            answer = self._engine.open(call, headers, deadlines, stream=True, begun=begun)
-            return Reader(self._engine, answer, deadlines, self._quirks)
-
-        return connect
-
-    def _complete_streaming(
-        self, request: ResolvedRequest, headers: Mapping[str, str], deadlines: Deadlines
-    ) -> Response[None]:
-        connect = self._connector(request, headers, deadlines)
-        attempts = self._engine.attempts(deadlines, self._settings.max_retries)
-        reader = attempts.run(lambda: connect(Sends(attempts)).to_end())
-        assert reader.decoded is not None  # noqa: S101 - `to_end` ends there or raises
-        return self._engine.respond(reader.decoded, reader.answer, attempts.made)
 
     def _raise(
         self, error: LLMKitError, model: str | None, headers: Mapping[str, str], query: Mapping[str, str]

@@ -239,21 +239,21 @@ class InvalidResponseError(LLMKitError):
 
 
 class OutputError(LLMKitError):
-    """The whole answer does not fit `output_type`. Reserved: nothing raises it yet.
+    """The whole answer does not fit `output_type`, was cut, refused or filtered.
 
     Attributes:
-        path: Where it does not fit.
+        path: Where it does not fit, as in ``$.steps[0]``.
         text: The answer's text.
         response: The answer, which was paid for, with its usage and finish reason.
     """
 
     path: str = "$"
     text: str = ""
-    response: "Response[Any] | None" = None
+    response: "Response[Any]" = None  # type: ignore[assignment]  # always there on what a call raises
 
 
 class ToolLoopError(LLMKitError):
-    """A chat made more rounds of tool calls than `max_rounds`. Reserved: nothing raises it yet."""
+    """A chat made `max_rounds` model calls, and the last one asked for tools again; `messages` has all of them."""
 
 
 class BudgetExceededError(LLMKitError):

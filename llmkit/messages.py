@@ -139,6 +139,11 @@ class ToolResult:
     cache: CacheTime | None = field(default=None, validator=is_cache_time)
     extra: dict[str, dict[str, Any]] = extra_field()
 
+    @property
+    def text(self) -> str:
+        """The text parts, joined with nothing between."""
+        return _text_of(self.content)
+
 
 @frozen
 class ToolCall:

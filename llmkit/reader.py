@@ -24,7 +24,7 @@ from llmkit.messages import Text, Thinking, ToolCall
 from llmkit.response import Response
 from llmkit.sse import LARGEST_EVENT, ServerSentEvent, SSEDecoder, may_begin
 from llmkit.transport import Answer
-from llmkit.wire.base import CutOff, Decoded, ErrorEvent, StreamDecoder
+from llmkit.wire.base import CutOff, Decoded, ErrorEvent, StreamDecoder, Wire
 
 
 class Reader:
@@ -34,14 +34,15 @@ class Reader:
         decoded: The whole answer, once it is there.
     """
 
-    def __init__(self, engine: Engine, answer: Answer, deadlines: Deadlines, quirks: Any) -> None:
+    def __init__(self, engine: Engine, wire: Wire, answer: Answer, deadlines: Deadlines, quirks: Any) -> None:
         self.answer = answer
         self._deadlines = deadlines
         self.decoded: Decoded | None = None
         self._engine = engine
+        self._wire = wire
         self._quirks = quirks
         self._sse = SSEDecoder()
-        self._decoder: StreamDecoder = engine.wire.decoder(quirks)
+        self._decoder: StreamDecoder = wire.decoder(quirks)
         self._content = Accumulator()
         self._pieces: Iterator[bytes] | None = None
         self._lingering: Lingering | None = None
@@ -195,7 +196,7 @@ class Reader:
 
     def _whole_body(self, body: bytes) -> Sequence[Event]:
         """The host answered as if no stream had been asked for: the same events, all at once."""
-        wire, quirks = self._engine.wire, self._quirks
+        wire, quirks = self._wire, self._quirks
         self.decoded = decoded = self._engine.read(body, lambda value: wire.decode(value, quirks))
         events: list[Event] = []
         calls = 0

@@ -62,6 +62,7 @@ class Options(TypedDict, total=False):
     presence_penalty: float | None
     logprobs: int | None
     reasoning: ReasoningLevel | int | None
+    output_retries: int | None
     cache: CacheTime | None
     metadata: Mapping[str, str] | None
     service_tier: str | None
@@ -122,6 +123,8 @@ OPTIONS: dict[str, Option] = {
     "logprobs": Option(integer(0, 100), "int ≥ 0", "Alternatives per token, with their log probabilities.", 5, "none"),
     "reasoning": Option(reasoning(_LEVELS), f"{', '.join(_LEVELS)}, or an int ≥ 1", "How much is thought first: a level, or a budget of tokens.",
                         "medium"),
+    "output_retries": Option(integer(0, 100), "int ≥ 0", "How often an answer that does not fit `output_type` is asked for again, with what is wrong; a stream never is.",
+                             1, "0"),
     "cache": Option(caching, '"5m" or "1h"', "Asks the provider to cache the conversation up to its end.", "5m", "none"),
     "metadata": Option(strings, "mapping of str to str", "Passed to the provider with the request.", {"user_id": "u1"}, "none"),
     "service_tier": Option(string, "str", "The provider's word for how the request is served and billed.", "auto"),
@@ -188,8 +191,9 @@ _ELSEWHERE = {
     "thinking": "it is reasoning, or a field of extra_body",
     "reasoning_effort": "it is reasoning",
     "images": "it is media",
-    "output_type": "it is not in this version; see docs/tutorial.md for answers in a schema",
-    "response_format": "see docs/tutorial.md for answers in a schema",
+    "output_type": "it is no option but an argument of its own, of complete, stream and send",
+    "response_format": "it is output_type",
+    "response_model": "it is output_type",
 }
 
 
@@ -209,6 +213,7 @@ class Request:
     Attributes:
         prompt: As `Client.complete` takes it.
         id: The caller's own, by which results are matched.
+        output_type: What the answer is to be; wins over the call's.
         options: As `Options` names them; take no part in the hash.
 
     Raises:
@@ -217,9 +222,17 @@ class Request:
 
     prompt: "str | Message | Mapping[str, Any] | tuple[Message | Mapping[str, Any], ...]" = field(hash=False)
     id: str | None = None
+    output_type: Any = field(default=None, hash=False)
     options: dict[str, Any] = field(factory=dict, hash=False, repr=_shown)
 
-    def __init__(self, prompt: Prompt, *, id: str | None = None, **options: Unpack[Options]) -> None:  # noqa: A002 - the contract
+    def __init__(
+        self,
+        prompt: Prompt,
+        *,
+        id: str | None = None,  # noqa: A002 - the contract
+        output_type: object = None,
+        **options: Unpack[Options],
+    ) -> None:
         given: dict[str, Any] = {**options}
         del options
         given |= given.pop("options", {})  # as `attrs.evolve` calls it
@@ -231,7 +244,7 @@ class Request:
         if isinstance(found, ConfigurationError):
             given.clear()  # no frame of the error shows what they hold
             raise found
-        self.__attrs_init__(prompt, id, given)
+        self.__attrs_init__(prompt, id, output_type, given)
 
 
 @frozen
@@ -263,6 +276,7 @@ class ResolvedRequest:
     presence_penalty: float | None = None
     logprobs: int | None = None
     reasoning: ReasoningLevel | int | None = None
+    output_retries: int = 0
     cache: CacheTime | None = None
     metadata: Mapping[str, str] | None = None
     service_tier: str | None = None

@@ -48,7 +48,7 @@ def resolve(
         prompt = prompt.prompt
     messages = conversation(prompt)
     if (media := found.get("media")) is not None:
-        messages = _with_media(messages, media)
+        messages = with_media(messages, media)
     system = [*_system(found.get("system")), *_leading_system(messages)]
     skipped = _leading(messages)
     spoken = tuple(messages[skipped:])
@@ -115,7 +115,7 @@ def _system(value: Any) -> tuple[Any, ...]:
         raise ConfigurationError(f"system: {exc}") from None
 
 
-def _with_media(messages: list[Message], media: Any) -> list[Message]:
+def with_media(messages: list[Message], media: Any) -> list[Message]:
     """A copy of `messages` with `media` before the text of the last user message."""
     parts = _media_parts(media)
     for index in range(len(messages) - 1, -1, -1):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias
 
 from attrs import field, frozen
 
+from llmkit.errors import OutputError
 from llmkit.messages import AssistantMessage, Citation, Refusal, Text, Thinking, ToolCall
 
 if TYPE_CHECKING:
@@ -82,6 +83,19 @@ class Usage:
         return self if other == 0 else NotImplemented
 
 
+@frozen
+class Unfit:
+    """In place of an output: why there is none.
+
+    Attributes:
+        problem: What is wrong, in words.
+        path: Where in the answer's JSON.
+    """
+
+    problem: str
+    path: str = "$"
+
+
 def _silent(**options: Any) -> Any:
     """A field about the call rather than the answer: no part of ``==``, the hash or `repr`."""
     return field(eq=False, repr=False, kw_only=True, **options)
@@ -151,8 +165,27 @@ class Response(Generic[T_co]):
 
     @property
     def output(self) -> T_co:
-        """The answer as `output_type`; None where none was asked for."""
+        """The answer as `output_type`; None where none was asked for.
+
+        Raises:
+            OutputError: There is none: the model calls tools first, or the answer is not whole or does not fit.
+        """
+        if isinstance(self._output, Unfit):
+            raise self.unfit(self._output)
         return self._output  # type: ignore[no-any-return]
+
+    def unfit(self, why: Unfit) -> OutputError:
+        """The error for an answer that is no `output_type`; returned for ``raise``."""
+        return OutputError(
+            why.problem,
+            path=why.path,
+            text=self.text,
+            response=self,
+            provider=self.provider,
+            model=self.model,
+            attempts=self.attempts,
+            request_id=self.request_id,
+        )
 
     def _repr_markdown_(self) -> str:
         return self.text

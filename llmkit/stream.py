@@ -4,7 +4,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import Generic, Self
+from typing import Any, Generic, Self
 
 from llmkit.deadlines import Deadlines
 from llmkit.engine import Engine, Sends
@@ -14,8 +14,9 @@ from llmkit.errors import (
     StreamError,
 )
 from llmkit.events import Event, TextDelta
+from llmkit.output import OutputForm, demanded
 from llmkit.reader import Reader
-from llmkit.response import Response, T_co
+from llmkit.response import Response, T_co, Unfit
 from llmkit.retry import Attempts
 from llmkit.transport.exchange import Exchange
 
@@ -36,12 +37,26 @@ class Stream(Generic[T_co]):
         deadlines: Deadlines,
         max_retries: int,
         about: Callable[[LLMKitError], LLMKitError],
+        form: OutputForm | None = None,
+        made: "Callable[[Stream[T_co]], None]" = lambda _: None,
     ) -> None:
+        """Asks, and returns when the provider has accepted.
+
+        Args:
+            engine: What the calls of a client share.
+            connect: Sends the call once; told of the exchange before anything is sent.
+            deadlines: Of the whole call.
+            max_retries: How often it may be sent again.
+            about: Makes an error fit for the caller.
+            form: What the answer is to be; None where it is only read.
+            made: Called with the stream before anything is sent, so that it can be closed from then on.
+        """
         self._closed = threading.Event()
         self._engine = engine
         self._deadlines = deadlines
         self._connect = connect
         self._about = about
+        self._form = form
         self._queue: deque[Event] = deque()
         self._response: Response[T_co] | None = None
         self._error: LLMKitError | None = None
@@ -50,6 +65,7 @@ class Stream(Generic[T_co]):
         self._exchange: Exchange | None = None  # the one under way, from before its connection is made
         self._reader: Reader | None = None
         self._attempts: Attempts = engine.attempts(deadlines, max_retries, sleep=self._closed.wait)
+        made(self)
         self._attempts.begin(self._open)
 
     def __iter__(self) -> Self:
@@ -88,12 +104,28 @@ class Stream(Generic[T_co]):
         return f"<Stream of {self._engine.row.name}, {state}>"
 
     @property
+    def accepted(self) -> bool:
+        """Whether the provider has; the constructor returns only then."""
+        return self._reader is not None
+
+    @property
     def snapshot(self) -> Response[T_co]:
         """The answer so far; its finish reason is ``unfinished`` until all of it has been handed out."""
         if self._response is not None and not self._queue:
             return self._response
         assert self._reader is not None  # noqa: S101 - set by the constructor, or it raised
-        return self._reader.partial(self._attempts.made)
+        return self._settled(self._reader.partial(self._attempts.made))
+
+    def partial_output(self) -> T_co | None:
+        """The output as far as it is known; None where nothing of it is, or no `output_type` was given.
+
+        Of a class whose fields are not all known the others hold their default, else None, and nothing is checked;
+        lists and texts grow. Each call reads all the text that has come, so call it as often as you show it.
+        """
+        if self._form is None:
+            return None
+        found: T_co | None = self._form.partial(self.snapshot.text) if self._unsettled() else self.snapshot.output
+        return found
 
     def text_deltas(self) -> Iterator[str]:
         """The text as it arrives; joined it is `Response.text`."""
@@ -109,10 +141,11 @@ class Stream(Generic[T_co]):
 
         Raises:
             LLMKitError: What ended the stream, with what was received as `partial`.
+            OutputError: The whole answer does not fit `output_type`.
         """
         deque(self, maxlen=0)
         assert self._response is not None  # noqa: S101 - an iteration that ends without an error has set it
-        return self._response
+        return demanded(self._response)
 
     def close(self) -> None:
         """Drop the connection, from any thread, at once; a reader that waits for it gets `StreamClosedError`.
@@ -188,7 +221,14 @@ class Stream(Generic[T_co]):
         if not self._begun:
             self._attempts.succeeded()
         if reader.decoded is not None:
-            self._response = self._engine.respond(reader.decoded, reader.answer, self._attempts.made)
+            self._response = self._settled(self._engine.respond(reader.decoded, reader.answer, self._attempts.made))
+
+    def _settled(self, response: Response[Any]) -> Response[T_co]:
+        return response if self._form is None else self._form.settled(response)
+
+    def _unsettled(self) -> bool:
+        """Whether there is no output yet, or none at all."""
+        return self._response is None or bool(self._queue) or isinstance(self._response._output, Unfit)  # noqa: SLF001 - `output` raises
 
     def _open(self) -> None:
         """Ask; `close` can end it from before the connection is made."""

@@ -106,16 +106,23 @@ class StreamDecoder(Protocol):
         logprobs: As `Decoded.logprobs`.
     """
 
-    envelope: dict[str, Any]
-    ended: bool
-    whole: bool
-    logprobs: Any
-
     @property
     def id(self) -> str: ...  # noqa: D102 - above
 
     @property
     def model(self) -> str: ...  # noqa: D102 - above
+
+    @property
+    def envelope(self) -> dict[str, Any]: ...  # noqa: D102 - above
+
+    @property
+    def ended(self) -> bool: ...  # noqa: D102 - above
+
+    @property
+    def whole(self) -> bool: ...  # noqa: D102 - above
+
+    @property
+    def logprobs(self) -> Any: ...  # noqa: D102 - above
 
     def feed(self, event: ServerSentEvent) -> Sequence[Event] | None:
         """The typed events that it stands for, but for the closing two; None for one that says nothing, as pings do.

@@ -114,13 +114,13 @@ with client.stream("hi") as stream:
     assert_type(stream.collect(), Response[None])
 
 # What must be flagged.
-client.complete("hi", temprature=0.5)  # type: ignore[call-arg]
-client.complete("hi", temperature="hot")  # type: ignore[arg-type]
-client.complete("hi", reasoning="hard")  # type: ignore[arg-type]
-client.complete("hi", cache="1d")  # type: ignore[arg-type]
-client.complete("hi", stop=3)  # type: ignore[arg-type]
-client.complete(3)  # type: ignore[arg-type]
-client.stream("hi", top_k=0.5)  # type: ignore[arg-type]
+client.complete("hi", temprature=0.5)  # type: ignore[call-overload]
+client.complete("hi", temperature="hot")  # type: ignore[call-overload]
+client.complete("hi", reasoning="hard")  # type: ignore[call-overload]
+client.complete("hi", cache="1d")  # type: ignore[call-overload]
+client.complete("hi", stop=3)  # type: ignore[call-overload]
+client.complete(3)  # type: ignore[call-overload]
+client.stream("hi", top_k=0.5)  # type: ignore[call-overload]
 client.with_options(seed="x")  # type: ignore[arg-type]
 Client("anthropic", apikey="k")  # type: ignore[call-arg]
 Client("anthropic", unsupported="ignore")  # type: ignore[arg-type]

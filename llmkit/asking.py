@@ -1,0 +1,137 @@
+"""One call of a client, settled: sent, tried again, read as a whole or as a stream, and fitted to its output."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, NoReturn
+
+from attrs import evolve, frozen
+
+from llmkit.addresses import MODEL
+from llmkit.deadlines import Deadlines
+from llmkit.engine import Engine, Sends, for_caller
+from llmkit.errors import LLMKitError
+from llmkit.output import OutputForm, asking_again, demanded, misfit, together
+from llmkit.reader import Reader
+from llmkit.request import ResolvedRequest
+from llmkit.response import Response, Unfit
+from llmkit.stream import Stream
+from llmkit.transport import Exchange
+from llmkit.wire.base import Call, Refuse, Wire
+
+
+@frozen
+class Asking:
+    """A call, and all that it takes to make it.
+
+    Attributes:
+        engine: What the calls of a client share.
+        wire: The format, as this call reads it.
+        quirks: How the host deviates from it.
+        request: What is asked.
+        headers: The caller's own.
+        deadlines: Of the whole call.
+        max_retries: How often it may be sent again.
+        refuse: Told of what the wire cannot express.
+        form: What the answer is to be; None where it is only read.
+    """
+
+    engine: Engine
+    wire: Wire
+    quirks: Any
+    request: ResolvedRequest
+    headers: Mapping[str, str]
+    deadlines: Deadlines
+    max_retries: int
+    refuse: Refuse
+    form: OutputForm | None
+
+    def complete(self) -> Response[Any]:
+        """The whole answer, fitted, and asked for again where it does not fit and that is wanted.
+
+        Raises:
+            LLMKitError: As `Client.complete`.
+        """
+        try:
+            response = self._once()
+            return response if self.form is None else self._fitted(response, self.form)
+        except LLMKitError as error:
+            self._raise(error)
+
+    def stream(self, made: Callable[[Stream[Any]], None] = lambda _: None) -> Stream[Any]:
+        """The answer as it arrives.
+
+        Args:
+            made: Called with the stream before anything is sent, so that it can be closed from then on.
+
+        Raises:
+            LLMKitError: As `Client.stream`.
+        """
+        try:
+            about = partial(
+                for_caller,
+                engine=self.engine,
+                model=self.request.model,
+                headers=self.headers,
+                query=self.request.extra_query,
+            )
+            return Stream(self.engine, self._connector(), self.deadlines, self.max_retries, about, self.form, made)
+        except LLMKitError as error:
+            self._raise(error)
+
+    def _fitted(self, response: Response[Any], form: OutputForm) -> Response[Any]:
+        found = form.settled(response)
+        for _ in range(self.request.output_retries):
+            why = misfit(found)
+            if why is None:
+                break
+            found = together(found, form.settled(self._again(found, why)))
+        return demanded(found)
+
+    def _again(self, response: Response[Any], why: Unfit) -> Response[Any]:
+        messages = (*self.request.messages, *asking_again(response, why))
+        try:
+            return evolve(self, request=evolve(self.request, messages=messages))._once()  # noqa: SLF001 - of its own
+        except LLMKitError as error:
+            # The answer before it was paid for.
+            raise error.with_details(partial=response) from error.__cause__
+
+    def _once(self) -> Response[Any]:
+        if self.wire.long_answer(self.request, self.quirks):
+            return self._streaming()
+        found = self.engine.fetch(
+            self._encode(stream=False),
+            self.headers,
+            self.deadlines,
+            self.max_retries,
+            lambda body: self.wire.decode(body, self.quirks),
+        )
+        return self.engine.respond(found.value, found.answer, found.attempts)
+
+    def _streaming(self) -> Response[Any]:
+        """A long answer: streamed and collected, so that no gateway loses patience."""
+        connect = self._connector()
+        attempts = self.engine.attempts(self.deadlines, self.max_retries)
+        reader = attempts.run(lambda: connect(Sends(attempts)).to_end())
+        assert reader.decoded is not None  # noqa: S101 - `to_end` ends there or raises
+        return self.engine.respond(reader.decoded, reader.answer, attempts.made)
+
+    def _connector(self) -> Callable[[Callable[[Exchange], None]], Reader]:
+        call = self._encode(stream=True)
+
+        def connect(begun: Callable[[Exchange], None]) -> Reader:
+            answer = self.engine.open(call, self.headers, self.deadlines, stream=True, begun=begun)
+            return Reader(self.engine, self.wire, answer, self.deadlines, self.quirks)
+
+        return connect
+
+    def _encode(self, *, stream: bool) -> Call:
+        call = self.wire.encode(self.request, self.quirks, self.refuse, stream)
+        return addressed(call, self.engine, self.request.model)
+
+    def _raise(self, error: LLMKitError) -> NoReturn:
+        raise for_caller(error, self.engine, self.request.model, self.headers, self.request.extra_query)
+
+
+def addressed(call: Call, engine: Engine, model: str | None) -> Call:
+    """`call`, with its model where the host's address names it."""
+    return evolve(call, model=model) if MODEL in engine.address else call

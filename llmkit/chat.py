@@ -1,0 +1,260 @@
+"""A conversation that keeps its history and runs the tools that the model calls."""
+
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, Unpack, overload
+
+from llmkit.chat_stream import ChatStream
+from llmkit.checks import integer, raised, wrong
+from llmkit.errors import ConfigurationError, LLMKitError, OutputError
+from llmkit.messages import Message, ToolCall, ToolResult, UserMessage
+from llmkit.request import Options, Prompt, Request, taken
+from llmkit.resolve import conversation, with_media
+from llmkit.response import Response, Usage
+from llmkit.stream import Stream
+from llmkit.turns import Hooks, Turn, answering, joined_results, unanswered
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeForm
+
+    from llmkit.client import Client
+
+Out = TypeVar("Out")
+History: TypeAlias = Sequence[Message | Mapping[str, Any]] | str | os.PathLike[str]
+ChatPrompt: TypeAlias = "Prompt | ToolResult | Sequence[ToolResult] | None"
+_ROUNDS = integer(1, 10_000)
+
+
+class Chat:
+    """A conversation; it belongs to one thread at a time. Made by `Client.chat`.
+
+    Each `send` adds what was said to the history, once it has an answer; where it fails, the history is as before.
+    """
+
+    def __init__(
+        self, client: "Client", history: History, max_rounds: int, hooks: Hooks, options: Mapping[str, Any]
+    ) -> None:
+        """Made by `Client.chat`, whose arguments they are; `options` are checked."""
+        for name in ("approve", "on_tool_call", "on_tool_result"):
+            if (hook := getattr(hooks, name)) is not None and not callable(hook):
+                raise wrong(name, "a function", hook)
+        self._client = client
+        self._history = joined_results(_loaded(history))
+        self._max_rounds = _ROUNDS("max_rounds", max_rounds)
+        self._hooks = hooks
+        self._options = options
+        self._usage = Usage()
+        self._cost: Decimal | None = Decimal(0)
+
+    def __repr__(self) -> str:
+        waiting = f", {len(self.pending)} calls pending" if self.pending else ""
+        return f"<Chat of {len(self._history)} messages{waiting}>"
+
+    @property
+    def messages(self) -> list[Message]:
+        """The conversation so far, in a new list."""
+        return [*self._history]
+
+    @property
+    def pending(self) -> tuple[ToolCall, ...]:
+        """The calls that wait for an answer: ``send([call.result(…) for call in chat.pending])``."""
+        return unanswered(self._history)
+
+    @property
+    def usage(self) -> Usage:
+        """What this chat's model calls were billed, those of sends that failed later included."""
+        return self._usage
+
+    @property
+    def cost(self) -> Decimal | None:
+        """US dollars of this chat's model calls; None where the price of one is not known."""
+        return self._cost
+
+    @overload
+    def send(
+        self, prompt: ChatPrompt = None, *, output_type: type[Out], **options: Unpack[Options]
+    ) -> Response[Out]: ...
+    @overload
+    def send(
+        self, prompt: ChatPrompt = None, *, output_type: "TypeForm[Out]", **options: Unpack[Options]
+    ) -> Response[Out]: ...
+    @overload
+    def send(self, prompt: ChatPrompt = None, *, output_type: object, **options: Unpack[Options]) -> Response[Any]: ...
+    @overload
+    def send(self, prompt: Request, **options: Unpack[Options]) -> Response[Any]: ...
+    @overload
+    def send(self, prompt: ChatPrompt = None, **options: Unpack[Options]) -> Response[None]: ...
+    def send(
+        self, prompt: ChatPrompt = None, *, output_type: object = None, **options: Unpack[Options]
+    ) -> Response[Any]:
+        """Say something; run the tools that the model calls and tell it their results, until it answers.
+
+        Where calls are pending, only their results can be sent; see `pending`.
+
+        Args:
+            prompt: As `Client.complete` takes it; or the results of pending calls. None goes on from the history.
+            output_type: As `Client.complete` takes it, of the last answer.
+            **options: As `Options` names them; they win over the chat's.
+
+        Returns:
+            The last answer. Its `usage` and `cost` are those of all model calls, which are its `rounds`.
+
+        Raises:
+            ToolLoopError: The model still called tools after `max_rounds` model calls.
+            LLMKitError: As `Client.complete`; its `messages` are the prompt and the rounds that were completed.
+        """
+        turn = self._turn(prompt, output_type, options)
+        try:
+            more = True
+            while more:
+                response = turn.asking().complete()
+                self._paid(response)
+                _, more = turn.take(response)
+        except LLMKitError as error:
+            if isinstance(error, OutputError):
+                self._paid(error.response)
+            error.messages = turn.said()
+            raise
+        self._finish(turn)
+        return turn.last()
+
+    @overload
+    def stream(
+        self, prompt: ChatPrompt = None, *, output_type: type[Out], **options: Unpack[Options]
+    ) -> Stream[Out]: ...
+    @overload
+    def stream(
+        self, prompt: ChatPrompt = None, *, output_type: "TypeForm[Out]", **options: Unpack[Options]
+    ) -> Stream[Out]: ...
+    @overload
+    def stream(self, prompt: ChatPrompt = None, *, output_type: object, **options: Unpack[Options]) -> Stream[Any]: ...
+    @overload
+    def stream(self, prompt: Request, **options: Unpack[Options]) -> Stream[Any]: ...
+    @overload
+    def stream(self, prompt: ChatPrompt = None, **options: Unpack[Options]) -> Stream[None]: ...
+    def stream(
+        self, prompt: ChatPrompt = None, *, output_type: object = None, **options: Unpack[Options]
+    ) -> Stream[Any]:
+        """As `send`, the answers as they arrive.
+
+        The events of each round, then a `ToolResult` for each of its calls; after the last round one `FinishReason`,
+        that round's, and one `Usage`, the sum of all. The history is as before until all of it was read.
+
+        Args:
+            prompt: As `send` takes it.
+            output_type: As `send` takes it.
+            **options: As `send` takes them.
+
+        Raises:
+            LLMKitError: As `Client.stream`, of the first round.
+        """
+        turn = self._turn(prompt, output_type, options)
+        try:
+            return ChatStream(turn, self._paid, self._finish)
+        except LLMKitError as error:
+            error.messages = turn.said()
+            raise
+
+    def fork(self) -> "Chat":
+        """A chat of its own with the same history and options; it counts its own usage."""
+        return Chat(self._client, self._history, self._max_rounds, self._hooks, self._options)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the history to a file, from which ``Client.chat(history=path)`` goes on: whole, or not at all.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        from llmkit.history import dumps  # noqa: PLC0415 - only for who saves
+
+        _write(Path(path), dumps(self._history))
+
+    def _turn(self, prompt: ChatPrompt, output_type: object, options: Any) -> Turn:
+        """What is to be done; `options` is empty then, so that no frame of an error shows what may be a key."""
+        if isinstance(prompt, Request):
+            output_type = output_type if prompt.output_type is None else prompt.output_type
+            options |= prompt.options
+            prompt = prompt.prompt
+        found = {**self._options, **raised(taken(options))}
+        said = self._said(prompt)
+        if (media := found.pop("media", None)) is not None:
+            said = with_media(said, media)
+        pending = bool(said) and bool(self.pending)
+        messages = answering(self._history, said[0]) if pending else [*self._history, *said]
+        return Turn(
+            ask=lambda conversation, options: self._client._asking(conversation, output_type, options),  # noqa: SLF001
+            base=self._history,
+            prompt=said,
+            messages=messages,
+            options=found,
+            hooks=self._hooks,
+            max_rounds=self._max_rounds,
+        )
+
+    def _said(self, prompt: ChatPrompt) -> list[Message]:
+        """The prompt as messages; of results, where calls are pending, one message."""
+        results = _results(prompt)
+        if self.pending:
+            if results is None:
+                raise ConfigurationError(
+                    f"prompt: {len(self.pending)} calls wait for an answer, so nothing else can be sent: "
+                    "send([call.result(…) for call in chat.pending])"
+                )
+            return [results]
+        if results is not None and not isinstance(prompt, UserMessage):
+            raise ConfigurationError("prompt: no call waits for a result; chat.pending tells which do")
+        return [] if prompt is None else conversation(prompt)
+
+    def _paid(self, response: Response[Any]) -> None:
+        self._usage = self._usage + response.usage
+        self._cost = None if self._cost is None or response.cost is None else self._cost + response.cost
+
+    def _finish(self, turn: Turn) -> None:
+        if self._history is not turn.base:
+            raise ConfigurationError("the chat went on meanwhile: it belongs to one thread, and to one send at a time")
+        self._history = turn.messages
+
+
+def _results(prompt: ChatPrompt) -> UserMessage | None:
+    """The message of results that `prompt` is."""
+    if isinstance(prompt, ToolResult):
+        return UserMessage(prompt)
+    if isinstance(prompt, UserMessage):
+        return prompt if any(isinstance(part, ToolResult) for part in prompt.content) else None
+    if isinstance(prompt, Sequence) and not isinstance(prompt, str) and prompt:
+        if all(isinstance(part, ToolResult) for part in prompt):
+            return UserMessage([part for part in prompt if isinstance(part, ToolResult)])
+        if len(prompt) == 1 and isinstance(prompt[0], UserMessage):
+            return _results(prompt[0])
+    return None
+
+
+def _loaded(history: History) -> list[Message]:
+    """Messages, or those that a file of `Chat.save` holds."""
+    if isinstance(history, (str, os.PathLike)):
+        from llmkit.history import loads  # noqa: PLC0415 - only for who has saved
+
+        try:
+            text = Path(history).read_bytes()
+        except OSError as error:
+            raise ConfigurationError(f"history: {error}") from error
+        return loads(text)
+    return conversation(history) if history else []
+
+
+def _write(path: Path, text: str) -> None:
+    """Replace the file at once, so that who reads it, or goes on after a crash, never finds half of it."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    beside = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        beside.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            beside.unlink()
+        raise

@@ -1,0 +1,175 @@
+"""Answers as Python objects: a type becomes the schema that a model is held to, and what it wrote an instance.
+
+No I/O. What the schema says is for the model; that an answer fits is decided here, whatever the provider promised.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any, Final
+
+from attrs import evolve, frozen
+
+from llmkit.errors import InvalidResponseError
+from llmkit.json_codec import loads
+from llmkit.messages import AssistantMessage, Message, Text, UserMessage
+from llmkit.response import Response, Unfit
+
+VALUE: Final = "value"
+"""The one property of the object that answers which are no object are put into: providers take no other root."""
+
+_FENCE: Final = re.compile(r"\s*```(?:json)?[ \t]*\n(.*?)\n?[ \t]*```\s*", re.DOTALL)
+_NOT_WHOLE: Final[Mapping[str, str]] = {
+    "length": "the answer was cut off at the limit of tokens, so it is no output: raise max_tokens",
+    "refusal": "the model refused to answer, so there is no output: see response.refusal",
+    "content_filter": "the provider's filter stopped the answer, so there is no output: ask for something else",
+    "error": "the model's turn failed, so there is no output: ask again",
+    "tool_calls": "the model calls tools first, so there is no output yet: answer the calls, or use Client.chat",
+    "pause": "the provider paused the turn, so there is no output yet: send the conversation again, or use Client.chat",
+    "unfinished": "the answer is not whole yet, so there is no output: see Stream.partial_output",
+}
+_RETURNED: Final = ("tool_calls", "pause")
+
+
+@frozen
+class OutputForm:
+    """What an answer is to be.
+
+    Attributes:
+        type: The Python type.
+        schema: JSON Schema of an object.
+        wrapped: Whether that object only holds the value, as what `type` is in JSON is no object.
+    """
+
+    type: Any
+    schema: Mapping[str, Any]
+    wrapped: bool
+
+    def settled(self, response: Response[Any]) -> Response[Any]:
+        """`response` with its output, or with why it has none."""
+        found: object
+        if response.refusal is not None:
+            found = Unfit(_NOT_WHOLE["refusal"])
+        elif (problem := _NOT_WHOLE.get(response.finish_reason.reason)) is not None:
+            found = Unfit(problem)
+        else:
+            found = self._read(response.message)
+        return evolve(response, output=found)
+
+    def partial(self, text: str) -> Any:
+        """The object as far as the beginning of an answer tells it; None where it tells nothing."""
+        from llmkit.partial_json import UNKNOWN, completed  # noqa: PLC0415 - only for who looks into a stream
+        from llmkit.schema import partial  # noqa: PLC0415 - with cattrs
+
+        value = completed(_unfenced_beginning(text))
+        if self.wrapped and isinstance(value, dict) and (not value or VALUE in value):
+            value = value.get(VALUE, UNKNOWN)
+        return None if value is UNKNOWN else partial(value, self.type)
+
+    def _read(self, message: AssistantMessage) -> object:
+        problem = Unfit("the answer has no text, so it is no output: ask again, or let output_retries do so")
+        for text in _candidates(message):
+            try:
+                value = loads(text, "it")
+            except InvalidResponseError as error:
+                problem = Unfit(_advised(str(error)))
+            else:
+                return self._structured(value)
+        return problem
+
+    def _structured(self, value: Any) -> object:
+        from llmkit.schema import Misfit, structure  # noqa: PLC0415 - with cattrs
+
+        bare, root = value, "$"
+        if self.wrapped and isinstance(value, dict) and value.keys() == {VALUE}:
+            bare, root = value[VALUE], f"$.{VALUE}"
+        try:
+            return structure(bare, self.type, nulls=True)
+        except Misfit as misfit:
+            path = root + misfit.path.removeprefix("$")
+            return Unfit(_advised(f"{path}: {misfit.problem}"), path)
+
+
+def _advised(problem: str) -> str:
+    return f"the answer does not fit output_type: {problem}; ask again, or let output_retries do so"
+
+
+def output_form(type_: object) -> OutputForm | None:
+    """What an answer of `type_` is to be; None for None, which asks for no output.
+
+    Raises:
+        ConfigurationError: JSON cannot express the type; the message begins with the path of the field.
+    """
+    if type_ is None:
+        return None
+    try:
+        return _form(type_)
+    except TypeError:  # not hashable: annotated with a list, say
+        return _made(type_)
+
+
+def _made(type_: Any) -> OutputForm:
+    from llmkit.schema import json_schema  # noqa: PLC0415 - with cattrs
+
+    schema = json_schema(type_, "output_type")
+    if schema.get("type") == "object":
+        return OutputForm(type_, schema, wrapped=False)
+    inner = {key: value for key, value in schema.items() if key not in ("$defs", "title")}
+    about: dict[str, Any] = {key: schema[key] for key in ("title", "$defs") if key in schema}
+    wrapper: dict[str, Any] = {
+        "type": "object",
+        "properties": {VALUE: inner},
+        "required": [VALUE],
+        "additionalProperties": False,
+    }
+    return OutputForm(type_, {**wrapper, **about}, wrapped=True)
+
+
+_form = lru_cache(maxsize=256)(_made)
+
+
+def demanded(response: Response[Any]) -> Response[Any]:
+    """`response`, unless it ought to have an output and has none.
+
+    Raises:
+        OutputError: It does not fit, was cut, refused or filtered; not where the model only calls tools first.
+    """
+    found = response._output  # noqa: SLF001 - `output` raises
+    if isinstance(found, Unfit) and response.finish_reason.reason not in _RETURNED:
+        raise response.unfit(found)
+    return response
+
+
+def misfit(response: Response[Any]) -> Unfit | None:
+    """What is wrong with an answer that is whole and does not fit; None with any other."""
+    found = response._output  # noqa: SLF001 - `output` raises
+    whole = response.refusal is None and response.finish_reason.reason not in _NOT_WHOLE
+    return found if isinstance(found, Unfit) and whole else None
+
+
+def asking_again(response: Response[Any], why: Unfit) -> tuple[Message, ...]:
+    """What to say after an answer that does not fit."""
+    told = UserMessage(f"{why.problem.partition(';')[0]}. Answer again, with nothing but JSON that fits the schema.")
+    return (response.message, told) if response.message.content else (told,)
+
+
+def together(first: Response[Any], then: Response[Any]) -> Response[Any]:
+    """The second of two answers to one question, with what both cost."""
+    cost = None if first.cost is None or then.cost is None else first.cost + then.cost
+    return evolve(then, usage=first.usage + then.usage, cost=cost, attempts=first.attempts + then.attempts)
+
+
+def _candidates(message: AssistantMessage) -> Iterator[str]:
+    """Where an answer's JSON may stand: all of its text, else the last part of it, as words may come before."""
+    texts = [part.text for part in message.content if isinstance(part, Text) and part.text.strip()]
+    for text in dict.fromkeys(("".join(texts), *texts[-1:])):
+        if text:
+            yield text
+            if (fenced := _FENCE.fullmatch(text)) is not None:
+                yield fenced[1]
+
+
+def _unfenced_beginning(text: str) -> str:
+    """`text` without the fence that some models put around JSON."""
+    stripped = text.lstrip()
+    return stripped.partition("\n")[2].removesuffix("```") if stripped.startswith("```") else stripped

@@ -1,0 +1,240 @@
+"""What a chat's send is made of: rounds, each a model call and the tools that it asks for."""
+
+from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+from attrs import define, evolve, field, frozen
+
+from llmkit.asking import Asking
+from llmkit.calling import Crew, Job, failed, job, run_all
+from llmkit.errors import ConfigurationError, ToolLoopError
+from llmkit.messages import AssistantMessage, Message, ToolCall, ToolResult, UserMessage
+from llmkit.response import Response, Usage
+from llmkit.tools import ServerTool, Tool
+
+_CALLING: Final = ("tool_calls", "stop", "other")  # with calls in the turn, these say that it is whole
+_CONTINUED: Final = "pause"
+_NOT_ALLOWED: Final = "this call was not allowed"
+
+
+class Deferred:
+    """What `approve` returns, the class or an instance, for a call that is answered later: see `Chat.pending`."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "Deferred()"
+
+
+Approve = Callable[[ToolCall], "bool | str | Deferred | type[Deferred]"]
+
+
+@frozen
+class Hooks:
+    """What a chat's caller wants to be asked and told.
+
+    Attributes:
+        approve: Asked before a tool is run.
+        on_tool_call: Told of each call, as the model made it.
+        on_tool_result: Told of each result.
+    """
+
+    approve: Approve | None = None
+    on_tool_call: Callable[[ToolCall], object] | None = None
+    on_tool_result: Callable[[ToolResult], object] | None = None
+
+
+@define(eq=False)
+class Turn:
+    """One send of a chat.
+
+    Attributes:
+        ask: The conversation and the options → a call of the model.
+        base: The history that it started from; never changed.
+        prompt: What was said.
+        messages: The whole conversation with the rounds so far.
+        options: Of each model call, checked.
+        hooks: The caller's.
+        max_rounds: How many model calls there may be.
+        rounds: The answers so far.
+        begins: Where in `messages` the first round is.
+    """
+
+    ask: Callable[[Sequence[Message], dict[str, Any]], Asking]
+    base: list[Message]
+    prompt: Sequence[Message]
+    messages: list[Message]
+    options: dict[str, Any]
+    hooks: Hooks
+    max_rounds: int
+    rounds: list[Response[Any]] = field(factory=list)
+    begins: int = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.begins = len(self.messages)
+
+    def asking(self) -> Asking:
+        """The next model call.
+
+        Raises:
+            ToolLoopError: There have been as many as there may be.
+        """
+        if len(self.rounds) >= self.max_rounds:
+            raise ToolLoopError(
+                f"the model still calls tools after max_rounds={self.max_rounds} model calls: go on by "
+                "client.chat(history=[*chat.messages, *error.messages]).send(), or allow more"
+            )
+        return self.ask(self.messages, {**self.options})
+
+    def take(self, response: Response[Any], crew: Crew | None = None) -> tuple[list[ToolResult], bool]:
+        """Add a round: the answer, and what its tools return.
+
+        Args:
+            response: What the model said.
+            crew: Runs the tools; None to run a single one right here.
+
+        Returns:
+            The results, and whether the model is to be asked again.
+        """
+        calls, reason = response.tool_calls, response.finish_reason.reason
+        if calls and reason in _CALLING:
+            results, more = self._called(calls, crew)
+        else:
+            early = f"it was not run, as the turn ended early ({reason})"
+            results, more = [failed(call, early) for call in calls], reason == _CONTINUED and not calls
+        self.rounds.append(response)
+        self.messages.append(response.message)
+        if results:
+            self.messages.append(UserMessage(results))
+        for result in results:
+            if self.hooks.on_tool_result is not None:
+                self.hooks.on_tool_result(result)
+        return results, more
+
+    def last(self) -> Response[Any]:
+        """The last answer, with the sum of what all rounds cost."""
+        return evolve(self.rounds[-1], usage=self.usage(), cost=total_cost(self.rounds), rounds=tuple(self.rounds))
+
+    def usage(self) -> Usage:
+        """What all rounds cost, in tokens."""
+        return self.rounds[0].usage if len(self.rounds) == 1 else sum((one.usage for one in self.rounds), Usage())
+
+    def said(self) -> tuple[Message, ...]:
+        """The prompt and the completed rounds."""
+        return (*self.prompt, *self.messages[self.begins :])
+
+    def _called(self, calls: Sequence[ToolCall], crew: Crew | None) -> tuple[list[ToolResult], bool]:
+        """The results of those calls that are not left to the caller, and whether none is."""
+        plan = [self._planned(call) for call in calls]
+        done = iter(run_all([one for one in plan if isinstance(one, Job)], crew))
+        found = [next(done) if isinstance(one, Job) else one for one in plan if one is not None]
+        if self.options.get("tool_choice") not in (None, "none"):
+            self.options["tool_choice"] = "auto"  # who was made to call a tool is free to answer now
+        return found, None not in plan
+
+    def _planned(self, call: ToolCall) -> Job | ToolResult | None:
+        """What to do about a call: run it, tell the model what is wrong, or leave it to the caller."""
+        if self.hooks.on_tool_call is not None:
+            self.hooks.on_tool_call(call)
+        tools: Sequence[Tool[..., Any] | ServerTool] = self.options.get("tools", ())
+        tool = next((tool for tool in tools if tool.name == call.name), None)
+        if tool is None:
+            names = ", ".join(tool.name for tool in tools) or "none"
+            return failed(call, f"there is no tool named {call.name!r:.100}; there is: {names}")
+        if isinstance(tool, ServerTool) or tool.function is None:
+            return None
+        found = job(call, tool)
+        return self._approved(call, found) if isinstance(found, Job) else found
+
+    def _approved(self, call: ToolCall, found: Job) -> Job | ToolResult | None:
+        verdict = True if self.hooks.approve is None else self.hooks.approve(call)
+        if verdict is True:
+            return found
+        if verdict is False or isinstance(verdict, str):
+            return failed(call, verdict or _NOT_ALLOWED)
+        if verdict is Deferred or isinstance(verdict, Deferred):
+            return None
+        raise ConfigurationError(f"approve: expected True, False, text or Deferred, got {verdict!r:.80}")
+
+
+def total_cost(rounds: Iterable[Response[Any]]) -> Decimal | None:
+    """US dollars; None where one of them is not known."""
+    total = Decimal(0)
+    for one in rounds:
+        if one.cost is None:
+            return None
+        total += one.cost
+    return total
+
+
+def unanswered(messages: Sequence[Message]) -> tuple[ToolCall, ...]:
+    """The calls at the end of a conversation that have no result; none where somebody has spoken since."""
+    calls, results = _last_calls(messages)
+    return tuple(call for call, result in _matched(calls, results) if result is None)
+
+
+def answering(messages: Sequence[Message], prompt: Message) -> list[Message]:
+    """`messages`, whose last calls are not all answered, with the results in `prompt`: all results in one turn.
+
+    Raises:
+        ConfigurationError: A call is left without a result, or a result belongs to none.
+    """
+    calls, given = _last_calls(messages)
+    told = [part for part in prompt.content if isinstance(part, ToolResult)]
+    wanted = [call.id for call, result in _matched(calls, given) if result is None]
+    if sorted(result.call_id for result in told) != sorted(wanted):
+        raise ConfigurationError(
+            f"prompt: calls wait for an answer: pass one result for each of {', '.join(map(repr, wanted))}, as in "
+            "send([call.result(…) for call in chat.pending])"
+        )
+    results = [result for _, result in _matched(calls, [*given, *told]) if result is not None]
+    rest = [part for part in prompt.content if not isinstance(part, ToolResult)]
+    end = len(messages) - (1 if given else 0)
+    return [*messages[:end], UserMessage([*results, *rest])]
+
+
+def _last_calls(messages: Sequence[Message]) -> tuple[Sequence[ToolCall], list[ToolResult]]:
+    """The calls of the last turn of the model, and the results after it; none where more was said after it."""
+    results: list[ToolResult] = []
+    for message in reversed(messages):
+        if isinstance(message, AssistantMessage):
+            return [part for part in message.content if isinstance(part, ToolCall)], results
+        found = [part for part in message.content if isinstance(part, ToolResult)]
+        if len(found) != len(message.content) or results:
+            break
+        results = found
+    return (), []
+
+
+def _matched(calls: Sequence[ToolCall], results: Sequence[ToolResult]) -> list[tuple[ToolCall, ToolResult | None]]:
+    """Each call with its result; some hosts repeat ids within a turn, so that the first result is the first call's."""
+    left: dict[str, list[ToolResult]] = {}
+    for result in results:
+        left.setdefault(result.call_id, []).append(result)
+    return [(call, left[call.id].pop(0) if left.get(call.id) else None) for call in calls]
+
+
+def joined_results(messages: Sequence[Message]) -> list[Message]:
+    """`messages`, with results that stand in two turns next to each other in one, in the order of their calls."""
+    found: list[Message] = []
+    for message in messages:
+        before = found[-1] if found else None
+        if _all_results(before) and _results_first(message):
+            calls, given = _last_calls(found)
+            told = [part for part in message.content if isinstance(part, ToolResult)]
+            matched = [result for _, result in _matched(calls, [*given, *told]) if result is not None]
+            strays = [part for part in (*given, *told) if part not in matched]
+            rest = [part for part in message.content if not isinstance(part, ToolResult)]
+            found[-1] = UserMessage([*matched, *strays, *rest])
+        else:
+            found.append(message)
+    return found
+
+
+def _all_results(message: Message | None) -> bool:
+    return isinstance(message, UserMessage) and all(isinstance(part, ToolResult) for part in message.content)
+
+
+def _results_first(message: Message) -> bool:
+    return isinstance(message, UserMessage) and isinstance(next(iter(message.content), None), ToolResult)
