@@ -5,16 +5,18 @@ The types are those of the annotations: a `TypedDict` is made of them, and `llmk
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
 from functools import partial
 from inspect import Parameter
 from types import FunctionType, MethodType, SimpleNamespace
 from typing import Annotated, Any, Final, NotRequired, Optional, TypedDict, get_args, get_origin, get_type_hints
+from weakref import WeakKeyDictionary
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from llmkit import docstrings
 from llmkit.errors import ConfigurationError
-from llmkit.schema import Default, structure
+from llmkit.schema import Default, json_schema, structure
 
 _NO_RESULT: Final = (
     (inspect.iscoroutinefunction, "a coroutine function; tools block: run it by asyncio.run in a plain function"),
@@ -61,8 +63,15 @@ class Taken:
         return partial(function, *leading, **found, **more)
 
 
-def taken(function: Callable[..., Any], where: str, parameters: Mapping[str, Any] | None = None) -> Taken:
-    """Read the signature of `function`.
+# Reading a function costs a millisecond, which those who pass it with every call would pay each time. It is kept as
+# long as the function is: what is kept does not hold it.
+_READ: Final[WeakKeyDictionary[FunctionType, tuple[Taken, dict[str, Any]]]] = WeakKeyDictionary()
+
+
+def read(
+    function: Callable[..., Any], where: str, parameters: dict[str, Any] | None = None
+) -> tuple[Taken, dict[str, Any]]:
+    """What `function` takes from a model, and the JSON Schema of that, which is the caller's to change.
 
     Args:
         function: What the model calls.
@@ -71,8 +80,28 @@ def taken(function: Callable[..., Any], where: str, parameters: Mapping[str, Any
             other names are taken where it allows them.
 
     Raises:
-        ConfigurationError: No model could call it, or a type is not known.
+        ConfigurationError: No model could call it, or a type cannot be expressed.
     """
+    if parameters is None and isinstance(function, MethodType) and function.__doc__:
+        found, schema = read(function.__func__, where)
+        if found.unbound:
+            return evolve(found, unbound=False), schema
+    if parameters is not None or not isinstance(function, FunctionType):
+        return _read(function, where, parameters)
+    kept = _READ.get(function)
+    if kept is None:
+        kept = _READ[function] = _read(function, where, None)
+    return kept[0], deepcopy(kept[1])
+
+
+def _read(function: Callable[..., Any], where: str, parameters: dict[str, Any] | None) -> tuple[Taken, dict[str, Any]]:
+    found = _taken(function, where, parameters)
+    schema = json_schema(found.type, where)
+    schema.pop("title", None)  # it is the function's name
+    return found, schema if parameters is None else parameters
+
+
+def _taken(function: Callable[..., Any], where: str, parameters: Mapping[str, Any] | None) -> Taken:
     signature, unbound = _signature(function, where)
     offered = None if parameters is None else parameters.get("properties")
     fields: dict[str, Any] = {}
@@ -85,8 +114,9 @@ def taken(function: Callable[..., Any], where: str, parameters: Mapping[str, Any
         annotation = _annotation(parameter, scope, f"{where}.{name}")
         told = _told(annotation, texts.get(name), parameter.default)
         fields[name] = NotRequired[told] if has_default else told
+    type_: Any = TypedDict(name_of(function) or "arguments", fields)  # type: ignore[misc]
     return Taken(
-        TypedDict(name_of(function) or "arguments", fields),  # type: ignore[operator]
+        type_,
         {name: one.default for name, one in signature.items() if one.kind is Parameter.POSITIONAL_ONLY},
         frozenset({*signature, *_given(function)}),
         _spare(signature, parameters),

@@ -155,8 +155,9 @@ class Tool(Generic[P, R_co]):
         taken = None
         schema = None if parameters is None else _object_schema(parameters)
         if function is not None:
-            taken, expressed = _read(function, f"tool {name}", schema)
-            schema = expressed if schema is None else schema
+            from llmkit.functions import read  # noqa: PLC0415 - with what schemas need
+
+            taken, schema = read(function, f"tool {name}", schema)
         if schema is None:
             schema = {"type": "object", "properties": {}}
         self.__attrs_init__(name, description, schema, function, strict=strict, cache=cache, timeout=timeout)
@@ -237,23 +238,6 @@ class Tool(Generic[P, R_co]):
             if name == "__name__":
                 return self.name
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-
-
-def _read(
-    function: Callable[..., Any], where: str, parameters: Mapping[str, Any] | None
-) -> "tuple[Taken, dict[str, Any]]":
-    """What `function` takes, and the JSON Schema of that.
-
-    Raises:
-        ConfigurationError: No model could call it.
-    """
-    from llmkit.functions import taken  # noqa: PLC0415 - with what schemas need
-    from llmkit.schema import json_schema  # noqa: PLC0415 - likewise
-
-    found = taken(function, where, parameters)
-    schema = json_schema(found.type, where)
-    schema.pop("title", None)  # it is the function's name
-    return found, schema
 
 
 def _standing(function: Any) -> object:

@@ -3,10 +3,12 @@
 import asyncio
 import copy
 import functools
+import gc
 import inspect
 import pickle
 import subprocess
 import sys
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -611,6 +613,21 @@ def test_a_request_with_functions_is_a_value():
     assert pickle.loads(pickle.dumps(request)) == request
     assert hash(request) == hash(evolve(request))
     assert evolve(request, prompt="!").options["tools"] == request.options["tools"]
+
+
+def test_what_is_kept_of_a_function():
+    """It is read once; what one caller changes does not show at another, and the function is not kept by it."""
+
+    def function(x: list[str], y: Any = None): ...
+
+    first, second = tool(function), tool(function)
+    first.parameters["properties"]["x"]["items"].clear()
+    assert second.parameters["properties"]["x"] == {"type": "array", "items": TEXT}
+    assert first._taken.type is second._taken.type
+    gone = weakref.ref(function)
+    del function, first, second
+    gc.collect()
+    assert gone() is None
 
 
 def test_equality():
