@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import Enum
 from functools import partial
+from types import MethodType
 from typing import Annotated, Any, Literal, TypedDict
 
 import jsonschema
@@ -21,6 +22,7 @@ import pytest
 from attrs import evolve, frozen
 from attrs.validators import ge
 from test_vendor_request_types import MODULES, faults
+from typing_extensions import Doc
 
 from llmkit import ConfigurationError, Request, ServerTool, Tool, tool
 from llmkit.request import checked
@@ -156,6 +158,7 @@ CALLABLES = {
     "class method": (Sub.named_plainly, "named_plainly", "Make one.", {"name": "x"}, "Sub x"),
     "static method": (tool(Station.where), "where", "Find it.", {"city": "x"}, "x"),
     "tool of a method": (STATION.measure, "measure", "Measure it.", {"unit": "C", "exact": True}, "S C True"),
+    "tool bound by hand": (MethodType(Station.measure, STATION), "measure", "Measure it.", {"unit": "C"}, "S C False"),
     "tool of an inherited method": (Sub("B").measure, "measure", "Measure it.", {"unit": "C"}, "B C False"),
     "tool of a decorated method": (STATION.measure_logged, "logged", "Measure it.", {"unit": "C"}, "S C"),
     "tool of a cached method": (STATION.measure_once, "measure_once", "Measure it.", {"unit": "C"}, "S C"),
@@ -250,6 +253,8 @@ def positional_only(x: str, y: str = "b", /): ...
 def keyword_only(*, x: str, y: str = "b"): ...
 def with_more(x: str, **more: int): ...
 def none_by_default(x: int = None): ...  # noqa: RUF013 - as people write it
+def none_by_default_described(x: Annotated[int, "How many."] = None): ...  # noqa: RUF013 - likewise
+def documented(x: Annotated[str, Doc("Where.")]): ...
 def default_beyond_json(x: Any = object): ...
 def annotated(x: City, y: Annotated[int, "How many.", ge(1)] = 3): ...
 def in_text(x: "City", y: "list['Unit']"): ...
@@ -315,6 +320,13 @@ SIGNATURES = {
         none_by_default,
         object_schema([], x={"anyOf": [{"type": "integer"}, {"type": "null"}], "default": None}),
     ),
+    "None by default, described": (
+        none_by_default_described,
+        object_schema(
+            [], x={"anyOf": [{"type": "integer"}, {"type": "null"}], "description": "How many.", "default": None}
+        ),
+    ),
+    "documented": (documented, object_schema(["x"], x=TEXT | {"description": "Where."})),
     "a default that is no JSON": (default_beyond_json, object_schema([], x={})),
     "annotated": (
         annotated,
