@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmkit.partial_json import UNKNOWN, completed
@@ -59,6 +59,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(JSON, st.booleans())
 def test_grows_to_the_whole(value, ascii_only):
     """Every beginning tells a part of the value, never less than the one before, and the whole tells all."""
@@ -86,6 +87,7 @@ def holds(more, less):
     return type(more) is type(less) and more == less
 
 
+@settings(deadline=None)
 @given(st.text(alphabet='{}[]",:\\u0123eE+-. truefalsn', max_size=40))
 def test_never_fails(text):
     completed(text)
