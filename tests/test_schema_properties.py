@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from strategies_schema import JSONS, accepts, mutated, types
 
+from llmkit.partial_json import UNKNOWN, completed
 from llmkit.schema import Misfit, json_schema, partial, structure, unstructure
 
 EXAMPLES = int(os.environ.get("LLMKIT_EXAMPLES") or 50)
@@ -49,3 +50,37 @@ def test_the_schema_accepts_what_is_read_and_nothing_else(data):
     written = unstructure(data.draw(case.values), case.type)
     value = data.draw(st.one_of(mutated(written), JSONS))
     assert accepts(json_schema(case.type), value) == reads(value, case.type)
+
+
+@quick
+@given(st.data())
+def test_what_is_known_of_any_beginning(data):
+    """Never an error, and all of it once all has come."""
+    case = data.draw(types())
+    value = data.draw(case.values)
+    text = json.dumps(unstructure(value, case.type))
+    for end in range(len(text)):
+        begun = completed(text[:end])
+        if begun is not UNKNOWN:
+            partial(begun, case.type)
+    assert partial(json.loads(text), case.type) == value
+
+
+@quick
+@given(st.data())
+def test_what_is_known_of_any_json(data):
+    case = data.draw(types())
+    value = data.draw(mutated(unstructure(data.draw(case.values), case.type)) | JSONS)
+    known = partial(value, case.type)
+    if reads(value, case.type):
+        assert known == structure(value, case.type)
+
+
+@quick
+@given(st.data())
+def test_nulls_that_stand_for_what_is_left_out(data):
+    """What is read without them is read with them."""
+    case = data.draw(types())
+    value = data.draw(case.values)
+    written = unstructure(value, case.type)
+    assert structure(written, case.type, nulls=True) == value

@@ -132,9 +132,11 @@ class _Builder:
         return getattr(hint, "__supertype__", None)  # of a NewType
 
     def _parts(self, hint: Any, origin: Any, args: tuple[Any, ...], where: str) -> Shape:
+        if origin.__hash__ is None:  # a list of types, perhaps
+            raise _refused(hint, where)
         if origin is typing.Literal:
             return of_literal(args, where)
-        if origin in (typing.Union, types.UnionType):
+        if origin in (typing.Union, types.UnionType) and args:
             return self._union(args, where)
         if origin is tuple or origin is typing.Tuple:  # noqa: UP006 - bare, it is no class
             return self._tuple(args, where)

@@ -61,6 +61,8 @@ class Codec:
             raise ConfigurationError(str(misfit)) from misfit
         except RecursionError as exc:
             raise ConfigurationError("$: nested too deeply, or in itself") from exc
+        except Exception as exc:  # attributes may be properties, and mappings anything
+            raise ConfigurationError(f"$: cannot be written: {type(exc).__name__}: {exc}") from exc
 
     def partial(self, value: Any, type_: Any) -> Any:
         """As `llmkit.schema.partial`."""

@@ -25,6 +25,7 @@ from llmkit.schema.shapes import (
     Union,
     Written,
     bare,
+    is_scalar,
     json_key,
     kind_of,
     kinds,
@@ -236,7 +237,7 @@ def _option(shape: Shape, options: tuple[Any, ...]) -> Check | None:
     text = "one of " + ", ".join(map(repr, options))
     if isinstance(shape, (Scalar, Anything, Union)) and _all_plain(options):
         keys = {json_key(option) for option in options}
-        holds: Holds = lambda value, _: not isinstance(value, (list, dict)) and json_key(value) in keys  # noqa: E731
+        holds: Holds = lambda value, _: is_scalar(value) and json_key(value) in keys  # noqa: E731
         return Check({"enum": list(options)}, holds, f"must be {text}")
     return Check({}, lambda _, item: item in options, f"must be {text}", text)
 

@@ -24,6 +24,7 @@ from llmkit.schema.shapes import (
     Variant,
     Written,
     bare,
+    is_scalar,
     json_key,
     says,
     takes_null,
@@ -129,10 +130,8 @@ def _choice(shape: Choice, _: Converter) -> Hook:
     items = {json_key(value): item for value, item in shape.options}
 
     def read(value: Any, _: Any) -> Any:
-        if not isinstance(value, (list, dict)):
-            name = json_key(value)
-            if name in items:
-                return items[name]
+        if is_scalar(value) and (name := json_key(value)) in items:
+            return items[name]
         raise expected(says(shape), value)
 
     return read

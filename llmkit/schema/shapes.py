@@ -205,6 +205,7 @@ class Noted:
 Shape = Anything | Scalar | Written | Choice | Items | Row | Table | Object | Variant | Union | Alias | Noted
 
 TAG: Final = "_type"
+_SAID: Final = 20  # options, in a message
 
 
 def parts(shape: Shape) -> Iterator[Shape]:
@@ -313,6 +314,11 @@ def json_key(value: Any) -> Any:
             return value
 
 
+def is_scalar(value: object) -> bool:
+    """Whether it is a JSON value that nothing is in."""
+    return value is None or isinstance(value, (bool, int, float, str))
+
+
 def says(shape: Shape) -> str:  # noqa: PLR0911 - one a kind of shape
     """What `shape` is, in a message."""
     match bare(shape):
@@ -321,7 +327,8 @@ def says(shape: Shape) -> str:  # noqa: PLR0911 - one a kind of shape
         case Written(word=word):
             return word
         case Choice(options=options):
-            return "one of " + ", ".join(repr(value) if value is not None else "null" for value, _ in options)
+            shown = ["null" if value is None else repr(value) for value, _ in options[:_SAID]]
+            return f"one of {', '.join(shown)}" + (", …" if len(options) > _SAID else "")
         case Items() | Row():
             return "an array"
         case Object(name=name) | Variant(object=Object(name=name)):

@@ -26,6 +26,7 @@ from llmkit.schema.shapes import (
     Variant,
     Written,
     bare,
+    is_scalar,
     json_key,
     kind_of,
     kinds,
@@ -164,7 +165,7 @@ def may_become(shape: Shape, value: dict[str, Any]) -> bool:
 def _kind_fits(shape: Shape, value: Any) -> bool:
     found = bare(shape)
     if isinstance(found, Choice):
-        return not isinstance(value, (list, dict)) and json_key(value) in _keys(found)
+        return is_scalar(value) and json_key(value) in _keys(found)
     kind = kind_of(value)
     if kind == "number" and value.is_integer():  # 1.0 is an integer
         return bool({"number", "integer"} & kinds(found))
