@@ -39,6 +39,13 @@ SCHEMAS = {
         obj(a={"type": "integer", "description": "how many"}),
         closed(a={"type": ["integer", "null"], "description": "how many"}),
     ),
+    "optional of two types": (
+        obj(a={"type": ["integer", "string"]}, b={"type": ["integer", "boolean"], "enum": [1, True]}),
+        closed(
+            a={"type": ["integer", "string", "null"]},
+            b={"anyOf": [{"type": ["integer", "boolean"], "enum": [1, True]}, NULL]},
+        ),
+    ),
     "optional words": (
         obj(a={"type": "string", "enum": ["x", "y"], "description": "which"}),
         closed(a={"anyOf": [{"type": "string", "enum": ["x", "y"]}, NULL], "description": "which"}),

@@ -115,8 +115,9 @@ def _or_null(schema: Any) -> Any:
         return schema
     if isinstance(schema.get("anyOf"), list):
         return {**schema, "anyOf": [*schema["anyOf"], NULL]}
-    if schema.get("type") in _SCALARS and not schema.keys() & {"enum", "const"}:
-        return {**schema, "type": [schema["type"], "null"]}
+    kinds = schema["type"] if isinstance(schema.get("type"), list) else [schema.get("type")]
+    if _SCALARS.issuperset(kinds) and not schema.keys() & {"enum", "const"}:
+        return {**schema, "type": [*kinds, "null"]}
     about = {key: schema[key] for key in ("title", "description", "default") if key in schema}
     rest = {key: value for key, value in schema.items() if key not in about}
     return {"anyOf": [rest, NULL], **about}
