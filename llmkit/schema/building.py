@@ -110,7 +110,7 @@ class _Builder:
         limits = [limit for item in hint.__metadata__ for limit in of_metadata(item)]
         shape = limited(shape, limits, where)
         texts = [text for item in hint.__metadata__ if (text := _text(item))]
-        return _noted(shape, " ".join(texts))
+        return _noted(shape, texts[-1] if texts else "")  # the outermost stands last
 
     def _plain(self, hint: Any, where: str) -> Shape:
         if (found := _simple(hint)) is not None:
@@ -132,14 +132,14 @@ class _Builder:
         return getattr(hint, "__supertype__", None)  # of a NewType
 
     def _parts(self, hint: Any, origin: Any, args: tuple[Any, ...], where: str) -> Shape:
-        if origin.__hash__ is None:  # a list of types, perhaps
+        if type(origin).__hash__ is None:  # a list of types, perhaps
             raise _refused(hint, where)
         if origin is typing.Literal:
             return of_literal(args, where)
         if origin in (typing.Union, types.UnionType) and args:
             return self._union(args, where)
         if origin is tuple or origin is typing.Tuple:  # noqa: UP006 - bare, it is no class
-            return self._tuple(args, where)
+            return self._tuple(hint, args, where)
         if origin in _MAKERS:
             return self._items(_MAKERS[origin], args[0] if args else Any, where)
         if origin in _TABLES:
@@ -157,10 +157,10 @@ class _Builder:
         self._later.append(lambda: must_hash(shape, f"{where}[]"))
         return Items(shape, make)
 
-    def _tuple(self, args: tuple[Any, ...], where: str) -> Shape:
-        if not args:
+    def _tuple(self, hint: Any, args: tuple[Any, ...], where: str) -> Shape:
+        if hint in (tuple, typing.Tuple):  # noqa: UP006 - of nobody knows what, which `tuple[()]` is not
             return Items(Anything(), tuple)
-        if args[-1] is Ellipsis:
+        if args and args[-1] is Ellipsis:
             return self._items(tuple, args[0], where)
         return Row(tuple(self.shape(item, f"{where}[{at}]") for at, item in enumerate(args)))
 
