@@ -17,9 +17,13 @@ lint: .venv/tested
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: .venv/tested
+# What users' checkers infer: today's mypy, the oldest that is promised (which does not know all forms), and pyright.
+types: .venv/tested .venv/checkers/installed
 	$(BIN)/mypy --strict --warn-unreachable -p llmkit
 	$(BIN)/mypy --strict tests/typing
+	MYPYPATH=. .venv/checkers/bin/mypy --strict --follow-imports=silent --python-executable $(BIN)/python \
+		$(filter-out tests/typing/forms.py,$(wildcard tests/typing/*.py))
+	.venv/checkers/bin/basedpyright --project tests/typing --pythonpath $(BIN)/python
 
 docs: .venv/tested
 	$(BIN)/python docs/build_reference.py
@@ -47,6 +51,11 @@ clean:
 # With all that tests need.
 .venv/tested: .venv/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[test]"
+	touch $@
+
+.venv/checkers/installed: .venv/installed
+	$(PYTHON) -m venv .venv/checkers
+	.venv/checkers/bin/pip install --quiet --disable-pip-version-check mypy==1.19.0 basedpyright==1.40.2
 	touch $@
 
 .venv/litellm/installed: .venv/installed

@@ -138,4 +138,5 @@ def sessions(own: requests.Session) -> None:
     """A caller's own session, and embeddings."""
     Client("openai", session=own)
     assert_type(client.embed(["a"], dimensions=3), Embeddings)
-    assert_type(client.embed("a").vectors, tuple[array[float], ...])
+    vectors: tuple[array[float], ...] = client.embed("a").vectors
+    assert_type(vectors[0][0], float)
