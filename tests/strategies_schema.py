@@ -62,7 +62,7 @@ def is_duration(value: object) -> bool:
     if match is None or value[-1] in "PT":
         return False
     units = zip((7 * 86400, 86400, None, 3600, 60, 1), match.groups()[:6], strict=True)
-    seconds = sum(unit * float(part[:-1]) for unit, part in units if unit and part)
+    seconds = sum(unit * Decimal(part[:-1]) for unit, part in units if unit and part)
     return seconds < 999_999_999 * 86400 + 86400
 
 

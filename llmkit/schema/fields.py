@@ -233,9 +233,12 @@ def _required(hint: Any) -> bool | None:
     while (origin := get_origin(hint)) is not None:
         if origin is Required or origin is NotRequired:
             return bool(origin is Required)
-        if not hasattr(hint, "__metadata__") and getattr(origin, "_name", "") != "ReadOnly":
+        if hasattr(hint, "__metadata__"):
+            hint = hint.__origin__
+        elif getattr(origin, "_name", "") == "ReadOnly":
+            hint = get_args(hint)[0]
+        else:
             return None
-        hint = hint.__origin__
     return None
 
 
