@@ -292,7 +292,7 @@ def _name_of(origin: Any) -> str:
 
 def _names(name: str, args: tuple[Any, ...]) -> str:
     """A class's name with those of its arguments, of letters that are allowed everywhere."""
-    words = (getattr(item, "__name__", str(item)) for item in args)
+    words = (_names(getattr(get_origin(item) or item, "__name__", str(item)), get_args(item)) for item in args)
     return re.sub(r"[^A-Za-z0-9_.-]+", "_", "_".join((name, *words))).strip("_") or "type"
 
 

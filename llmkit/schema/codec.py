@@ -1,6 +1,6 @@
 """Types and what was made of them, kept for the next value."""
 
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from cattrs import Converter
 
@@ -10,7 +10,7 @@ from llmkit.schema.building import build
 from llmkit.schema.document import schema_of
 from llmkit.schema.hints import key
 from llmkit.schema.misfit import Misfit
-from llmkit.schema.shapes import Anything, Shape
+from llmkit.schema.shapes import Anything, Shape, through
 from llmkit.schema.unfinished import UNKNOWN, known
 
 MOST: Final = 1000
@@ -72,11 +72,11 @@ class Codec:
             return None
         return None if found is UNKNOWN else found
 
-    def _read(self, value: Any, shape: Any, converter: Converter | None = None) -> Any:
+    def _read(self, value: Any, shape: Shape, converter: Converter | None = None) -> Any:
         try:
-            return (converter or self._strict).structure(value, shape)
+            return (converter or self._strict).structure(value, cast(Any, through(shape)))
         except RecursionError as exc:
             raise Misfit("$", "is nested too deeply") from exc
 
-    def _write(self, value: Any, shape: Any) -> Any:
-        return self._strict.unstructure(value, shape)
+    def _write(self, value: Any, shape: Shape) -> Any:
+        return self._strict.unstructure(value, through(shape))

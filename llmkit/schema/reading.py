@@ -1,6 +1,7 @@
 """JSON values to instances, strictly. cattrs keeps the hooks, one for each shape, and chooses among them."""
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from math import isfinite
 from typing import Any, Final, cast
 
@@ -9,7 +10,6 @@ from cattrs import Converter
 from llmkit.schema.misfit import Misfit, expected
 from llmkit.schema.shapes import (
     TAG,
-    Alias,
     Anything,
     Choice,
     Field,
@@ -28,8 +28,9 @@ from llmkit.schema.shapes import (
     json_key,
     says,
     takes_null,
+    through,
 )
-from llmkit.schema.unions import in_order, may_be, order
+from llmkit.schema.unions import in_order, may_be, meant, order
 
 Hook = Callable[[Any, Any], Any]
 """As cattrs calls it: with the value and what it is to be."""
@@ -48,7 +49,6 @@ def register(converter: Converter, *, nulls: bool) -> None:
         Object: lambda shape, converter: _object(shape, converter, nulls=nulls),
         Variant: lambda shape, converter: _variant(shape, converter, nulls=nulls),
         Union: lambda shape, converter: _union(shape, converter, nulls=nulls),
-        Alias: _alias,
         Noted: _noted,
     }
     for kind, factory in factories.items():
@@ -60,7 +60,8 @@ def _is(kind: type) -> Callable[[Any], bool]:
 
 
 def _hook(converter: Converter, shape: Shape) -> Hook:
-    return converter.get_structure_hook(cast(Any, shape))
+    """To be asked for when it is first needed, as a shape may be in itself."""
+    return converter.get_structure_hook(cast(Any, through(shape)))
 
 
 def _anything(_: Anything, __: Converter) -> Hook:
@@ -138,20 +139,23 @@ def _choice(shape: Choice, _: Converter) -> Hook:
 
 
 def _items(shape: Items, converter: Converter) -> Hook:
-    hook = _hook(converter, shape.item)
+    found = cache(lambda: _hook(converter, shape.item))
 
     def read(value: Any, _: Any) -> Any:
         if not isinstance(value, list):
             raise expected("an array", value)
-        found = [_part(hook, item, shape.item, at) for at, item in enumerate(value)]
+        hook, items = found(), []
+        for at, item in enumerate(value):
+            try:
+                items.append(hook(item, shape.item))
+            except Misfit as misfit:
+                raise misfit.inside(at) from misfit.__cause__
         if shape.unique:
             _no_duplicate(value)
-        if shape.make is list:
-            return found
         try:
-            return shape.make(found)
-        except TypeError as exc:
-            raise Misfit("$", str(exc)) from None
+            return items if shape.make is list else shape.make(items)
+        except TypeError as exc:  # a class may say that it has a hash, and have none
+            raise Misfit("$", str(exc)) from exc
 
     return read
 
@@ -165,73 +169,74 @@ def _no_duplicate(value: list[Any]) -> None:
         seen.add(name)
 
 
-def _part(hook: Hook, value: Any, shape: Shape, part: str | int) -> Any:
-    try:
-        return hook(value, shape)
-    except Misfit as misfit:
-        raise misfit.inside(part) from misfit.__cause__
-
-
 def _row(shape: Row, converter: Converter) -> Hook:
-    hooks = [_hook(converter, item) for item in shape.items]
+    found = cache(lambda: [(item, _hook(converter, item)) for item in shape.items])
 
     def read(value: Any, _: Any) -> tuple[Any, ...]:
         if not isinstance(value, list):
             raise expected("an array", value)
-        if len(value) != len(hooks):
-            raise Misfit("$", f"expected {len(hooks)} items, got {len(value)}")
-        return tuple(
-            _part(hook, item, part, at)
-            for at, (hook, item, part) in enumerate(zip(hooks, value, shape.items, strict=True))
-        )
+        if len(value) != len(shape.items):
+            raise Misfit("$", f"expected {len(shape.items)} items, got {len(value)}")
+        items = []
+        for at, (item, (part, hook)) in enumerate(zip(value, found(), strict=True)):
+            try:
+                items.append(hook(item, part))
+            except Misfit as misfit:
+                raise misfit.inside(at) from misfit.__cause__
+        return tuple(items)
 
     return read
 
 
 def _table(shape: Table, converter: Converter) -> Hook:
-    keys, values = _hook(converter, shape.key), _hook(converter, shape.value)
+    found = cache(lambda: (_hook(converter, shape.key), _hook(converter, shape.value)))
 
     def read(value: Any, _: Any) -> dict[Any, Any]:
         if not isinstance(value, dict):
             raise expected("an object", value)
-        found: dict[Any, Any] = {}
+        (keys, values), items = found(), {}
         for name, item in value.items():
             try:
                 key = keys(name, shape.key)
             except Misfit as misfit:
                 raise Misfit("$", f"a key does not fit: {misfit.problem}").inside(str(name)) from None
-            if key in found:
+            if key in items:
                 raise Misfit("$", "is the same key as another").inside(str(name))
-            found[key] = _part(values, item, shape.value, name)
-        return found
+            try:
+                items[key] = values(item, shape.value)
+            except Misfit as misfit:
+                raise misfit.inside(name) from misfit.__cause__
+        return items
 
     return read
 
 
 def _object(shape: Object, converter: Converter, *, nulls: bool) -> Hook:
     known: dict[str, Field] = {item.key: item for item in shape.fields}
-    hooks: dict[str, Hook] = {}
+    found = cache(lambda: {name: _hook(converter, item.shape) for name, item in known.items()})
 
     def read(value: Any, _: Any) -> Any:
         if not isinstance(value, dict):
             raise expected(says(shape), value)
-        if not hooks:  # not before: a field may be of the class itself
-            hooks.update({name: _hook(converter, item.shape) for name, item in known.items()})
-        given = {}
+        hooks, given = found(), {}
         for name, item in value.items():
             if name not in known:
                 raise Misfit("$", f"is unknown; known are {', '.join(known) or 'none'}").inside(str(name))
-            if not (nulls and item is None and left_out(known[name])):
-                given[name] = _part(hooks[name], item, known[name].shape, name)
-        for name, item in known.items():
-            if item.required and name not in given:
+            if nulls and item is None and _left_out(known[name]):
+                continue
+            try:
+                given[name] = hooks[name](item, known[name].shape)
+            except Misfit as misfit:
+                raise misfit.inside(name) from misfit.__cause__
+        for name, field in known.items():
+            if field.required and name not in given:
                 raise Misfit("$", "is missing").inside(name)
         return _made(shape, given)
 
     return read
 
 
-def left_out(item: Field) -> bool:
+def _left_out(item: Field) -> bool:
     """Whether a null for this field says that it was left out."""
     return not item.required and not takes_null(item.shape)
 
@@ -282,11 +287,8 @@ def _candidates(members: tuple[Shape, ...], value: Any, *, nulls: bool) -> Itera
     """The members that may take `value`; of classes one at most, so that what is in it is read once."""
     if not isinstance(value, dict) or len(members) == 1:  # which says best itself what is wrong
         return members
-    return [
-        member
-        for member in members
-        if not isinstance(inner := bare(member), (Object, Variant)) or may_be(inner, value, nulls=nulls)
-    ]
+    fitting = [member for member in members if may_be(bare(member), value, nulls=nulls)]
+    return fitting or meant(members, value)
 
 
 def _reason(shape: Union, value: Any, faults: list[Misfit]) -> Misfit:
@@ -300,17 +302,6 @@ def _reason(shape: Union, value: Any, faults: list[Misfit]) -> Misfit:
         return faults[0]
     deep = [fault for fault in faults if fault.path != "$"]
     return max(deep, key=lambda fault: len(fault.path)) if deep else expected(says(shape), value)
-
-
-def _alias(shape: Alias, converter: Converter) -> Hook:
-    hooks: list[Hook] = []
-
-    def read(value: Any, _: Any) -> Any:
-        if not hooks:
-            hooks.append(_hook(converter, cast(Shape, shape.target)))
-        return hooks[0](value, shape.target)
-
-    return read
 
 
 def _noted(shape: Noted, converter: Converter) -> Hook:

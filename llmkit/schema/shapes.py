@@ -237,6 +237,13 @@ def walk(root: Shape) -> Iterator[Shape]:
             rest += parts(shape)
 
 
+def through(shape: Shape) -> Shape:
+    """What an alias stands for."""
+    while isinstance(shape, Alias) and shape.target is not None:
+        shape = shape.target
+    return shape
+
+
 def bare(shape: Shape) -> Shape:
     """`shape` without its notes, and what an alias stands for."""
     while True:

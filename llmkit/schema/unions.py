@@ -128,11 +128,13 @@ def _keys(choice: Choice) -> set[Any]:
     return {json_key(value) for value, _ in choice.options}
 
 
-def may_be(shape: Object | Variant, value: dict[str, Any], *, nulls: bool = False) -> bool:
-    """Whether an object may be of a class, by its keys and what kind of value each has.
+def may_be(shape: Shape, value: dict[str, Any], *, nulls: bool = False) -> bool:
+    """Whether an object may be of a shape; of a class, by its keys and what kind of value each has.
 
     Of the classes of one union no more than one may be it.
     """
+    if not isinstance(shape, (Object, Variant)):
+        return True
     found = shape.object if isinstance(shape, Variant) else shape
     demanded = shape.key if isinstance(shape, Variant) else None
     if isinstance(shape, Variant) and shape.tag is not None:
@@ -149,6 +151,26 @@ def may_be(shape: Object | Variant, value: dict[str, Any], *, nulls: bool = Fals
         ):
             return False
     return True
+
+
+def meant(members: Iterable[Shape], value: dict[str, Any]) -> list[Shape]:
+    """The class that a wrong object was to be: the only one with its keys, or with its values of what may be chosen."""
+    classes = [(member, found) for member in members if isinstance(found := bare(member), Object)]
+    for fits in (_has_keys, _has_choices):
+        fitting = [member for member, inner in classes if fits(inner, value)]
+        if len(fitting) == 1:
+            return fitting
+    return []
+
+
+def _has_keys(shape: Object, value: dict[str, Any]) -> bool:
+    required = {item.key for item in shape.fields if item.required}
+    return required <= value.keys() <= {item.key for item in shape.fields}
+
+
+def _has_choices(shape: Object, value: dict[str, Any]) -> bool:
+    chosen = [item for item in shape.fields if item.key in value and isinstance(bare(item.shape), Choice)]
+    return bool(chosen) and all(_kind_fits(item.shape, value[item.key]) for item in chosen)
 
 
 def may_become(shape: Shape, value: dict[str, Any]) -> bool:

@@ -2,9 +2,11 @@
 
 import dataclasses
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from enum import Enum
+from functools import cache
+from itertools import repeat
 from math import isfinite
 from typing import Any, Final, cast
 
@@ -16,12 +18,9 @@ from llmkit.schema.fields import is_named_tuple
 from llmkit.schema.formats import WRITTEN
 from llmkit.schema.misfit import Misfit, expected
 from llmkit.schema.shapes import (
-    ABSENT,
     TAG,
-    Alias,
     Anything,
     Choice,
-    Field,
     Items,
     Noted,
     Object,
@@ -34,6 +33,7 @@ from llmkit.schema.shapes import (
     Written,
     bare,
     says,
+    through,
 )
 
 Hook = Callable[[Any], Any]
@@ -54,7 +54,6 @@ def register(converter: Converter, shape_of: Callable[[Any], Shape]) -> None:
         Object: _object,
         Variant: _variant,
         Union: _union,
-        Alias: _alias,
         Noted: lambda shape, converter: _hook(converter, shape.shape),
     }
     for kind, factory in factories.items():
@@ -66,7 +65,8 @@ def _is(kind: type) -> Callable[[Any], bool]:
 
 
 def _hook(converter: Converter, shape: Shape) -> Hook:
-    return converter.get_unstructure_hook(cast(Any, shape))
+    """To be asked for when it is first needed, as a shape may be in itself."""
+    return converter.get_unstructure_hook(cast(Any, through(shape)))
 
 
 def _null(value: Any) -> None:
@@ -134,21 +134,35 @@ def _choice(shape: Choice, _: Converter) -> Hook:
     return write
 
 
-def _part(hook: Hook, value: Any, part: str | int) -> Any:
-    try:
-        return hook(value)
-    except Misfit as misfit:
-        raise misfit.inside(part) from misfit.__cause__
+def _list(values: Iterable[Any], hooks: Iterable[Hook]) -> list[Any]:
+    """No comprehension, and no function for one item: of what is nested deeply each frame counts."""
+    found = []
+    for at, (item, hook) in enumerate(zip(values, hooks, strict=False)):
+        try:
+            found.append(hook(item))
+        except Misfit as misfit:
+            raise misfit.inside(at) from misfit.__cause__
+    return found
+
+
+def _dict(pairs: Iterable[tuple[str, Any]], hook: Hook) -> dict[str, Any]:
+    found = {}
+    for name, item in pairs:
+        try:
+            found[name] = hook(item)
+        except Misfit as misfit:
+            raise misfit.inside(name) from misfit.__cause__
+    return found
 
 
 def _items(shape: Items, converter: Converter) -> Hook:
-    hook = _hook(converter, shape.item)
-    kinds: Any = AbstractSet if shape.unique else tuple if shape.make is tuple else (Sequence, list)
+    hook = cache(lambda: _hook(converter, shape.item))
+    kinds: Any = AbstractSet if shape.unique else tuple if shape.make is tuple else Sequence
 
     def write(value: Any) -> list[Any]:
         if not isinstance(value, kinds) or isinstance(value, (str, bytes, bytearray)):
             raise expected(shape.make.__name__, value)
-        found = [_part(hook, item, at) for at, item in enumerate(value)]
+        found = _list(value, repeat(hook()))
         return ordered(found) if shape.unique else found
 
     return write
@@ -160,61 +174,62 @@ def ordered(items: list[Any]) -> list[Any]:
 
 
 def _row(shape: Row, converter: Converter) -> Hook:
-    hooks = [_hook(converter, item) for item in shape.items]
+    hooks = cache(lambda: [_hook(converter, item) for item in shape.items])
 
     def write(value: Any) -> list[Any]:
-        if not isinstance(value, tuple) or len(value) != len(hooks):
-            raise expected(f"a tuple of {len(hooks)}", value)
-        return [_part(hook, item, at) for at, (hook, item) in enumerate(zip(hooks, value, strict=True))]
+        if not isinstance(value, tuple) or len(value) != len(shape.items):
+            raise expected(f"a tuple of {len(shape.items)}", value)
+        return _list(value, hooks())
 
     return write
 
 
 def _table(shape: Table, converter: Converter) -> Hook:
-    keys, values = _hook(converter, shape.key), _hook(converter, shape.value)
+    hooks = cache(lambda: (_hook(converter, shape.key), _hook(converter, shape.value)))
 
     def write(value: Any) -> dict[str, Any]:
         if not isinstance(value, Mapping):
             raise expected("dict", value)
-        return {name: _part(values, item, name) for name, item in ((keys(key), item) for key, item in value.items())}
+        keys, values = hooks()
+        return _dict(((keys(key), item) for key, item in value.items()), values)
 
     return write
 
 
 def _object(shape: Object, converter: Converter) -> Hook:
-    hooks: list[tuple[Field, Hook]] = []
-    names = {item.name for item in shape.fields}
+    hooks = cache(lambda: [(item, _hook(converter, item.shape)) for item in shape.fields])
 
     def write(value: Any) -> dict[str, Any]:
-        if not hooks:  # not before: a field may be of the class itself
-            hooks.extend((item, _hook(converter, item.shape)) for item in shape.fields)
-        if not shape.is_dict:
-            if not isinstance(value, shape.cls):
-                raise expected(shape.name, value)
-            given = {item.name: getattr(value, item.name) for item in shape.fields if hasattr(value, item.name)}
-        elif not isinstance(value, Mapping):
-            raise expected(shape.name, value)
-        else:
-            given = dict(value)
-        for name in given.keys() - names:
-            raise Misfit("$", "is unknown").inside(str(name))
-        for item in shape.fields:
-            if item.name not in given and (item.required or not shape.is_dict):
-                raise Misfit("$", "is missing").inside(item.key)
-        pairs = ((item, _field(item, hook, given[item.name])) for item, hook in hooks if item.name in given)
-        return {item.key: written for item, written in pairs if written is not ABSENT}
+        given, found = _given(shape, value), {}
+        for item, hook in hooks():
+            if item.name not in given:
+                continue
+            try:
+                found[item.key] = hook(given[item.name])
+            except Misfit as misfit:
+                # A default that is not of its type, as in `x: int = None`, needs no writing.
+                if item.default is not given[item.name]:
+                    raise misfit.inside(item.key) from misfit.__cause__
+        return found
 
     return write
 
 
-def _field(item: Field, hook: Hook, value: Any) -> Any:
-    """A field's JSON; `ABSENT` of a default that the type does not take, as in ``x: int = None``."""
-    try:
-        return hook(value)
-    except Misfit as misfit:
-        if item.default is value:
-            return ABSENT
-        raise misfit.inside(item.key) from misfit.__cause__
+def _given(shape: Object, value: Any) -> Mapping[str, Any]:
+    """What an instance has of its fields, all that it must have."""
+    if not isinstance(value, Mapping if shape.is_dict else shape.cls):
+        raise expected(shape.name, value)
+    given: dict[Any, Any]
+    if isinstance(value, Mapping) and shape.is_dict:
+        given = dict(value)
+        for name in given.keys() - {item.name for item in shape.fields}:
+            raise Misfit("$", "is unknown").inside(str(name))
+    else:
+        given = {item.name: getattr(value, item.name) for item in shape.fields if hasattr(value, item.name)}
+    for item in shape.fields:
+        if item.name not in given and (item.required or not shape.is_dict):
+            raise Misfit("$", "is missing").inside(item.key)
+    return given
 
 
 def _variant(shape: Variant, converter: Converter) -> Hook:
@@ -255,17 +270,6 @@ def _class_of(shape: Shape) -> type | None:
             return None
 
 
-def _alias(shape: Alias, converter: Converter) -> Hook:
-    hooks: list[Hook] = []
-
-    def write(value: Any) -> Any:
-        if not hooks:
-            hooks.append(_hook(converter, cast(Shape, shape.target)))
-        return hooks[0](value)
-
-    return write
-
-
 @frozen
 class _ByValue:
     """Writes values by their own classes, where types say nothing of them."""
@@ -291,12 +295,11 @@ class _ByValue:
         if attrs.has(cls) or dataclasses.is_dataclass(cls) or is_named_tuple(cls):
             return _hook(self.converter, self.shape_of(cls))(value)
         if isinstance(value, Mapping):
-            named = [(self._name(key), item) for key, item in value.items()]
-            return {name: _part(self.write, item, name) for name, item in named}
+            return _dict(((self._name(key), item) for key, item in value.items()), self.write)
         if isinstance(value, AbstractSet):
             return ordered([self.write(item) for item in value])
         if isinstance(value, Sequence) and not isinstance(value, (bytearray, memoryview)):
-            return [_part(self.write, item, at) for at, item in enumerate(value)]
+            return _list(value, repeat(self.write))
         raise Misfit("$", f"{cls.__name__} has no JSON")
 
     def _name(self, key: Any) -> str:
