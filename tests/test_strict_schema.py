@@ -101,6 +101,23 @@ SCHEMAS = {
             },
         ),
     ),
+    "patterns that look around": (
+        obj(
+            ["a", "b", "c"],
+            a={"type": "string", "pattern": "^(?!x)"},
+            b={"type": "string", "pattern": r"(a)\1"},
+            c={"type": "string", "pattern": "^(?:x|[(?=])"},
+        ),
+        closed(
+            a={"type": "string", "description": 'JSON Schema: {"pattern": "^(?!x)"}'},
+            b={"type": "string", "description": r'JSON Schema: {"pattern": "(a)\\1"}'},
+            c={"type": "string", "description": 'JSON Schema: {"pattern": "^(?:x|[(?=])"}'},
+        ),
+    ),
+    "patterns that do not": (
+        obj(["a"], a={"type": "string", "pattern": "^(?:x|y)?$"}),
+        closed(a={"type": "string", "pattern": "^(?:x|y)?$"}),
+    ),
     "words that say nothing": (
         {"$schema": "https://json-schema.org/draft/2020-12/schema", "$comment": "mine", **obj()},
         CLOSED,

@@ -3,6 +3,7 @@
 Source: https://platform.openai.com/docs/guides/structured-outputs#supported-schemas
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
@@ -19,6 +20,7 @@ _PERMITTED: Final = frozenset(
     }
 )
 _FORMATS: Final = ("date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid")
+_LOOKAROUND: Final = re.compile(r"\(\?<?[=!]")
 _MOST_LEVELS: Final = 10
 
 
@@ -66,6 +68,8 @@ def _node(node: Any, place: Place, permitted: frozenset[str], root: Mapping[str,
             yield place, f"'{key}' is not permitted."
     if node.get("format") not in (None, *_FORMATS):
         yield place, f"'{node['format']}' is not a valid format."
+    if _LOOKAROUND.search(str(node.get("pattern", ""))):
+        yield place, "regex lookaround is not supported."
     kinds = _list(node, "type") or [node.get("type")]
     if "object" in kinds:
         yield from _object(node, place)

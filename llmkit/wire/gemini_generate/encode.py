@@ -164,7 +164,7 @@ def _function(tool: Tool, where: str) -> schema.FunctionDeclaration:
         f"{where}.name",
         f"expected up to 128 letters, digits, '_', '.', ':' and '-', a letter or '_' first, got {tool.name[:140]!r}",
     )
-    parameters = tool.parameters if getattr(tool, "function", None) is None else dialect(tool.parameters)
+    parameters = tool.parameters if tool.function is None else dialect(tool.parameters)
     found: schema.FunctionDeclaration = {"name": tool.name, "parametersJsonSchema": parameters}
     if tool.description:
         found["description"] = tool.description

@@ -6,6 +6,7 @@ has no words for (an object with free keys, say) cannot be made strict: `express
 Source: https://platform.openai.com/docs/guides/structured-outputs#supported-schemas
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -36,6 +37,8 @@ _KEYWORDS: Final = frozenset(
 _FORMATS: Final = frozenset(
     {"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"},
 )
+# "Invalid JSON schema: regex lookaround is not supported"; nor can such an engine look back at a group.
+_LOOKS_AROUND: Final = re.compile(r"\(\?<?[=!]|\\[1-9]|\\k<")
 _BEYOND: Final = "strict schemas of this wire have no words for such parameters, as for free keys, tuples and any value"
 _SCALARS: Final = frozenset({"string", "number", "integer", "boolean"})
 _MOST_PROPERTIES: Final = 5000
@@ -86,6 +89,8 @@ def parameters(tool: Tool, where: str, refuse: Refuse) -> tuple[dict[str, Any], 
 
 def _strict(node: dict[str, Any], keywords: frozenset[str]) -> dict[str, Any]:
     kept = keywords | {"format"} if node.get("format") in _FORMATS else keywords
+    if _LOOKS_AROUND.search(str(node.get("pattern", ""))):
+        kept -= {"pattern"}
     found = lone_reference(told(node, kept))
     if "type" not in found and (values := [*(found.get("enum") or ()), *_constant(found)]):
         kinds = types_of(values)  # it must be told, although the values tell
