@@ -381,13 +381,13 @@ def _union(draw: st.DrawFn, depth: int) -> Case:
     chosen: list[Case] = []
     for case in draw(st.lists(types(depth=depth), min_size=2, max_size=4)):
         taken = {one.kind for one in chosen}
-        if case.kind == "any" or case.kind == "union" or taken & {"dict", "named"} and case.kind == "object":
+        if case.kind in ("any", "union") or (taken & {"dict", "named"} and case.kind == "object"):
             continue
         if not taken & _APART.get(case.kind, {case.kind, "mixed"} if case.kind != "object" else {"dict", "named"}):
             chosen.append(case)
     if len(chosen) < 2:
         return draw(st.sampled_from(SCALARS))
-    made = typing.Union[tuple(case.type for case in chosen)]  # noqa: UP007
+    made = typing.Union[tuple(case.type for case in chosen)]
     return Case(made, st.one_of(*(case.values for case in chosen)), "union", all(case.hashable for case in chosen))
 
 

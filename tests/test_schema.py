@@ -1,4 +1,4 @@
-"""Types of every kind: the JSON they take, with what it becomes, the JSON they refuse, with its path, and their schema."""
+"""Types of every kind: the JSON they take, and what it becomes, the JSON they refuse, and where, and their schema."""
 
 import enum
 import math
@@ -180,7 +180,7 @@ KINDS = {
         Odd, {"enum": [None, True, 0.5]}, [(None, Odd.NONE), (True, Odd.TRUE), (0.5, Odd.HALF)], [(1, "$"), (0, "$")]
     ),
     "Literal": Kind(
-        Literal["a", 1, True, None],
+        Literal["a", 1, True, None],  # noqa: PYI061
         {"enum": ["a", 1, True, None]},
         [("a", "a"), (1, 1), (True, True), (None, None)],
         [(0, "$"), (False, "$"), ("b", "$"), ({}, "$")],
@@ -192,7 +192,7 @@ KINDS = {
         [("red", Colour.RED), ("blue", "blue")],
         [("green", "$")],
     ),
-    "Literal in a Literal": Kind(Literal["a", Literal["b"]], text(enum=["a", "b"]), [("b", "b")], [("c", "$")]),
+    "Literal in a Literal": Kind(Literal["a", "b"], text(enum=["a", "b"]), [("b", "b")], [("c", "$")]),
     "list": Kind(
         list[int],
         {"type": "array", "items": INT},
@@ -401,8 +401,8 @@ BY_VALUE = {
     "a tuple": ((1, (2,)), [1, [2]]),
     "a range": (range(2), [0, 1]),
     "keys as json has them": (
-        {1: 1, None: 2, True: 3, ID: 4, Colour.RED: 5},
-        {"1": 1, "null": 2, str(ID): 4, "red": 5},
+        {1: 1, None: 2, True: 3, 0.5: 4, ID: 5, Colour.RED: 6},  # noqa: F601 - 1 and True are one key
+        {"1": 3, "null": 2, "0.5": 4, str(ID): 5, "red": 6},
     ),
     "an offset of seconds, as UTC": (
         datetime(2024, 1, 1, 1, tzinfo=timezone(timedelta(seconds=1))),
@@ -413,8 +413,6 @@ BY_VALUE = {
 
 @pytest.mark.parametrize(("value", "written"), BY_VALUE.values(), ids=BY_VALUE.keys())
 def test_written_by_value(value, written):
-    if isinstance(value, dict):  # 1 and True are one key
-        written = {**written, "1": 3}
     assert unstructure(value) == written
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import collections
 import dataclasses
 import enum
 import typing
@@ -24,6 +25,7 @@ from typing import (
 )
 from uuid import UUID, uuid4
 
+import attr
 import attrs
 import pytest
 import typing_extensions
@@ -201,7 +203,7 @@ class Defaults:
 
 
 @frozen
-class Final_:
+class Finals:
     x: Final[int]
     y: Annotated[Final[int], "why"]
 
@@ -365,9 +367,9 @@ CLASSES = {
     ),
     "a default that is not of the type": (Sloppy, closed({"x": INT}), [({}, Sloppy()), ({"x": 1}, Sloppy(1))]),
     "Final": (
-        Final_,
+        Finals,
         closed({"x": INT, "y": {**INT, "description": "why"}}, "x", "y"),
-        [({"x": 1, "y": 2}, Final_(1, 2))],
+        [({"x": 1, "y": 2}, Finals(1, 2))],
     ),
 }
 each_class = pytest.mark.parametrize(("cls", "schema", "values"), CLASSES.values(), ids=CLASSES.keys())
@@ -693,3 +695,70 @@ KNOWN_VALUES = {
 @pytest.mark.parametrize(("type_", "value", "known"), KNOWN_VALUES.values(), ids=KNOWN_VALUES.keys())
 def test_known_values(type_, value, known):
     assert partial(value, type_) == known
+
+
+# ---- older and rarer ways to say the same ----------------------------------------------------------------------------
+
+
+@attr.s
+class Old:
+    x = attr.ib(type=int)
+    y = attr.ib(default=None)
+
+
+@attr.s(auto_attribs=True, these={"x": attr.ib(type=int)})
+class These:
+    pass
+
+
+@dataclasses.dataclass(slots=True, frozen=True)
+class Slots:
+    a: int
+    _: dataclasses.KW_ONLY
+    _b: int = 2
+
+
+class Untyped(collections.namedtuple("Untyped", "a b", defaults=[1])):  # noqa: PYI024 - it is what is tried
+    __slots__ = ()
+
+
+@define
+class OwnInit:
+    a: int
+
+    def __init__(self, a: int) -> None:
+        self.__attrs_init__(a + 1)
+
+
+@frozen
+class Quiet:
+    a: Annotated[int, Default(3)]  # said of a key of a TypedDict only
+
+
+RARE = {
+    "attr.s": (Old, {"x": 1, "y": [None]}, Old(1, [None])),
+    "these": (These, {"x": 1}, These(1)),
+    "a frozen dataclass with slots": (Slots, {"a": 1, "_b": 3}, Slots(1, _b=3)),
+    "namedtuple": (Untyped, {"a": "x", "b": 2}, Untyped("x", 2)),
+}
+
+
+@pytest.mark.parametrize(("cls", "value", "item"), RARE.values(), ids=RARE.keys())
+def test_rare_ways(cls, value, item):
+    assert structure(value, cls) == item
+    assert unstructure(item, cls) == value
+    assert unstructure(item) == value
+    assert accepts(json_schema(cls), value)
+
+
+def test_a_constructor_of_its_own():
+    assert structure({"a": 1}, OwnInit).a == 2
+
+
+def test_a_default_that_the_class_does_not_know():
+    assert json_schema(Quiet)["required"] == ["a"]
+
+
+def test_a_text_of_the_root():
+    schema = json_schema(Annotated[Base, "the answer"])
+    assert (schema["title"], schema["description"]) == ("Base", "the answer")

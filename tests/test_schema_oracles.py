@@ -80,7 +80,7 @@ def common(draw: st.DrawFn, leaves: list[Case], depth: int = 2) -> Case:
             other = draw(common(leaves, depth - 1))
             return Case(tuple[item.type, other.type], st.tuples(item.values, other.values), "array")
         case "optional":
-            return Case(typing.Optional[item.type], st.none() | item.values, item.kind)  # noqa: UP045
+            return Case(typing.Optional[item.type], st.none() | item.values, item.kind)
         case "dataclass":
             other = draw(common(leaves, depth - 1))
             default = draw(st.just(dataclasses.MISSING) | other.values)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import enum
+import sys
 import time
 from datetime import date
 from typing import Annotated, Any, Generic, Literal, NamedTuple, NotRequired, TypedDict, TypeVar, Union
@@ -387,3 +388,46 @@ def test_json_of_two_hundred_levels():
         value = [value] if level % 2 else {"a": value}
     assert structure(value, Json) == value
     assert unstructure(value, Json) == value
+
+
+@define
+class Leaf:
+    name: str = ""
+
+
+@define
+class Branch:
+    name: str = ""
+    left: "Branch | Leaf | None" = None
+    plain: "Branch | None" = None
+
+
+def test_a_class_that_is_tagged_in_itself():
+    schema = json_schema(Branch)
+    assert schema["$ref"] == "#/$defs/Branch"
+    assert set(schema["$defs"]) == {"Branch", "Branch_2", "Leaf"}
+    value = Branch("a", Branch("b", Leaf("c")), Branch("d", Leaf("e")))
+    written = unstructure(value, Branch)
+    assert written["left"]["_type"] == "Branch"
+    assert "_type" not in written["plain"]
+    assert structure(written, Branch) == value
+    assert accepts(schema, written)
+    assert not accepts(schema, {"left": {"name": "c"}})
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="its syntax is of Python 3.12")
+def test_type_parameters():
+    names: dict[str, Any] = {"__name__": __name__, "define": define}
+    exec(
+        "type Rows[T] = list[T] | None\n"
+        "type Nest = dict[str, Nest] | Leaf2\n"
+        "@define\nclass Leaf2:\n    x: int\n"
+        "@define\nclass Holds[T]:\n    rows: Rows[T]\n    again: 'Holds[T] | None' = None\n",
+        names,
+    )
+    holds = names["Holds"]
+    value = holds([1], holds(None))
+    assert structure(unstructure(value, holds[int]), holds[int]) == value
+    with pytest.raises(Misfit, match=r"^\$\.again\.rows\[0\]: expected int"):
+        structure({"rows": None, "again": {"rows": ["x"]}}, holds[int])
+    assert structure({"a": {"b": {"x": 1}}}, names["Nest"]) == {"a": {"b": names["Leaf2"](1)}}

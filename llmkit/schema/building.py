@@ -38,7 +38,7 @@ from llmkit.schema.shapes import (
 from llmkit.schema.unions import settle
 from llmkit.schema.whole import must_be_strings, must_end, must_hash
 
-_DEEPEST: Final = 60  # types in types: a generic class that holds itself with ever longer arguments has no end
+_DEEPEST: Final = 100  # types in types: a generic class that holds itself with ever longer arguments has no end
 _SCALARS: Final[dict[Any, str]] = {
     bool: "boolean", int: "integer", float: "number", str: "string", types.NoneType: "null",
 }  # fmt: skip
@@ -96,7 +96,7 @@ class _Builder:
     def shape(self, hint: Any, where: str) -> Shape:
         """The shape of one annotation."""
         if self._depth > _DEEPEST:
-            raise ConfigurationError(f"{where}: types are nested too deeply")
+            raise ConfigurationError(f"{where:.200}: types are nested too deeply")
         self._depth += 1
         try:
             if hasattr(hint, "__metadata__"):
@@ -140,9 +140,9 @@ class _Builder:
             return self._union(args, where)
         if origin is tuple or origin is typing.Tuple:  # noqa: UP006 - bare, it is no class
             return self._tuple(hint, args, where)
-        if origin in _MAKERS:
+        if origin in _MAKERS and len(args) < 2:  # noqa: PLR2004 - `list[int, str]` is a mistake
             return self._items(_MAKERS[origin], args[0] if args else Any, where)
-        if origin in _TABLES:
+        if origin in _TABLES and len(args) in (0, 2):
             return self._table(args or (Any, Any), where)
         if isinstance(origin, type):
             return self._class(hint, origin, args, where)
@@ -191,7 +191,7 @@ class _Builder:
             raise ConfigurationError(
                 f"{where}: {origin.__name__} is a model of another library; make it an attrs class or a dataclass"
             )
-        if not has_fields(origin):
+        if not has_fields(origin) or (args and not hasattr(origin, "__parameters__")):
             raise _refused(hint, where)
         if inspect.isabstract(origin):
             raise ConfigurationError(
@@ -205,15 +205,17 @@ class _Builder:
         raw, hidden = raw_fields(origin, args, where)
         self._selves.append(hint)
         try:
-            found.fields = tuple(self._field(item, f"{where}{step(item.key)}") for item in raw)
+            fields = (self._field(item, f"{where}{step(item.key)}", is_dict=found.is_dict) for item in raw)
+            found.fields = tuple(fields)
         finally:
             self._selves.pop()
         found.hidden = tuple((item.name, _maker(item.default, item.factory)) for item in hidden)
         return found
 
-    def _field(self, raw: Raw, where: str) -> Field:
+    def _field(self, raw: Raw, where: str, *, is_dict: bool) -> Field:
         shape = limited(self.shape(raw.hint, where), list(of_validator(raw.validator)), where)
-        told = next((item for item in _metadata(raw.hint) if isinstance(item, Default)), None)
+        # Of a class a default that only the schema knew of would be missed by the constructor.
+        told = next((item for item in _metadata(raw.hint) if is_dict and isinstance(item, Default)), None)
         description = shape.description if isinstance(shape, Noted) else ""
         return Field(
             raw.name,

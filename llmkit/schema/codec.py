@@ -17,6 +17,9 @@ MOST: Final = 1000
 """Types that are kept. Beyond it all are forgotten: a program that makes types without end must not keep them."""
 
 
+_UNTOLD: Final = Anything()  # one for all: the hooks of each shape are kept
+
+
 class Codec:
     """Shapes by type, and the hooks of each shape, which cattrs keeps. Any thread may use it at any time."""
 
@@ -54,7 +57,7 @@ class Codec:
 
     def unstructure(self, value: Any, type_: Any) -> Any:
         """As `llmkit.schema.unstructure`."""
-        shape = Anything() if type_ is None else self.shape(type_)
+        shape = _UNTOLD if type_ is None else self.shape(type_)
         try:
             return self._write(value, shape)
         except Misfit as misfit:

@@ -113,7 +113,7 @@ def _limited(shape: Shape, limit: Limit) -> Shape | None:
 
 
 def _of_members(shape: Union, members: tuple[Shape, ...], limit: Limit) -> Shape | None:
-    found = [_limited(member, limit) for member in members]
+    found = [None if _is_null(member) else _limited(member, limit) for member in members]
     if not any(found):
         return None
     left = [new or old for new, old in zip(found, members, strict=True) if not _empty(new, old, limit)]
@@ -122,10 +122,14 @@ def _of_members(shape: Union, members: tuple[Shape, ...], limit: Limit) -> Shape
 
 def _empty(new: Shape | None, old: Shape, limit: Limit) -> bool:
     """Whether a member has no value left: that of null is not among the options, or no choice is."""
-    if isinstance(inner := bare(old), Scalar) and inner.type == "null":
+    if _is_null(old):
         return limit.word == "in" and None not in limit.bound
     left = None if new is None else bare(new)
     return isinstance(left, Choice) and not left.options
+
+
+def _is_null(shape: Shape) -> bool:
+    return isinstance(inner := bare(shape), Scalar) and inner.type == "null"
 
 
 def _chosen(shape: Choice, limit: Limit) -> Choice | None:

@@ -95,5 +95,4 @@ def _member(members: tuple[Shape, ...], value: Any, read: Read) -> Any:
     fitting = in_order(order(members), value)
     if isinstance(value, dict):
         fitting = tuple(member for member in fitting if may_become(bare(member), value))
-    found = [part for member in fitting if (part := known(value, member, read)) is not UNKNOWN]
-    return found[0] if len(fitting) == 1 and found else UNKNOWN
+    return known(value, fitting[0], read) if len(fitting) == 1 else UNKNOWN
