@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo test check lint types docs litellm soak fuzz clean
+.PHONY: demo test check lint types docs litellm soak fuzz bench clean
 
 demo: .venv/installed
 	$(BIN)/llmkit demo
@@ -35,6 +35,13 @@ soak: .venv/tested
 # Ten minutes of what nobody should send; not part of `check`, which tries a little of it. `make fuzz SECONDS=60` for less.
 fuzz: .venv/tested
 	$(BIN)/python -W error tests/fuzz.py --seconds $(or $(SECONDS),600)
+
+# What llmkit costs beside the floor of its stack and the vendors' clients; a full run writes docs/performance.md's table.
+# `make bench ONLY=stream` for a part (import, whole, stream, first, threads, build, memory), `WIRE=openai-chat` for one
+# wire, `QUICK=1` to see that it runs.
+bench: .venv/tested
+	$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY)) $(if $(WIRE),--wire $(WIRE)) \
+		$(if $(QUICK)$(ONLY)$(WIRE),,--write)
 
 # A proxy that some tests speak to, apart from all else as it pins what others need newer.
 litellm: .venv/litellm/installed

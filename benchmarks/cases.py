@@ -1,0 +1,120 @@
+"""What is measured, how often, and what it may cost."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from benchmarks.answers import FORMATS
+from benchmarks.contenders import PROVIDERS, VENDORS
+
+STACK = "import requests, attrs, cattrs, tenacity"
+IMPORTS = {"anthropic": "import anthropic", "openai": "import openai", "google-genai": "from google import genai"}
+CLIENTS = {
+    "anthropic": "anthropic.Anthropic(api_key='k')",
+    "openai": "openai.OpenAI(api_key='k')",
+    "google-genai": "genai.Client(api_key='k')",
+}
+
+
+class Bound(NamedTuple):
+    """What may be asked of the numbers.
+
+    Attributes:
+        most: Of llmkit as a multiple of the floor.
+        vendor: How many times as much a vendor's client must cost.
+    """
+
+    most: float | None = None
+    vendor: float | None = None
+
+
+class Case(NamedTuple):
+    """One row of the table.
+
+    Attributes:
+        group: What `--only` selects.
+        name: What is measured.
+        wire: Of which format; "" where it makes no difference.
+        sample: What a worker is told, or the code that is run in fresh processes.
+        contenders: Who is measured.
+        rounds: How often; those of the vendors are fewer.
+        unit: Of what is shown.
+        bound: What may be asked.
+    """
+
+    group: str
+    name: str
+    wire: str
+    sample: dict[str, Any]
+    contenders: tuple[str, ...]
+    rounds: int
+    unit: str
+    bound: Bound = Bound()
+
+
+class Sizes(NamedTuple):
+    """How much is done."""
+
+    rounds: int
+    calls: int
+    deltas: int
+    many_deltas: int
+    builds: int
+
+
+FULL = Sizes(rounds=11, calls=100, deltas=20_000, many_deltas=200_000, builds=5)
+QUICK = Sizes(rounds=1, calls=3, deltas=200, many_deltas=2_000, builds=1)
+THREADS = 16
+
+
+def cases(sizes: Sizes) -> Iterator[Case]:
+    """All of them, in the order of the table."""
+    yield from _imports(sizes)
+    for wire in FORMATS:
+        others = ("llmkit", VENDORS[wire])
+        sample = {"what": "whole", "mode": "whole", "times": sizes.calls}
+        yield Case("whole", "whole call", wire, sample, ("floor", *others), sizes.rounds, "µs", Bound(1.0, 2.0))
+    yield from _streams(sizes)
+    for wire in FORMATS:
+        sample = {"what": "first", "mode": "first", "times": sizes.calls // 5 + 1}
+        names = ("floor", "llmkit", VENDORS[wire])
+        yield Case("first", "time to the first delta", wire, sample, names, sizes.rounds // 2 + 1, "ms")
+    for wire in FORMATS:
+        sample = {"what": "threads", "mode": "whole", "times": sizes.calls // 2 + 1, "threads": THREADS}
+        names = ("floor", "llmkit", VENDORS[wire])
+        yield Case("threads", f"call, {THREADS} threads", wire, sample, names, sizes.rounds, "µs", Bound(1 / 1.2))
+    for image, most in ((False, 2.0), (True, 0.6)):
+        name = f"build 200 messages, 10 tools{' and 5 MB' if image else ''}"
+        for wire in FORMATS:
+            sample = {"what": "build", "image": image, "times": sizes.builds}
+            yield Case("build", name, wire, sample, ("floor", "llmkit"), sizes.rounds, "ms", Bound(most))
+    for wire in FORMATS:
+        sample = {"what": "memory", "mode": f"text-{sizes.many_deltas}-16"}
+        yield Case("memory", f"{sizes.many_deltas:,} deltas", wire, sample, ("llmkit",), 1, "MiB")
+
+
+def _imports(sizes: Sizes) -> Iterator[Case]:
+    code = {"floor": STACK, "llmkit": "import llmkit", **IMPORTS}
+    yield Case("import", "import", "", code, (*code,), sizes.rounds, "ms", Bound(0.4))
+    for wire, provider in PROVIDERS.items():
+        vendor = VENDORS[wire]
+        code = {
+            "floor": STACK,
+            "llmkit": f"import llmkit; llmkit.Client({provider!r}, api_key='k', model='m')",
+            vendor: f"{IMPORTS[vendor]}; {CLIENTS[vendor]}",
+        }
+        yield Case("import", "import and first client", wire, code, (*code,), sizes.rounds, "ms", Bound(1.1))
+
+
+def _streams(sizes: Sizes) -> Iterator[Case]:
+    for kind, name in (("text", "delta of a stream"), ("tool", "delta of a call's arguments")):
+        for per in (1, 16):
+            for wire in FORMATS:
+                names = ("floor", "llmkit", "llmkit[fast]", VENDORS[wire])
+                sample = {
+                    "what": "stream",
+                    "mode": f"{kind}-{sizes.deltas}-{per}",
+                    "times": 1,
+                    "deltas": sizes.deltas,
+                }
+                bound = Bound(1.1 if per == 1 else 1.0, 5.0 if per == 1 else None)
+                yield Case("stream", f"{name}, {per} per chunk", wire, sample, names, sizes.rounds, "µs", bound)
