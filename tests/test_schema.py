@@ -13,6 +13,7 @@ from uuid import UUID
 
 import attrs
 import pytest
+import typing_extensions
 from attrs import frozen, validators
 from jsonschema import Draft202012Validator
 from strategies_schema import accepts
@@ -24,6 +25,7 @@ ID = UUID("01234567-89ab-4def-8123-456789abcdef")
 T = TypeVar("T")
 Bound = TypeVar("Bound", bound=int)
 Either = TypeVar("Either", int, str)
+Deepest = typing_extensions.TypeAliasType("Deepest", "list[Deepest]")
 First = NewType("First", int)
 Second = NewType("Second", First)
 
@@ -47,6 +49,11 @@ class Word(enum.StrEnum):
 class Mixed(str, enum.Enum):
     A = "a"
     B = "b"
+
+
+class Numbers(enum.Enum):
+    ONE = 1
+    HALF = 0.5
 
 
 class Odd(enum.Enum):
@@ -220,6 +227,29 @@ KINDS = {
         [([1, 2], {1, 2}), ([], set())],
         [([1, 1], "$[1]"), ([1, 1.0], "$[1]"), (["a"], "$[0]")],
     ),
+    "set, bare": Kind(
+        set,
+        {
+            "type": "array",
+            "items": {"anyOf": [NULL, {"type": "boolean"}, INT, NUMBER, STR]},
+            "uniqueItems": True,
+        },
+        [([1, "a"], {1, "a"})],
+        [([[1]], "$[0]"), ([{}], "$[0]"), ([1, 1], "$[1]")],
+        [([1, True], {1})],  # two values to JSON, one to Python
+    ),
+    "a list of lists without an item twice": Kind(
+        set[tuple[int, ...]],
+        {"type": "array", "items": {"type": "array", "items": INT}, "uniqueItems": True},
+        [([[1], [2]], {(1,), (2,)})],
+        [([[1], [1.0]], "$[1]")],
+    ),
+    "LiteralString": Kind(typing.LiteralString, STR, [("a", "a")], [(1, "$")]),
+    "TypeVar with a default": Kind(typing_extensions.TypeVar("D", default=int), INT, [(1, 1)], [("", "$")]),
+    "numbers to choose from": Kind(Numbers, {"type": "number", "enum": [1, 0.5]}, [(1, Numbers.ONE)], [(2, "$")]),
+    "null or something to choose from": Kind(
+        Union[Literal["a"], Any], {"anyOf": [text(enum=["a"]), {}]}, [("a", "a"), ([1], [1])]
+    ),
     "frozenset": Kind(
         frozenset[str],
         {"type": "array", "items": STR, "uniqueItems": True},
@@ -359,10 +389,14 @@ def test_whole_is_whole(kind):
 # ---- what cannot be written ------------------------------------------------------------------------------------------
 
 UNWRITABLE = {
+    "no None": (1, type(None), "$: expected None, got int 1"),
+    "no bool": (1, bool, "$: expected bool, got int 1"),
+    "no number": ("1", float, "$: expected float, got str '1'"),
+    "no dict": ([], dict[str, int], "$: expected dict, got list []"),
     "another type": ("x", int, "$: expected int, got str 'x'"),
     "a bool for an int": (True, int, "$: expected int, got bool True"),
     "infinity": (math.inf, float, "$: inf has no JSON"),
-    "no number": (Decimal("NaN"), Decimal, "$: cannot be written"),
+    "a number that is none": (Decimal("NaN"), Decimal, "$: cannot be written"),
     "deep inside": ([{"a": [1, None]}], list[dict[str, list[int]]], "$[0].a[1]: expected int"),
     "a datetime for a date": (datetime(2024, 1, 1), date, "$: expected date"),
     "an offset of seconds": (time(1, tzinfo=timezone(timedelta(seconds=1))), time, "$: cannot be written as a time"),
@@ -440,6 +474,28 @@ def test_a_number_that_is_no_float():
 
 def test_two_keys_that_are_one():
     assert misfit({str(ID): 1, str(ID).upper(): 2}, dict[UUID, int]).problem == "is the same key as another"
+
+
+def test_an_int_for_a_float():
+    """As annotations have it."""
+    assert unstructure(1, float) == 1
+
+
+class Silent:
+    def __repr__(self) -> str:
+        raise OSError("no")
+
+
+def test_a_value_that_cannot_be_shown():
+    assert str(misfit(Silent(), int)) == "$: expected int, got Silent"
+
+
+def test_deeper_than_python_goes():
+    deep: Any = []
+    for _ in range(5000):
+        deep = [deep]
+    assert "nested too deeply" in misfit(deep, Deepest).problem
+    assert partial(deep, Deepest) is None
 
 
 def test_too_deep_a_value():

@@ -679,7 +679,53 @@ def test_known(cls, value, attributes):
     assert {name: getattr(found, name) for name in attributes} == attributes
 
 
+@frozen
+class Unhashed:
+    items: list[int]
+
+
+def test_a_hash_that_fails():
+    with pytest.raises(Misfit, match=r"^\$: unhashable type: 'list'"):
+        structure([{"items": [1]}], set[Unhashed])
+    assert partial([{"items": [1]}, {}], set[Unhashed]) is None
+
+
+@frozen
+class Failing:
+    x: int
+    y: int = field(factory=lambda: 1 // 0)
+
+
+def test_a_default_that_fails():
+    assert partial({"x": 1}, Failing).y is None
+
+
+WRONG = {
+    "a key too many": ({"size": 1, "z": 2}, Options, "$.z: is unknown"),
+    "a key that is missing": ({}, Options, "$.size: is missing"),
+    "another class": (Base(), Plain, "$: expected Plain, got Base"),
+    "deep in a class": (Node(1, None, [Node("x")]), Node, "$.children[0].value: expected int"),  # type: ignore[arg-type]
+}
+
+
+@pytest.mark.parametrize(("value", "cls", "message"), WRONG.values(), ids=WRONG.keys())
+def test_not_written(value, cls, message):
+    with pytest.raises(ConfigurationError) as caught:
+        unstructure(value, cls)
+    assert str(caught.value).startswith(message)
+
+
+def test_an_attribute_that_is_missing():
+    value = Base()
+    del value.a
+    with pytest.raises(ConfigurationError, match=r"^\$\.a: is missing"):
+        unstructure(value)
+
+
 KNOWN_VALUES = {
+    "a NamedTuple that goes on": (Pair[int], {"first": 1}, Pair(1, None)),
+    "a dict for a union": (Base | dict[str, int], {"a": 1, "b": None}, {"a": 1}),
+    "a list for a union": (list[int] | None, [1, "x"], [1]),
     "nothing of a class": (Strict, None, None),
     "nothing of a number": (int, "x", None),
     "keys of a TypedDict": (More, {"size": 1, "wide": None}, {"size": 1}),

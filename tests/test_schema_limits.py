@@ -3,7 +3,7 @@
 import dataclasses
 import enum
 import re
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal, NamedTuple, TypedDict, Union
 
@@ -164,6 +164,18 @@ FIELDS: dict[str, tuple[Any, Any, dict[str, Any], list[Any], list[tuple[Any, str
             ({"a": 1, "b": 1}, "", "at most 1"),
         ],
     ),
+    "deep_iterable of a tuple": (
+        tuple[int, int] | None,
+        validators.optional(validators.deep_iterable(validators.ge(0))),
+        {
+            "anyOf": [
+                {**json_schema(tuple[int, int]), "prefixItems": [{**INT, "minimum": 0}, {**INT, "minimum": 0}]},
+                NULL,
+            ]
+        },
+        [[0, 1], None],
+        [([0, -1], "[1]", "at least 0")],
+    ),
     "of an IntEnum": (Level, validators.ge(2), {**INT, "enum": [2, 3]}, [2, 3], [(1, "", "expected one of 2, 3")]),
 }
 
@@ -234,6 +246,15 @@ SAME = {
         Annotated[str, re.compile("a", re.IGNORECASE), "A text."],
         {**STR, "description": "A text. Must match the regular expression a."},
     ),
+    "of a Literal with a text": (
+        Annotated[Annotated[Literal["a", "bb"], "which"], annotated_types.MaxLen(1)],
+        {**STR, "enum": ["a"], "description": "which"},
+    ),
+    "an expression of a Literal": (Annotated[Literal["a", "b"], re.compile("a")], {**STR, "enum": ["a"]}),
+    "a Decimal for a float": (
+        Annotated[float, annotated_types.Ge(Decimal("0.5"))],
+        {**NUMBER, "description": "At least 0.5."},
+    ),
     "bytes, whose length is another": (
         Annotated[bytes, annotated_types.MaxLen(2)],
         {**json_schema(bytes), "description": "At most 2 bytes."},
@@ -272,6 +293,11 @@ REFUSED = {
         "$: must match the regular expression (?i)^a",
     ),
     "a tuple": (Annotated[tuple[int, int], annotated_types.MaxLen(1)], [1, 2], "$: must have at most 1 items"),
+    "another kind of time": (
+        Annotated[datetime, annotated_types.Ge(datetime(2024, 1, 1))],
+        "2025-01-01T00:00:00Z",
+        "$: must be at least 2024-01-01 00:00:00",
+    ),
     "a text": (Annotated[str, annotated_types.Ge("b")], "a", "$: must be at least b"),
 }
 
@@ -286,6 +312,7 @@ def test_refused(type_, value, message):
 def test_what_is_just_right():
     assert structure("0.1", Annotated[Decimal, annotated_types.Ge(0.1)]) == Decimal("0.1")
     assert structure("a", Annotated[Any, annotated_types.Ge(2)]) == "a"
+    assert structure("a", Annotated[Any, annotated_types.MultipleOf(2)]) == "a"
     assert structure([], Annotated[Any, annotated_types.Ge(2), re.compile("a")]) == []
     assert structure(1.5, Annotated[float, annotated_types.MultipleOf(0.5)]) == 1.5
 
@@ -315,6 +342,15 @@ SENSELESS = {
         Annotated[Literal[1, 2], annotated_types.Ge(3)],
         "output_type: the constraint 'ge' leaves no value",
     ),
+    "of a choice": (
+        Annotated[Literal["a"], annotated_types.Ge(3)],
+        "output_type: the constraint 'ge' does not apply to",
+    ),
+    "a multiple of nothing": (
+        Annotated[int, annotated_types.MultipleOf(0)],
+        "output_type: the constraint 'multiple_of'",
+    ),
+    "a multiple that is a text": (Annotated[str, annotated_types.MultipleOf(2)], "output_type: the constraint 'mult"),
     "of a field": (field_class(bool, validators.ge(3)), "output_type.x: the constraint 'ge' does not apply to bool"),
 }
 
@@ -368,6 +404,15 @@ Positive = typing_extensions.TypeAliasType("Positive", Annotated[int, annotated_
 class Shared(TypedDict):
     plain: Positive
     small: Annotated[Positive, annotated_types.Lt(9)]
+
+
+Numbers = typing_extensions.TypeAliasType("Numbers", list[int] | None)
+
+
+def test_constraints_within_a_name():
+    cls = field_class(Numbers, validators.optional(validators.deep_iterable(validators.ge(0))))
+    assert json_schema(cls)["properties"]["x"]["anyOf"][0]["items"] == {**INT, "minimum": 0}
+    assert json_schema(Numbers)["anyOf"][0]["items"] == INT
 
 
 def test_a_constraint_on_a_name_stays_there():

@@ -200,6 +200,16 @@ CASES = {
         ],
         [({"pets": [{"name": "b"}]}, "$.pets[0]._type")],
     ),
+    "one class with two texts": (
+        Union[Annotated[Circle, "one"], Annotated[Circle, "other"]],
+        [({"_type": "Circle", "radius": 1.5}, Circle(1.5))],
+        [({"radius": 1.5}, "$._type")],
+    ),
+    "whole numbers in a key that tells": (
+        Union[Started, ById, ByName],
+        [({"ref": 1}, ById(1))],
+        [({"ref": 1.5}, "$")],
+    ),
     "a class or a dict": (
         Circle | dict[str, int],
         [({"radius": 1.5}, Circle(1.5)), ({"other": 1}, {"other": 1})],
@@ -261,6 +271,23 @@ def test_a_tag_is_in_the_schema():
 
 def test_a_key_that_tells_is_required():
     assert [member["required"] for member in json_schema(Click | Press)["anyOf"]] == [["type"], ["type"]]
+
+
+def test_a_whole_float_in_a_key_that_tells():
+    assert structure({"ref": 1.0}, Union[Started, ById, ByName]) == ById(1)
+
+
+MISSING = {
+    "the tag, of one class": (Union[Cat, Dog, int], {"name": "a"}, "$._type: is missing; it is one of 'Cat', 'Dog'"),
+    "its value": (Union[Cat, Dog], {"_type": 5}, "$._type: expected one of 'Cat', 'Dog', got int 5"),
+}
+
+
+@pytest.mark.parametrize(("type_", "value", "message"), MISSING.values(), ids=MISSING.keys())
+def test_told_of_tags(type_, value, message):
+    with pytest.raises(Misfit) as caught:
+        structure(value, type_)
+    assert str(caught.value) == message
 
 
 def test_no_tag_where_a_class_is_no_member():
@@ -349,6 +376,7 @@ Json = typing_extensions.TypeAliasType("Json", "dict[str, Json] | list[Json] | s
 Tree = typing_extensions.TypeAliasType("Tree", "tuple[Tree, ...] | int")
 Pairs = typing_extensions.TypeAliasType("Pairs", list[tuple[T, T]], type_params=(T,))
 Name = typing_extensions.TypeAliasType("Name", Annotated[str, "a name"])
+Itself = typing_extensions.TypeAliasType("Itself", "Itself")
 Nothing = typing_extensions.TypeAliasType("Nothing", "Nothing | int")
 
 
@@ -380,6 +408,8 @@ def test_names_of_types():
     assert structure({"a": [True, {"b": None}]}, Json | date) == {"a": [True, {"b": None}]}
     with pytest.raises(ConfigurationError, match="nothing but itself"):
         json_schema(Nothing)
+    with pytest.raises(ConfigurationError, match="nothing but itself"):
+        json_schema(Itself)
 
 
 def test_json_of_two_hundred_levels():

@@ -5,7 +5,6 @@ A type is read once, into a graph of shapes (`shapes`); the schema (`document`),
 reading accepts, and what is written is read back equal.
 """
 
-from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 from llmkit.schema.fields import Default
@@ -67,14 +66,15 @@ def partial(value: Any, type_: Any) -> Any:
     return _codec().partial(value, type_)
 
 
-_lock: Final = Lock()
-_codecs: "list[Codec]" = []
+_codecs: "Final[list[Codec]]" = []
 
 
 def _codec() -> "Codec":
     from llmkit.schema.codec import MOST, Codec  # noqa: PLC0415 - cattrs takes a tenth of a second
 
-    with _lock:
-        if not _codecs or len(_codecs[0]) >= MOST:
-            _codecs[:] = [Codec()]
-        return _codecs[0]
+    # No lock, which a fork could leave held: two threads at once make two, and one of them is forgotten.
+    codec = _codecs[0] if _codecs else None
+    if codec is None or len(codec) >= MOST:
+        codec = Codec()
+        _codecs[:] = [codec]
+    return codec

@@ -3,6 +3,7 @@
 from typing import Final
 
 _SHOWN: Final = 80  # characters of a value
+_TOLD: Final = 500  # of what a validator says
 
 
 class Misfit(ValueError):  # noqa: N818 - an answer that does not fit is no error of the program
@@ -52,5 +53,16 @@ def shown(value: object) -> str:
     return f"{type(value).__name__} {_cut(text)}".strip()
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+def said(error: Exception) -> str:
+    """What an exception of the caller's code has to say, in one line; the name of its class where that is nothing."""
+    try:
+        # attrs' validators add what they looked at to their words.
+        words = error.args[0] if len(error.args) > 1 and isinstance(error.args[0], str) else error
+        text = " ".join(str(words).split())
+    except Exception:  # noqa: BLE001 - how it is told is anybody's code
+        text = ""
+    return _cut(text, _TOLD) or type(error).__name__
+
+
+def _cut(text: str, most: int = _SHOWN) -> str:
+    return text if len(text) <= most else f"{text[:most]}…"

@@ -7,7 +7,7 @@ from typing import Any, Final, cast
 
 from cattrs import Converter
 
-from llmkit.schema.misfit import Misfit, expected
+from llmkit.schema.misfit import Misfit, expected, said
 from llmkit.schema.shapes import (
     TAG,
     Anything,
@@ -247,24 +247,15 @@ def _made(shape: Object, given: dict[str, Any]) -> Any:
     try:
         return shape.cls(**given)
     except Exception as exc:  # validators and converters are the caller's code
-        raise Misfit("$", f"{shape.name} refuses it: {exc}") from exc
+        raise Misfit("$", f"{shape.name} refuses it: {said(exc)}") from exc
 
 
 def _variant(shape: Variant, converter: Converter, *, nulls: bool) -> Hook:
     inner = _object(shape.object, converter, nulls=nulls)
-
-    def read(value: Any, _: Any) -> Any:
-        if not isinstance(value, dict):
-            raise expected(says(shape), value)
-        if shape.key not in value:
-            raise Misfit("$", "is missing").inside(shape.key)
-        if shape.tag is not None:
-            if value[TAG] != shape.tag:
-                raise expected(repr(shape.tag), value[TAG]).inside(TAG)
-            value = {name: item for name, item in value.items() if name != TAG}
-        return inner(value, shape.object)
-
-    return read
+    if shape.tag is None:
+        return inner
+    # That the tag is there, and this one, is how the union came to this member.
+    return lambda value, _: inner({name: item for name, item in value.items() if name != TAG}, shape.object)
 
 
 def _union(shape: Union, converter: Converter, *, nulls: bool) -> Hook:
