@@ -330,6 +330,9 @@ KINDS = {
         [(1, 1), (None, None)],
         [(1.5, "$")],
     ),
+    "None twice": Kind(
+        Optional[Annotated[Optional[int], "at most once"]], {"anyOf": [INT, NULL]}, [(1, 1), (None, None)], [("", "$")]
+    ),
     "list or dict": Kind(
         Union[list[int], dict[str, int]],
         {"anyOf": [{"type": "array", "items": INT}, {"type": "object", "additionalProperties": INT}]},

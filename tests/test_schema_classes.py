@@ -805,6 +805,18 @@ def test_a_default_that_the_class_does_not_know():
     assert json_schema(Quiet)["required"] == ["a"]
 
 
+@define
+class Refusing:
+    items: Annotated[list[int], validators.min_len(1)] = field(factory=list)
+
+
+def test_a_default_that_would_be_refused_is_not_told():
+    assert json_schema(Refusing)["properties"] == {
+        "items": {"type": "array", "items": INT, "minItems": 1},
+    }
+    assert structure({}, Refusing) == Refusing([])
+
+
 def test_a_text_of_the_root():
     schema = json_schema(Annotated[Base, "the answer"])
     assert (schema["title"], schema["description"]) == ("Base", "the answer")

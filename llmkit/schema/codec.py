@@ -48,7 +48,7 @@ class Codec:
 
     def schema(self, type_: Any, where: str) -> dict[str, Any]:
         """As `llmkit.schema.json_schema`."""
-        return schema_of(self.shape(type_, where), self._write)
+        return schema_of(self.shape(type_, where), self._told)
 
     def structure(self, value: Any, type_: Any, *, nulls: bool) -> Any:
         """As `llmkit.schema.structure`."""
@@ -80,6 +80,12 @@ class Codec:
             return (converter or self._strict).structure(value, cast(Any, through(shape)))
         except RecursionError as exc:
             raise Misfit("$", "is nested too deeply") from exc
+
+    def _told(self, default: Any, shape: Shape) -> Any:
+        """A default as a schema tells it: none that would not be taken, as a class may make one that it refuses."""
+        written = self._write(default, shape)
+        self._read(written, shape)
+        return written
 
     def _write(self, value: Any, shape: Shape) -> Any:
         return self._strict.unstructure(value, through(shape))

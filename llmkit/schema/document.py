@@ -28,7 +28,7 @@ from llmkit.schema.shapes import (
 )
 
 Write = Callable[[Any, Shape], Any]
-"""A default to JSON; raises `ValueError` where it has none."""
+"""A default to JSON; raises `ValueError` where it has none, or none that fits."""
 
 
 def schema_of(root: Shape, write: Write) -> dict[str, Any]:

@@ -42,7 +42,9 @@ def settle(union: Union) -> None:
     Raises:
         ConfigurationError: A class that needs a tag has a field of its name, or a type is its own member.
     """
-    members = {id(member): member for member in _flat(union.members, union.where, ())}
+    members: dict[object, Shape] = {}
+    for member in _flat(union.members, union.where, ()):
+        members.setdefault(member.type if isinstance(member, Scalar) else id(member), member)
     union.members = tuple(_tagged(list(members.values()), union.where))
 
 
