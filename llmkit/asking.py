@@ -10,7 +10,7 @@ from llmkit.addresses import MODEL
 from llmkit.deadlines import Deadlines
 from llmkit.engine import Engine, Sends, for_caller
 from llmkit.errors import LLMKitError
-from llmkit.output import OutputForm, asking_again, demanded, misfit, together
+from llmkit.output import OutputForm, asking_again, beside, demanded, misfit, together
 from llmkit.reader import Reader
 from llmkit.request import ResolvedRequest
 from llmkit.response import Response, Unfit
@@ -92,8 +92,7 @@ class Asking:
         try:
             return evolve(self, request=evolve(self.request, messages=messages))._once()  # noqa: SLF001 - of its own
         except LLMKitError as error:
-            # The answer before it was paid for.
-            raise error.with_details(partial=response) from error.__cause__
+            raise beside(error, response) from error.__cause__
 
     def _once(self) -> Response[Any]:
         if self.wire.long_answer(self.request, self.quirks):

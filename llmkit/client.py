@@ -390,9 +390,9 @@ class Client:
         if isinstance(prompt, Request) and prompt.output_type is not None:
             output_type = prompt.output_type
         request, wire = self._resolve(prompt, options), self._engine.wire
-        if (form := output_form(output_type)) is not None:
-            request, wire = with_output(request, form, wire, self._quirks)
         request = expressible(request, self._engine.row, wire, self._quirks, self._refuse)
+        if (form := output_form(output_type)) is not None:
+            request, wire = with_output(request, form, wire, self._quirks, self._refuse)
         headers, deadlines = self._headers(request), Deadlines(request.timeout)
         retries = self._settings.max_retries
         return Asking(self._engine, wire, self._quirks, request, headers, deadlines, retries, self._refuse, form)

@@ -3,14 +3,13 @@
 No I/O. What the schema says is for the model; that an answer fits is decided here, whatever the provider promised.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
 from attrs import evolve, frozen
 
-from llmkit.errors import InvalidResponseError
+from llmkit.errors import InvalidResponseError, LLMKitError
 from llmkit.json_codec import loads
 from llmkit.messages import AssistantMessage, Message, Text, UserMessage
 from llmkit.response import Response, Unfit
@@ -18,7 +17,9 @@ from llmkit.response import Response, Unfit
 VALUE: Final = "value"
 """The one property of the object that answers which are no object are put into: providers take no other root."""
 
-_FENCE: Final = re.compile(r"\s*```(?:json)?[ \t]*\n(.*?)\n?[ \t]*```\s*", re.DOTALL)
+_AROUND: Final = " \t\r\n\ufeff"
+"""What may stand around JSON: blanks, and the mark that some put before a text."""
+_FENCE: Final = "```"
 _NOT_WHOLE: Final[Mapping[str, str]] = {
     "length": "the answer was cut off at the limit of tokens, so it is no output: raise max_tokens",
     "refusal": "the model refused to answer, so there is no output: see response.refusal",
@@ -56,42 +57,48 @@ class OutputForm:
             found = self._read(response.message)
         return evolve(response, output=found)
 
-    def partial(self, text: str) -> Any:
+    def partial(self, message: AssistantMessage) -> Any:
         """The object as far as the beginning of an answer tells it; None where it tells nothing."""
         from llmkit.partial_json import UNKNOWN, completed  # noqa: PLC0415 - only for who looks into a stream
         from llmkit.schema import partial  # noqa: PLC0415 - with cattrs
 
-        value = completed(_unfenced_beginning(text))
+        found = (completed(_unfenced(text.lstrip(_AROUND))) for text in _texts(message))
+        value = next((value for value in found if value is not UNKNOWN), UNKNOWN)
         if self.wrapped and isinstance(value, dict) and (not value or VALUE in value):
             value = value.get(VALUE, UNKNOWN)
         return None if value is UNKNOWN else partial(value, self.type)
 
     def _read(self, message: AssistantMessage) -> object:
-        problem = Unfit("the answer has no text, so it is no output: ask again, or let output_retries do so")
+        problem = _unfit("there is no text in it")
         for text in _candidates(message):
             try:
                 value = loads(text, "it")
             except InvalidResponseError as error:
-                problem = Unfit(_advised(str(error)))
+                problem = _unfit(str(error))
             else:
                 return self._structured(value)
         return problem
 
     def _structured(self, value: Any) -> object:
+        """The output. Where it should be wrapped and is not, that is understood, also if it looks like a wrapper."""
         from llmkit.schema import Misfit, structure  # noqa: PLC0415 - with cattrs
 
-        bare, root = value, "$"
+        ways = [(value, "$")]
         if self.wrapped and isinstance(value, dict) and value.keys() == {VALUE}:
-            bare, root = value[VALUE], f"$.{VALUE}"
-        try:
-            return structure(bare, self.type, nulls=True)
-        except Misfit as misfit:
-            path = root + misfit.path.removeprefix("$")
-            return Unfit(_advised(f"{path}: {misfit.problem}"), path)
+            ways = [(value[VALUE], f"$.{VALUE}"), *ways]
+        unfit: Unfit | None = None
+        for bare, root in ways:
+            try:
+                return structure(bare, self.type, nulls=True)
+            except Misfit as misfit:
+                path = root + misfit.path.removeprefix("$")
+                unfit = unfit or _unfit(f"{path}: {misfit.problem}", path)
+        return unfit
 
 
-def _advised(problem: str) -> str:
-    return f"the answer does not fit output_type: {problem}; ask again, or let output_retries do so"
+def _unfit(fault: str, path: str = "$") -> Unfit:
+    fault = " ".join(fault.split())  # one line, whatever a validator has to say
+    return Unfit(f"the answer does not fit output_type: {fault}; ask again, or let output_retries do so", path, fault)
 
 
 def output_form(type_: object) -> OutputForm | None:
@@ -102,16 +109,18 @@ def output_form(type_: object) -> OutputForm | None:
     """
     if type_ is None:
         return None
+    from llmkit.schema.hints import key  # noqa: PLC0415 - only for who asks for outputs
+
     try:
-        return _form(type_)
+        return _form(type_, key(type_))
     except TypeError:  # not hashable: annotated with a list, say
         return _made(type_)
 
 
-def _made(type_: Any) -> OutputForm:
+def _made(type_: Any, _: object = None) -> OutputForm:
     from llmkit.schema import json_schema  # noqa: PLC0415 - with cattrs
 
-    schema = json_schema(type_, "output_type")
+    schema = _rooted(json_schema(type_, "output_type"))
     if schema.get("type") == "object":
         return OutputForm(type_, schema, wrapped=False)
     inner = {key: value for key, value in schema.items() if key not in ("$defs", "title")}
@@ -125,7 +134,15 @@ def _made(type_: Any) -> OutputForm:
     return OutputForm(type_, {**wrapper, **about}, wrapped=True)
 
 
-_form = lru_cache(maxsize=256)(_made)
+_form = lru_cache(maxsize=256)(_made)  # by the type and by its key, as `int | str` is equal to `str | int`
+
+
+def _rooted(schema: dict[str, Any]) -> dict[str, Any]:
+    """`schema`; where its root only refers to a definition, as that of a recursive class does, with that instead."""
+    while (ref := schema.get("$ref")) is not None:
+        target = schema["$defs"][ref.removeprefix("#/$defs/")]
+        schema = {**target, **{name: value for name, value in schema.items() if name != "$ref"}}
+    return schema
 
 
 def demanded(response: Response[Any]) -> Response[Any]:
@@ -143,13 +160,14 @@ def demanded(response: Response[Any]) -> Response[Any]:
 def misfit(response: Response[Any]) -> Unfit | None:
     """What is wrong with an answer that is whole and does not fit; None with any other."""
     found = response._output  # noqa: SLF001 - `output` raises
-    whole = response.refusal is None and response.finish_reason.reason not in _NOT_WHOLE
-    return found if isinstance(found, Unfit) and whole else None
+    return found if isinstance(found, Unfit) and found.fault else None
 
 
 def asking_again(response: Response[Any], why: Unfit) -> tuple[Message, ...]:
     """What to say after an answer that does not fit."""
-    told = UserMessage(f"{why.problem.partition(';')[0]}. Answer again, with nothing but JSON that fits the schema.")
+    told = UserMessage(
+        f"Your answer does not fit: {why.fault}. Answer again, with nothing but JSON that fits the schema."
+    )
     return (response.message, told) if response.message.content else (told,)
 
 
@@ -159,17 +177,31 @@ def together(first: Response[Any], then: Response[Any]) -> Response[Any]:
     return evolve(then, usage=first.usage + then.usage, cost=cost, attempts=first.attempts + then.attempts)
 
 
-def _candidates(message: AssistantMessage) -> Iterator[str]:
+def beside(error: LLMKitError, paid: Response[Any]) -> LLMKitError:
+    """`error`, which came of asking again, with the answer that was paid for before; returned for ``raise``."""
+    error.attempts += paid.attempts
+    error.partial = paid if error.partial is None else together(error.partial, paid)
+    return error
+
+
+def _texts(message: AssistantMessage) -> Iterator[str]:
     """Where an answer's JSON may stand: all of its text, else the last part of it, as words may come before."""
     texts = [part.text for part in message.content if isinstance(part, Text) and part.text.strip()]
-    for text in dict.fromkeys(("".join(texts), *texts[-1:])):
-        if text:
-            yield text
-            if (fenced := _FENCE.fullmatch(text)) is not None:
-                yield fenced[1]
+    yield from filter(None, dict.fromkeys(("".join(texts), *texts[-1:])))
 
 
-def _unfenced_beginning(text: str) -> str:
-    """`text` without the fence that some models put around JSON."""
-    stripped = text.lstrip()
-    return stripped.partition("\n")[2].removesuffix("```") if stripped.startswith("```") else stripped
+def _candidates(message: AssistantMessage) -> Iterator[str]:
+    """What may be an answer's JSON: as it was written, or in a fence, as some models put it."""
+    for text in _texts(message):
+        stripped = text.strip(_AROUND)
+        yield stripped
+        if stripped.startswith(_FENCE) and stripped.endswith(_FENCE):
+            yield _unfenced(stripped).removesuffix(_FENCE).strip(_AROUND)
+
+
+def _unfenced(text: str) -> str:
+    """`text` without the fence that it may begin with."""
+    if not text.startswith(_FENCE):
+        return text
+    rest = text.removeprefix(_FENCE).lstrip()
+    return rest[len("json") :] if rest[: len("json")].lower() == "json" else rest

@@ -88,12 +88,14 @@ class Unfit:
     """In place of an output: why there is none.
 
     Attributes:
-        problem: What is wrong, in words.
+        problem: What is wrong and what to do, in words.
         path: Where in the answer's JSON.
+        fault: What the model can mend, if asked again; "" where it is nothing of that kind.
     """
 
     problem: str
     path: str = "$"
+    fault: str = ""
 
 
 def _silent(**options: Any) -> Any:

@@ -124,7 +124,7 @@ class Stream(Generic[T_co]):
         """
         if self._form is None:
             return None
-        found: T_co | None = self._form.partial(self.snapshot.text) if self._unsettled() else self.snapshot.output
+        found: T_co | None = self._form.partial(self.snapshot.message) if self._unsettled() else self.snapshot.output
         return found
 
     def text_deltas(self) -> Iterator[str]:

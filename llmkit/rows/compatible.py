@@ -75,6 +75,7 @@ ROWS: Final = (
             takes_back=frozenset({"reasoning_content"}),
             reasoning_with_calls="",
             json_schema=False,
+            unforced_models=r"deepseek-(reasoner|v\d)",  # "Thinking mode does not support this tool_choice"
         ),
     ),
     # https://docs.x.ai/docs/api-reference
@@ -200,6 +201,7 @@ ROWS: Final = (
             reasoning="thinking",
             efforts=(),
             json_schema=False,
+            unforced_models=r"",  # "only auto is supported"
         ),
     ),
     # https://www.alibabacloud.com/help/en/model-studio/qwen-api-via-openai-chat-completions; which models answer in a

@@ -38,11 +38,16 @@ class Quirks:
         unsupported: Options that the wire has and the host has not.
         supported: Options that the host has although the wire has not.
         json_schema: Whether it has a mode for answers that fit a schema.
+        schema_or_tools: Matches the start of the names, without the folder that they lie in, of models that take either
+            such a schema or functions to call.
+        unforced_models: The same of models that cannot be made to call a tool, as they think by themselves, say.
     """
 
     unsupported: frozenset[str] = frozenset()
     supported: frozenset[str] = frozenset()
     json_schema: bool = True
+    schema_or_tools: str = r"(?!)"
+    unforced_models: str = r"(?!)"
 
 
 @frozen
@@ -170,6 +175,7 @@ class GeminiGenerateQuirks(Quirks):
 
     leveled_models: str = r"gemini-([3-9]|flash|pro)"
     unreasoning_models: str = r"gemini-(1|2\.0|2\.5-\S*(image|tts))|gemma-[1-3]"
+    schema_or_tools: str = field(default=r"gemini-[12]|gemma-[1-3]", kw_only=True)
     levels: tuple[tuple[str, tuple[str, ...]], ...] = (
         (r"gemini-3-pro", ("LOW", "HIGH")),
         (r"gemini-([\d.]+-)?pro", ("LOW", "MEDIUM", "HIGH")),
