@@ -5,9 +5,10 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from time import monotonic
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from attrs import evolve, frozen
 
@@ -17,6 +18,8 @@ from llmkit.tools import Tool
 
 AT_ONCE: Final = 8
 """How many tools of one turn run at the same time."""
+
+_Done: TypeAlias = "SimpleQueue[tuple[int, ToolResult | BaseException] | None]"
 
 
 @frozen
@@ -38,7 +41,7 @@ class Job:
         try:
             value = self.run()
         except Exception as error:  # noqa: BLE001 - whatever the function raises is told to the model
-            return failed(self.call, f"{type(error).__name__}: {error}")
+            return self.call.result(error, is_error=True)
         return _written(self.call, value)
 
 
@@ -65,6 +68,8 @@ def _written(call: ToolCall, value: object) -> ToolResult:
 
     if isinstance(value, ToolResult):
         return evolve(value, call_id=call.id, name=call.name)
+    if isinstance(value, BaseException):
+        return call.result(value, is_error=True)
     holds_parts = isinstance(value, (list, tuple)) and any(isinstance(item, PARTS) for item in value)
     try:
         return call.result(value if holds_parts or isinstance(value, (str, *PARTS)) else unstructure(value))
@@ -79,10 +84,12 @@ class Crew:
     """
 
     def __init__(self) -> None:
-        self._done: SimpleQueue[tuple[int, ToolResult | BaseException] | None] = SimpleQueue()
+        self._stopped = False
+        self._done: _Done = SimpleQueue()
 
     def stop(self) -> None:
-        """Let who waits go, with `StreamClosedError`; what runs is left to itself."""
+        """Let who waits go, now or later, with `StreamClosedError`; what runs is left to itself."""
+        self._stopped = True
         self._done.put(None)
 
     def results(self, jobs: Sequence[Job]) -> list[ToolResult]:
@@ -91,49 +98,59 @@ class Crew:
         Raises:
             StreamClosedError: `stop` was called.
         """
+        # One of their own: what was given up in an earlier turn may still answer, and is not asked any more.
+        done: _Done = SimpleQueue()
+        self._done = done
         waiting = deque(enumerate(jobs))
         limits: dict[int, float | None] = {}  # of those that run: when their time is up
         found: dict[int, ToolResult] = {}
         while len(found) < len(jobs):
+            if self._stopped:
+                raise StreamClosedError("the stream was closed while tools were running")
             while waiting and len(limits) < AT_ONCE:
                 index, one = waiting.popleft()
                 limits[index] = None if one.timeout is None else monotonic() + one.timeout
-                self._start(index, one)
-            # One that was given up before has a result already.
-            found.update({index: result for index, result in self._next(limits, jobs) if index in limits})
+                _start(index, one, done)
+            told = _next(done, limits)
+            if told is None:
+                late = [index for index, limit in limits.items() if limit is not None and limit <= monotonic()]
+                found |= {index: _late(jobs[index]) for index in late}
+            elif told[0] in limits:
+                found[told[0]] = _returned(told[1])
             limits = {index: limit for index, limit in limits.items() if index not in found}
         return [found[index] for index in range(len(jobs))]
 
-    def _start(self, index: int, one: Job) -> None:
-        context = contextvars.copy_context()
-        threading.Thread(
-            target=context.run, args=(self._work, index, one), name=f"llmkit-{one.call.name}", daemon=True
-        ).start()
 
-    def _work(self, index: int, one: Job) -> None:
-        found: ToolResult | BaseException
-        try:
-            found = one.result()
-        except BaseException as error:  # noqa: BLE001 - SystemExit, say: raised where the results are waited for
-            found = error
-        finally:
-            _leave_databases()
-        self._done.put((index, found))
+def _start(index: int, one: Job, done: _Done) -> None:
+    context = contextvars.copy_context()
+    threading.Thread(
+        target=context.run, args=(_work, index, one, done), name=f"llmkit-{one.call.name}", daemon=True
+    ).start()
 
-    def _next(self, limits: dict[int, float | None], jobs: Sequence[Job]) -> list[tuple[int, ToolResult]]:
-        """The next result, or those whose time is up."""
-        soonest = min((limit for limit in limits.values() if limit is not None), default=None)
-        try:
-            told = self._done.get(timeout=None if soonest is None else max(0.0, soonest - monotonic()))
-        except Empty:
-            late = [index for index, limit in limits.items() if limit is not None and limit <= monotonic()]
-            return [(index, _late(jobs[index])) for index in late]
-        if told is None:
-            raise StreamClosedError("the stream was closed while tools were running")
-        index, found = told
-        if isinstance(found, BaseException):
-            raise found
-        return [(index, found)]
+
+def _work(index: int, one: Job, done: _Done) -> None:
+    found: ToolResult | BaseException
+    try:
+        found = one.result()
+    except BaseException as error:  # noqa: BLE001 - SystemExit, say: raised where the results are waited for
+        found = error
+    _leave_databases()
+    done.put((index, found))
+
+
+def _next(done: _Done, limits: dict[int, float | None]) -> tuple[int, ToolResult | BaseException] | None:
+    """Wait for the next result; None where a time is up, or the waiting was ended."""
+    soonest = min((limit for limit in limits.values() if limit is not None), default=None)
+    try:
+        return done.get(timeout=None if soonest is None else max(0.0, soonest - monotonic()))
+    except Empty:
+        return None
+
+
+def _returned(found: ToolResult | BaseException) -> ToolResult:
+    if isinstance(found, BaseException):
+        raise found
+    return found
 
 
 def _late(one: Job) -> ToolResult:
@@ -143,8 +160,10 @@ def _late(one: Job) -> ToolResult:
 def _leave_databases() -> None:
     """Close what the thread has opened by Django, which closes connections only where a request ends."""
     database: Any = sys.modules.get("django.db")
-    if database is not None:
-        database.connections.close_all()
+    # Whatever it raises, the result is there: Django may be imported and not configured, or the database gone.
+    with suppress(Exception):
+        if database is not None:
+            database.connections.close_all()
 
 
 def run_all(jobs: Sequence[Job], crew: Crew | None = None) -> list[ToolResult]:

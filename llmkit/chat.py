@@ -16,7 +16,7 @@ from llmkit.request import Options, Prompt, Request, taken
 from llmkit.resolve import conversation, with_media
 from llmkit.response import Response, Usage
 from llmkit.stream import Stream
-from llmkit.turns import Hooks, Turn, answering, joined_results, unanswered
+from llmkit.turns import Hooks, Turn, answering, joined_results, set_free, unanswered
 
 if TYPE_CHECKING:
     from typing_extensions import TypeForm
@@ -111,15 +111,11 @@ class Chat:
         try:
             more = True
             while more:
-                response = turn.asking().complete()
-                self._paid(response)
-                _, more = turn.take(response)
+                _, more = turn.take(self._completed(turn))
+            self._finish(turn)
         except LLMKitError as error:
-            if isinstance(error, OutputError):
-                self._paid(error.response)
             error.messages = turn.said()
             raise
-        self._finish(turn)
         return turn.last()
 
     @overload
@@ -142,7 +138,8 @@ class Chat:
         """As `send`, the answers as they arrive.
 
         The events of each round, then a `ToolResult` for each of its calls; after the last round one `FinishReason`,
-        that round's, and one `Usage`, the sum of all. The history is as before until all of it was read.
+        that round's, and one `Usage`, the sum of all. The history is as before until that `FinishReason` is given, and
+        where `Stream.collect` raises an `OutputError`.
 
         Args:
             prompt: As `send` takes it.
@@ -179,16 +176,18 @@ class Chat:
             output_type = output_type if prompt.output_type is None else prompt.output_type
             options |= prompt.options
             prompt = prompt.prompt
-        found = {**self._options, **raised(taken(options))}
+        given = raised(taken(options))
+        found = {**self._options, **given}
         said = self._said(prompt)
-        if (media := found.pop("media", None)) is not None:
+        if (media := found.pop("media", None)) is not None and (said or "media" in given):
             said = with_media(said, media)
-        pending = bool(said) and bool(self.pending)
-        messages = answering(self._history, said[0]) if pending else [*self._history, *said]
+        asked, messages = self._with(said)
+        if "tool_choice" not in given and messages and _has_results(messages[-1]):
+            set_free(found)
         return Turn(
             ask=lambda conversation, options: self._client._asking(conversation, output_type, options),  # noqa: SLF001
             base=self._history,
-            prompt=said,
+            prompt=asked,
             messages=messages,
             options=found,
             hooks=self._hooks,
@@ -196,54 +195,82 @@ class Chat:
         )
 
     def _said(self, prompt: ChatPrompt) -> list[Message]:
-        """The prompt as messages; of results, where calls are pending, one message."""
-        results = _results(prompt)
-        if self.pending:
-            if results is None:
-                raise ConfigurationError(
-                    f"prompt: {len(self.pending)} calls wait for an answer, so nothing else can be sent: "
-                    "send([call.result(…) for call in chat.pending])"
-                )
+        """The prompt as messages; of results, one message."""
+        if prompt is None:
+            return []
+        if (results := _results(prompt)) is not None:
+            if not self.pending:
+                raise ConfigurationError("prompt: no call waits for a result; chat.pending tells which do")
             return [results]
-        if results is not None and not isinstance(prompt, UserMessage):
-            raise ConfigurationError("prompt: no call waits for a result; chat.pending tells which do")
-        return [] if prompt is None else conversation(prompt)
+        said = conversation(prompt)
+        if not said:
+            raise ConfigurationError("prompt: it is empty; leave it out to go on from the history as it stands")
+        return said
+
+    def _with(self, said: list[Message]) -> tuple[list[Message], list[Message]]:
+        """What was said, as it belongs into the conversation; and that."""
+        if not self.pending:
+            return said, [*self._history, *said]
+        results = joined_results(said)
+        prompt = results[0] if len(results) == 1 else None
+        if not isinstance(prompt, UserMessage) or not _has_results(prompt):
+            raise ConfigurationError(
+                f"prompt: {len(self.pending)} calls wait for an answer, so nothing else can be sent: "
+                "send([call.result(…) for call in chat.pending])"
+            )
+        prompt, messages = answering(self._history, prompt)
+        return [prompt], messages
+
+    def _completed(self, turn: Turn) -> Response[Any]:
+        """The next model call, counted even where it was made in vain."""
+        asking = turn.asking()
+        try:
+            response = asking.complete()
+        except LLMKitError as error:
+            if (paid := _answered(error)) is not None:
+                self._paid(paid)
+            raise
+        self._paid(response)
+        return response
 
     def _paid(self, response: Response[Any]) -> None:
         self._usage = self._usage + response.usage
         self._cost = None if self._cost is None or response.cost is None else self._cost + response.cost
 
     def _finish(self, turn: Turn) -> None:
-        if self._history is not turn.base:
+        if self._history is not turn.base and self._history is not turn.messages:
             raise ConfigurationError("the chat went on meanwhile: it belongs to one thread, and to one send at a time")
         self._history = turn.messages
 
 
 def _results(prompt: ChatPrompt) -> UserMessage | None:
-    """The message of results that `prompt` is."""
-    if isinstance(prompt, ToolResult):
-        return UserMessage(prompt)
-    if isinstance(prompt, UserMessage):
-        return prompt if any(isinstance(part, ToolResult) for part in prompt.content) else None
-    if isinstance(prompt, Sequence) and not isinstance(prompt, str) and prompt:
-        if all(isinstance(part, ToolResult) for part in prompt):
-            return UserMessage([part for part in prompt if isinstance(part, ToolResult)])
-        if len(prompt) == 1 and isinstance(prompt[0], UserMessage):
-            return _results(prompt[0])
-    return None
+    """The message of results that stand by themselves."""
+    things = prompt if isinstance(prompt, Sequence) and not isinstance(prompt, str) else [prompt]
+    results = [thing for thing in things if isinstance(thing, ToolResult)]
+    return UserMessage(results) if results and len(results) == len(things) else None
 
 
-def _loaded(history: History) -> list[Message]:
+def _has_results(message: Message) -> bool:
+    return any(isinstance(part, ToolResult) for part in message.content)
+
+
+def _answered(error: LLMKitError) -> Response[Any] | None:
+    """The whole answer that was paid for in vain: one that does not fit, or that was asked for again."""
+    found = error.response if isinstance(error, OutputError) else error.partial
+    return None if found is None or found.finish_reason.reason == "unfinished" else found
+
+
+def _loaded(history: History | None) -> list[Message]:
     """Messages, or those that a file of `Chat.save` holds."""
     if isinstance(history, (str, os.PathLike)):
         from llmkit.history import loads  # noqa: PLC0415 - only for who has saved
 
         try:
             text = Path(history).read_bytes()
-        except OSError as error:
+        except (OSError, ValueError) as error:  # of a name that no file can have
             raise ConfigurationError(f"history: {error}") from error
         return loads(text)
-    return conversation(history) if history else []
+    return [] if history is None else conversation(history, "history")
 
 
 def _write(path: Path, text: str) -> None:

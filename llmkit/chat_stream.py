@@ -11,9 +11,10 @@ from llmkit.calling import Crew
 from llmkit.engine import UNFINISHED
 from llmkit.errors import LLMKitError, StreamClosedError, StreamError
 from llmkit.events import Event
+from llmkit.output import demanded
 from llmkit.response import FinishReason, Response, T_co
 from llmkit.stream import Stream
-from llmkit.turns import Turn
+from llmkit.turns import Turn, total_cost
 
 
 class ChatStream(Stream[T_co]):
@@ -39,6 +40,7 @@ class ChatStream(Stream[T_co]):
         self._response: Response[T_co] | None = None
         self._error: LLMKitError | None = None
         self._round: Stream[Any] | None = None
+        self._demanded = False  # by `collect`, that the answer fits
         self._between = False  # one round has ended, and the next has not begun
         self._open()
 
@@ -54,6 +56,8 @@ class ChatStream(Stream[T_co]):
             self._fill()
         if self._closed.is_set():
             raise self._left()
+        if self._queue[0].__class__ is FinishReason:
+            self._conclude()
         return self._queue.popleft()
 
     def __repr__(self) -> str:
@@ -71,6 +75,11 @@ class ChatStream(Stream[T_co]):
             if not rounds or current is not rounds[-1]:
                 return self._summed(current)
         return evolve(self._turn.last(), finish_reason=UNFINISHED)
+
+    def collect(self) -> Response[T_co]:
+        """As of any stream; where it raises an `OutputError`, the chat's history is as before."""
+        self._demanded = True
+        return super().collect()
 
     def close(self) -> None:
         """Drop the connection, from any thread, at once; a reader that waits gets `StreamClosedError`.
@@ -92,10 +101,7 @@ class ChatStream(Stream[T_co]):
             else:
                 self._read()
         except LLMKitError as error:
-            self._error = error
-            error.messages = self._turn.said()
-            if error.partial is not None:
-                error.partial = self._summed(error.partial)
+            self._failed(error)
             raise
         except BaseException:
             self._error = StreamError("the stream was interrupted while it was being read: ask again")
@@ -124,12 +130,13 @@ class ChatStream(Stream[T_co]):
         next(self._round)  # its usage, which came with it
         response = self._round.snapshot
         self._paid(response)
+        if self._demanded:
+            demanded(response)
         results, self._between = self._turn.take(response, self._crew)
         if self._between:
             self._settle()
             self._queue.extend(results)
             return
-        self._finish(self._turn)
         last = self._turn.last()
         self._queue += [*results, event, last.usage]
         self._response = last
@@ -138,7 +145,24 @@ class ChatStream(Stream[T_co]):
         """An answer that is not whole, with what the rounds before it have cost, too."""
         rounds = tuple(self._turn.rounds)
         usage = sum((one.usage for one in rounds), response.usage)
-        return evolve(response, usage=usage, rounds=rounds, finish_reason=UNFINISHED)
+        cost = total_cost((*rounds, response))
+        return evolve(response, usage=usage, cost=cost, rounds=rounds, finish_reason=UNFINISHED)
+
+    def _conclude(self) -> None:
+        """Tell the chat that all was said, before the reader is told, whom no error may reach afterwards."""
+        try:
+            self._finish(self._turn)
+        except LLMKitError as error:
+            self._failed(error)
+            self._queue.clear()
+            raise
+
+    def _failed(self, error: LLMKitError) -> None:
+        self._error = error
+        error.messages = self._turn.said()
+        error.partial = self.snapshot if error.partial is None else self._summed(error.partial)
+        if self._round is not None:
+            self._round.close()  # it may be whole, as where a hook has failed: its connection is free then
 
     def _settle(self) -> None:
         """Let the round's connection be used again."""

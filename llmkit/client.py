@@ -281,7 +281,9 @@ class Client:
 
         found = raised(taken(options))
         hooks = Hooks(approve, on_tool_call, on_tool_result)
-        return Chat(self, history, max_rounds, hooks, {**self._settings.options, **found})
+        bare = self.with_options()  # the chat has the defaults, and says for each call what holds
+        bare._settings = self._settings._replace(options={})  # noqa: SLF001 - of its own class
+        return Chat(bare, history, max_rounds, hooks, {**self._settings.options, **found})
 
     def count_tokens(self, prompt: Prompt, **options: Unpack[Options]) -> int:
         """How many tokens the provider counts in the prompt, with its instructions and tools.

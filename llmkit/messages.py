@@ -244,13 +244,22 @@ def _result_parts(value: object) -> tuple[Part, ...]:
     if isinstance(value, (str, *PARTS)):
         return parts(value)
     if isinstance(value, BaseException):
-        return (Text(f"{type(value).__name__}: {value}"),)
+        return (Text(_told(value)),)
     if isinstance(value, Sequence) and any(isinstance(item, PARTS) for item in value):
         return parts(value, "ToolCall.result")
     try:
         return (Text(json.dumps(value, ensure_ascii=False, allow_nan=False)),)
     except (TypeError, ValueError, RecursionError) as exc:
         raise ConfigurationError(f"ToolCall.result: value cannot be written as JSON: {exc}") from None
+
+
+def _told(error: BaseException) -> str:
+    """What an exception says; its class alone where it has no words, or fails to find them."""
+    try:
+        words = str(error)
+    except Exception:  # noqa: BLE001 - whatever the caller's own class raises
+        words = ""
+    return f"{type(error).__name__}: {words}" if words else type(error).__name__
 
 
 def _text_of(content: tuple[Part, ...]) -> str:

@@ -65,11 +65,15 @@ def resolve(
     return resolved
 
 
-def conversation(prompt: object) -> list[Message]:
+def conversation(prompt: object, where: str = "prompt") -> list[Message]:
     """`prompt` as messages.
 
+    Args:
+        prompt: As `Client.complete` takes it.
+        where: What errors call it.
+
     Raises:
-        ConfigurationError: It is empty, or holds something else; the message names the path.
+        ConfigurationError: It holds something else; the message names the path.
     """
     if isinstance(prompt, str):
         return [UserMessage(prompt)]
@@ -79,15 +83,15 @@ def conversation(prompt: object) -> list[Message]:
         prompt = [prompt]
     if not isinstance(prompt, Sequence) or isinstance(prompt, (bytes, bytearray)):
         hint = " (a part goes into UserMessage([…]) or media=)" if isinstance(prompt, PARTS) else ""
-        raise wrong("prompt", f"text, a message or a sequence of messages{hint}", prompt)
+        raise wrong(where, f"text, a message or a sequence of messages{hint}", prompt)
     for index, item in enumerate(prompt):
         if not isinstance(item, (*_MESSAGES, Mapping)):
-            raise wrong(f"prompt[{index}]", f"a message or a dict{_hint(item)}", item)
+            raise wrong(f"{where}[{index}]", f"a message or a dict{_hint(item)}", item)
     if all(isinstance(item, _MESSAGES) for item in prompt):
         return [*prompt]
     from llmkit.history import typed  # noqa: PLC0415 - only for dicts
 
-    return typed(prompt)
+    return typed(prompt, where)
 
 
 def _hint(item: object) -> str:

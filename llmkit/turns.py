@@ -1,5 +1,6 @@
 """What a chat's send is made of: rounds, each a model call and the tools that it asks for."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Any, Final
@@ -9,7 +10,7 @@ from attrs import define, evolve, field, frozen
 from llmkit.asking import Asking
 from llmkit.calling import Crew, Job, failed, job, run_all
 from llmkit.errors import ConfigurationError, ToolLoopError
-from llmkit.messages import AssistantMessage, Message, ToolCall, ToolResult, UserMessage
+from llmkit.messages import AssistantMessage, Message, Part, ToolCall, ToolResult, UserMessage
 from llmkit.response import Response, Usage
 from llmkit.tools import ServerTool, Tool
 
@@ -82,7 +83,7 @@ class Turn:
         """
         if len(self.rounds) >= self.max_rounds:
             raise ToolLoopError(
-                f"the model still calls tools after max_rounds={self.max_rounds} model calls: go on by "
+                f"the model is not done after max_rounds={self.max_rounds} model calls: go on by "
                 "client.chat(history=[*chat.messages, *error.messages]).send(), or allow more"
             )
         return self.ask(self.messages, {**self.options})
@@ -101,8 +102,7 @@ class Turn:
         if calls and reason in _CALLING:
             results, more = self._called(calls, crew)
         else:
-            early = f"it was not run, as the turn ended early ({reason})"
-            results, more = [failed(call, early) for call in calls], reason == _CONTINUED and not calls
+            results, more = [self._too_early(call, reason) for call in calls], reason == _CONTINUED and not calls
         self.rounds.append(response)
         self.messages.append(response.message)
         if results:
@@ -129,9 +129,13 @@ class Turn:
         plan = [self._planned(call) for call in calls]
         done = iter(run_all([one for one in plan if isinstance(one, Job)], crew))
         found = [next(done) if isinstance(one, Job) else one for one in plan if one is not None]
-        if self.options.get("tool_choice") not in (None, "none"):
-            self.options["tool_choice"] = "auto"  # who was made to call a tool is free to answer now
+        set_free(self.options)
         return found, None not in plan
+
+    def _too_early(self, call: ToolCall, reason: str) -> ToolResult:
+        if self.hooks.on_tool_call is not None:
+            self.hooks.on_tool_call(call)
+        return failed(call, f"it was not run, as the turn ended early ({reason})")
 
     def _planned(self, call: ToolCall) -> Job | ToolResult | None:
         """What to do about a call: run it, tell the model what is wrong, or leave it to the caller."""
@@ -158,6 +162,12 @@ class Turn:
         raise ConfigurationError(f"approve: expected True, False, text or Deferred, got {verdict!r:.80}")
 
 
+def set_free(options: dict[str, Any]) -> None:
+    """Let a model that was made to call a tool, and has its results, answer: else it would call for ever."""
+    if options.get("tool_choice") not in (None, "none"):
+        options["tool_choice"] = "auto"
+
+
 def total_cost(rounds: Iterable[Response[Any]]) -> Decimal | None:
     """US dollars; None where one of them is not known."""
     total = Decimal(0)
@@ -171,27 +181,31 @@ def total_cost(rounds: Iterable[Response[Any]]) -> Decimal | None:
 def unanswered(messages: Sequence[Message]) -> tuple[ToolCall, ...]:
     """The calls at the end of a conversation that have no result; none where somebody has spoken since."""
     calls, results = _last_calls(messages)
-    return tuple(call for call, result in _matched(calls, results) if result is None)
+    return tuple(call for call, result in _matched(calls, results)[0] if result is None)
 
 
-def answering(messages: Sequence[Message], prompt: Message) -> list[Message]:
-    """`messages`, whose last calls are not all answered, with the results in `prompt`: all results in one turn.
+def answering(messages: Sequence[Message], prompt: UserMessage) -> tuple[UserMessage, list[Message]]:
+    """The results in `prompt`, for the last calls of `messages`, which are not all answered.
+
+    Returns:
+        `prompt` in the order of the calls; and `messages` with it, all results in one turn.
 
     Raises:
         ConfigurationError: A call is left without a result, or a result belongs to none.
     """
     calls, given = _last_calls(messages)
-    told = [part for part in prompt.content if isinstance(part, ToolResult)]
-    wanted = [call.id for call, result in _matched(calls, given) if result is None]
-    if sorted(result.call_id for result in told) != sorted(wanted):
+    told, rest = _parted(prompt)
+    waiting = [call for call, result in _matched(calls, given)[0] if result is None]
+    matched, strays = _matched(waiting, told)
+    if strays or any(result is None for _, result in matched):
         raise ConfigurationError(
-            f"prompt: calls wait for an answer: pass one result for each of {', '.join(map(repr, wanted))}, as in "
+            "prompt: calls wait for an answer: pass one result for each of "
+            f"{', '.join(repr(call.id) for call in waiting)}, as in "
             "send([call.result(…) for call in chat.pending])"
         )
-    results = [result for _, result in _matched(calls, [*given, *told]) if result is not None]
-    rest = [part for part in prompt.content if not isinstance(part, ToolResult)]
-    end = len(messages) - (1 if given else 0)
-    return [*messages[:end], UserMessage([*results, *rest])]
+    named = [evolve(result, name=call.name) for call, result in matched if result is not None]
+    prompt = UserMessage([*named, *rest])
+    return prompt, joined_results([*messages, prompt], since=len(messages))
 
 
 def _last_calls(messages: Sequence[Message]) -> tuple[Sequence[ToolCall], list[ToolResult]]:
@@ -200,40 +214,55 @@ def _last_calls(messages: Sequence[Message]) -> tuple[Sequence[ToolCall], list[T
     for message in reversed(messages):
         if isinstance(message, AssistantMessage):
             return [part for part in message.content if isinstance(part, ToolCall)], results
-        found = [part for part in message.content if isinstance(part, ToolResult)]
-        if len(found) != len(message.content) or results:
+        found, rest = _parted(message)
+        if rest or results:
             break
         results = found
     return (), []
 
 
-def _matched(calls: Sequence[ToolCall], results: Sequence[ToolResult]) -> list[tuple[ToolCall, ToolResult | None]]:
-    """Each call with its result; some hosts repeat ids within a turn, so that the first result is the first call's."""
-    left: dict[str, list[ToolResult]] = {}
+def _matched(
+    calls: Sequence[ToolCall], results: Sequence[ToolResult]
+) -> tuple[list[tuple[ToolCall, ToolResult | None]], list[ToolResult]]:
+    """Each call with its result, and the results of none.
+
+    Some hosts repeat ids within a turn: the first result is the first call's then.
+    """
+    left: dict[str, deque[ToolResult]] = {}
     for result in results:
-        left.setdefault(result.call_id, []).append(result)
-    return [(call, left[call.id].pop(0) if left.get(call.id) else None) for call in calls]
+        left.setdefault(result.call_id, deque()).append(result)
+    pairs = [(call, left[call.id].popleft() if left.get(call.id) else None) for call in calls]
+    return pairs, [result for several in left.values() for result in several]
 
 
-def joined_results(messages: Sequence[Message]) -> list[Message]:
-    """`messages`, with results that stand in two turns next to each other in one, in the order of their calls."""
-    found: list[Message] = []
-    for message in messages:
+def _parted(message: Message) -> tuple[list[ToolResult], list[Part]]:
+    """The results in a message, and what else is in it."""
+    results = [part for part in message.content if isinstance(part, ToolResult)]
+    return results, [part for part in message.content if not isinstance(part, ToolResult)]
+
+
+def joined_results(messages: Sequence[Message], since: int = 0) -> list[Message]:
+    """`messages`, with results that stand in two turns next to each other in one, in the order of their calls.
+
+    Args:
+        messages: A conversation.
+        since: Where to begin to look; what stands before is as it should be.
+    """
+    found = [*messages[:since]]
+    for message in messages[since:]:
         before = found[-1] if found else None
-        if _all_results(before) and _results_first(message):
-            calls, given = _last_calls(found)
-            told = [part for part in message.content if isinstance(part, ToolResult)]
-            matched = [result for _, result in _matched(calls, [*given, *told]) if result is not None]
-            strays = [part for part in (*given, *told) if part not in matched]
-            rest = [part for part in message.content if not isinstance(part, ToolResult)]
-            found[-1] = UserMessage([*matched, *strays, *rest])
+        if before is not None and _all_results(before) and _results_first(message):
+            calls, _ = _last_calls(found)
+            told, rest = _parted(message)
+            matched, strays = _matched(calls, [*_parted(before)[0], *told])
+            found[-1] = UserMessage([*(result for _, result in matched if result is not None), *strays, *rest])
         else:
             found.append(message)
     return found
 
 
-def _all_results(message: Message | None) -> bool:
-    return isinstance(message, UserMessage) and all(isinstance(part, ToolResult) for part in message.content)
+def _all_results(message: Message) -> bool:
+    return isinstance(message, UserMessage) and not _parted(message)[1]
 
 
 def _results_first(message: Message) -> bool:
