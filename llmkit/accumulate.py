@@ -42,6 +42,13 @@ class Accumulator:
         rest = Accumulator().taking(pending).message().content if pending else ()
         return AssistantMessage((*self._parts, *self._unfinished(), *rest))
 
+    def copy(self) -> "Accumulator":
+        """Another one with the same content."""
+        other = Accumulator()
+        other._parts, other._text, other._thinking = [*self._parts], [*self._text], [*self._thinking]
+        other._calls = {index: [*deltas] for index, deltas in self._calls.items()}
+        return other
+
     def taking(self, events: Sequence[Event]) -> Self:
         """This one, after `add`."""
         self.add(events)

@@ -31,7 +31,9 @@ _BEGUN: Final = re.compile(r"t(ru?)?|f(a(ls?)?)?|n(ul?)?|-|\.|[eE][+-]?|u[0-9A-F
 
 
 # One decoder for all: `json.loads` makes a new one whenever an argument is given, and sniffs the encoding of bytes.
-_decode = json.JSONDecoder(parse_float=_finite, parse_constant=_refuse_constant).decode
+_decoder = json.JSONDecoder(parse_float=_finite, parse_constant=_refuse_constant)
+_decode = _decoder.decode
+_scan = _decoder.scan_once  # type: ignore[attr-defined]  # what `decode` calls between two searches for blanks, which providers send none of
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
@@ -42,7 +44,12 @@ def loads(text: str, what: str = "the answer", deepest: int = DEEPEST) -> Any:
         InvalidResponseError: It is no JSON, is nested too deeply, or holds a number that is too large.
     """
     try:
-        value = _decode(text)
+        try:
+            value, end = _scan(text, 0)
+        except (StopIteration, ValueError, RecursionError):
+            end = -1
+        if end != len(text):  # blanks around it; or what is wrong, which this tells
+            value = _decode(text)
         # Python can read deeper than it can pickle, compare or show.
         if text.count("[") + text.count("{") <= deepest or not _deeper(value, deepest):
             return value

@@ -20,7 +20,7 @@ from llmkit.errors import (
 )
 from llmkit.events import Event, TextDelta, ThinkingDelta, ToolCallDelta
 from llmkit.json_codec import dump_bytes
-from llmkit.messages import Text, Thinking, ToolCall
+from llmkit.messages import AssistantMessage, Text, Thinking, ToolCall
 from llmkit.response import Response
 from llmkit.sse import LARGEST_EVENT, ServerSentEvent, SSEDecoder, may_begin
 from llmkit.transport import Answer
@@ -44,6 +44,7 @@ class Reader:
         self._sse = SSEDecoder()
         self._decoder: StreamDecoder = wire.decoder(quirks)
         self._content = Accumulator()
+        self._latest: list[Event] = []  # what the last reading brought, which is not in the content yet
         self._pieces: Iterator[bytes] | None = None
         self._lingering: Lingering | None = None
         self._begun = False  # an event has come
@@ -57,6 +58,7 @@ class Reader:
         Raises:
             LLMKitError: With what has been received as `partial`.
         """
+        self._settle()
         try:
             return self._more()
         except CutOff as cut:
@@ -85,15 +87,26 @@ class Reader:
         self.answer.drain()
         return self
 
-    def partial(self, attempts: int = 1) -> Response[Any]:
-        """What has been received."""
-        if self.decoded is not None:
-            return self._engine.respond(evolve(self.decoded, finish_reason=UNFINISHED), self.answer, attempts)
-        decoder = self._decoder
-        message = self._content.message(decoder.pending())
-        raw = dict(decoder.envelope)
-        so_far = Decoded(decoder.id, decoder.model, message, UNFINISHED, decoder.usage(), raw, decoder.logprobs)
-        return self._engine.respond(so_far, self.answer, attempts)
+    def partial(self, attempts: int = 1, waiting: int | None = None) -> Response[Any]:
+        """What has been received.
+
+        Args:
+            attempts: How often it was asked for.
+            waiting: How many events of the last reading have not been handed out and are to be left out; None for all
+                that has come, handed out or not.
+        """
+        known = self.decoded or self._so_far()
+        if self.decoded is None or waiting is not None:
+            told = self._latest if waiting is None else self._latest[: len(self._latest) - waiting]
+            pending = self._decoder.pending() if waiting is None else ()
+            known = evolve(known, message=self._content.copy().taking(told).message(pending))
+        return self._engine.respond(evolve(known, finish_reason=UNFINISHED), self.answer, attempts)
+
+    def _so_far(self) -> Decoded:
+        """What is known of an answer that is not whole, but for what it says."""
+        decoder, nothing = self._decoder, AssistantMessage(())
+        raw, usage = dict(decoder.envelope), decoder.usage()
+        return Decoded(decoder.id, decoder.model, nothing, UNFINISHED, usage, raw, decoder.logprobs)
 
     def _more(self) -> Sequence[Event]:
         if self._pieces is None and (whole := self._begin()) is not None:
@@ -104,19 +117,21 @@ class Reader:
         if piece is None:
             return self._end()
         self._keep(piece)
-        events: list[Event] = []
+        events = self._latest = []
         try:
-            for event in self._sse.feed(piece):
-                self._take(event, events)
-                if self._decoder.ended:
-                    self._finish(events)
-                    break
+            self._take(self._sse.feed(piece), events)
         except (LLMKitError, ErrorEvent) as error:
             # What stands before it is handed out first: where the network cuts makes no difference.
             if not events:
                 raise
             self._failed = error
         return events
+
+    def _settle(self) -> None:
+        """Put what was handed out to the content."""
+        if self._latest:
+            self._content.add(self._latest)
+            self._latest = []
 
     def _begin(self) -> bytes | None:
         """Find out what came: None for a stream of events, else a whole body that is none."""
@@ -157,48 +172,56 @@ class Reader:
         if self._kept > LARGEST_EVENT:
             self._unread = []
 
-    def _take(self, event: ServerSentEvent, events: list[Event]) -> None:
-        self._begun = True
-        self._unread = []
-        try:
-            found = self._decoder.feed(event)
-        except InvalidResponseError as error:
-            error.body = event.data[:BODY_SHOWN]  # the decoder knows only a value in it
-            raise
-        if found is None:
+    def _take(self, told: Sequence[ServerSentEvent], events: list[Event]) -> None:
+        """Add what is said in `told` to `events`, up to the end of the answer."""
+        if not told:
             return
-        # It said something: the clock that ends a stream of mere pings starts again.
-        self._deadlines.progress()
-        self.answer.renew()
-        if found:
-            self._content.add(found)
-            events.extend(found)
+        self._begun, self._unread = True, []
+        decoder, heard = self._decoder, False
+        for event in told:
+            try:
+                found = decoder.feed(event)
+            except InvalidResponseError as error:
+                error.body = event.data[:BODY_SHOWN]  # the decoder knows only a value in it
+                raise
+            if found:
+                events += found
+            elif found is None:
+                continue
+            heard = True
+            if decoder.ended:
+                self._finish(events)
+                break
+        if heard:
+            # It said something: the clock that ends a stream of mere pings starts again.
+            self._deadlines.progress()
+            self.answer.renew()
 
     def _end(self) -> Sequence[Event]:
         """The body has ended: the wire decides whether the answer has."""
         body = b"".join(self._unread)
         if not may_begin(body):
             return self._whole_body(body)
-        events: list[Event] = []
+        events = self._latest = []
         if (last := self._sse.close()) is not None:
             with suppress(InvalidResponseError):  # the event that a cut went through
-                self._take(last, events)
-        self._finish(events)
+                self._take([last], events)
+        if self.decoded is None:
+            self._finish(events)
         return events
 
     def _finish(self, events: list[Event]) -> None:
         decoder = self._decoder
         parts, reason, usage = decoder.close()
-        self._content.add(parts)
         events += [*parts, reason, usage]
-        message, raw = self._content.message(), decoder.envelope
+        message, raw = self._content.copy().taking(events).message(), decoder.envelope
         self.decoded = Decoded(decoder.id, decoder.model, message, reason, usage, raw, decoder.logprobs)
 
     def _whole_body(self, body: bytes) -> Sequence[Event]:
         """The host answered as if no stream had been asked for: the same events, all at once."""
         wire, quirks = self._wire, self._quirks
         self.decoded = decoded = self._engine.read(body, lambda value: wire.decode(value, quirks))
-        events: list[Event] = []
+        events = self._latest = []
         calls = 0
         for part in decoded.message.content:
             if isinstance(part, Text) and part.text:
@@ -210,7 +233,8 @@ class Reader:
                 events.append(ToolCallDelta(calls, part.id, part.name, text))
                 calls += 1
             events.append(cast("Event", part))
-        return [*events, decoded.finish_reason, decoded.usage]
+        events += [decoded.finish_reason, decoded.usage]
+        return events
 
     def _identified(self, error: LLMKitError) -> LLMKitError:
         """`error` with the id of the exchange; where no header has one, the answer's own as far as it has come."""

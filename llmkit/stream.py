@@ -110,11 +110,12 @@ class Stream(Generic[T_co]):
 
     @property
     def snapshot(self) -> Response[T_co]:
-        """The answer so far; its finish reason is ``unfinished`` until all of it has been handed out."""
+        """The answer as far as it was handed out; its finish reason is ``unfinished`` until all of it has been."""
         if self._response is not None and not self._queue:
             return self._response
         assert self._reader is not None  # noqa: S101 - set by the constructor, or it raised
-        return self._settled(self._reader.partial(self._attempts.made))
+        waiting = len(self._queue) if self._error is None else None  # nothing more will be handed out
+        return self._settled(self._reader.partial(self._attempts.made, waiting))
 
     def partial_output(self) -> T_co | None:
         """The output as far as it is known; None where nothing of it is, or no `output_type` was given.

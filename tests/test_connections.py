@@ -48,7 +48,7 @@ def test_drain(rest, later, connections, tls, verify):
         for _ in range(2):
             answer = post(transport, server.url, stream=True)
             pieces = answer.pieces()
-            assert next(pieces) == b"all"
+            assert next(pieces).startswith(b"all")  # and what else has come by then
             answer.drain(0.5 if later else 0.1)
         assert server.connections == connections
     transport.close()

@@ -353,6 +353,7 @@ def test_hints_before_the_answer_are_no_answer(client, server):
 
 def test_a_snapshot_stays_as_it_was(server, client):
     server.reply("one two", usage=Usage(10, 50))
+    server.delay = 0.05  # so that the first event comes alone
     stream = client.stream("Hi")
     next(stream)
     snapshot = stream.snapshot

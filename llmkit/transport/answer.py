@@ -14,7 +14,8 @@ from urllib3.response import HTTPResponse
 
 from llmkit.deadlines import Deadlines
 from llmkit.errors import InvalidResponseError, LLMKitError, StreamClosedError
-from llmkit.transport.connections import PIECE
+from llmkit.transport.chunks import read_chunks
+from llmkit.transport.connections import PIECE, Reply
 from llmkit.transport.exchange import BODY_MOST, Exchange
 from llmkit.transport.failures import FOREIGN, failure
 
@@ -59,7 +60,10 @@ class Raw:
         the connection would come all at once. Always with an amount: only then is decompression bounded.
         """
         raw = self._raw
-        _refuse_unknown(raw.headers.get("content-encoding", ""))
+        encoding = raw.headers.get("content-encoding", "")
+        _refuse_unknown(encoding)
+        if raw.chunked and not encoding and isinstance(getattr(raw, "_fp", None), Reply):
+            return read_chunks(raw)
         if raw.chunked and raw.supports_chunked_reads():
             return iter(raw.stream(PIECE, decode_content=True))  # a third of the time of read1
         return iter(lambda: raw.read1(PIECE, decode_content=True), b"")

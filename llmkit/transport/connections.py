@@ -111,7 +111,9 @@ class Reader(io.RawIOBase):
         super().close()
 
 
-class _Reply(HTTPResponse):
+class Reply(HTTPResponse):
+    """An answer, read through `Reader`."""
+
     def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
         exchange = current()
@@ -130,7 +132,11 @@ class _Reply(HTTPResponse):
             self._exchange.surplus = True
         super()._close_conn()  # type: ignore[misc]
 
-    def begin(self) -> None:
+    def surplus(self) -> None:
+        """More came than the answer."""
+        self._exchange.surplus = True
+
+    def begin(self) -> None:  # noqa: D102 - as the one above
         super().begin()
         # What is no header would be logged by urllib3 as a warning, word for word, although the key may stand in it.
         self.headers.set_payload("")
@@ -148,7 +154,7 @@ class Watched(urllib3.connection.HTTPConnection):
     Its methods are those of urllib3, each within what the exchange allows.
     """
 
-    response_class = _Reply
+    response_class = Reply
     target = ""  # of the request, as it is sent
     _served = 0  # requests on this connection
     _head = b""  # of the request, still to be sent
