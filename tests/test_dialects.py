@@ -2,6 +2,7 @@
 
 import copy
 import json
+import os
 from itertools import pairwise
 
 import pytest
@@ -20,8 +21,12 @@ from llmkit.wire.openai import strict as openai
 
 NULL = {"type": "null"}
 STRING = {"type": "string"}
+EXAMPLES = int(os.environ.get("LLMKIT_EXAMPLES") or 50)
 quick = settings(
-    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    deadline=None,
+    derandomize=True,
+    max_examples=EXAMPLES,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )
 
 

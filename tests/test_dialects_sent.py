@@ -331,7 +331,12 @@ DIALECTS = {
 }
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    max_examples=30,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 @given(schema=schemas.plain())
 def test_the_server_takes_the_dialect(server, schema):
     for name, (expressible, said) in DIALECTS.items():
