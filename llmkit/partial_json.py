@@ -44,7 +44,7 @@ class _Reader:
         self._root: list[Any] = []
 
     def read(self) -> Any:
-        with suppress(_End):
+        with suppress(_End, RecursionError):  # where the caller's own stack is deep already
             self._value(self._root.append, 0)
         return self._root[0] if self._root else UNKNOWN
 

@@ -187,6 +187,7 @@ class Response(Generic[T_co]):
             model=self.model,
             attempts=self.attempts,
             request_id=self.request_id,
+            retryable=bool(why.fault) or self.finish_reason.reason == "error",  # it may come out otherwise
         )
 
     def _repr_markdown_(self) -> str:

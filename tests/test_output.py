@@ -206,7 +206,7 @@ def test_what_does_not_fit(server, name, way, text, path):
     assert error.text == text == error.response.text
     assert error.response.usage == ONE
     assert error.response.finish_reason.reason == "stop"
-    assert (error.provider, error.attempts) == (name, 1)
+    assert (error.provider, error.attempts, error.retryable) == (name, 1, True)
     assert len(server.requests) == 1
     assert "output_retries" in str(error).splitlines()[0]
     assert str(pickle.loads(pickle.dumps(error))) == str(error)

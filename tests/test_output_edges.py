@@ -1,7 +1,9 @@
 """Answers as Python objects where it is hard: odd texts, odd types, hosts without a mode for schemas, asking again."""
 
+import inspect
 import json
 import pickle
+import sys
 import time
 from enum import Enum
 from typing import Any, Literal, TypedDict
@@ -178,6 +180,17 @@ def test_looking_into_hostile_texts(text):
     assert time.monotonic() - began < 10
 
 
+def test_looking_into_deep_texts_from_deep_inside():
+    def deeper(levels):
+        if levels:
+            return deeper(levels - 1)
+        return output_form(list[Any]).partial(AssistantMessage('{"value": ' + "[" * 190))
+
+    left = sys.getrecursionlimit() - len(inspect.stack())
+    for levels in range(left - 400, left - 100, 10):
+        assert isinstance(deeper(levels), list | None)
+
+
 @frozen
 class Sum:
     parts: "list[Sum | Product]"
@@ -286,7 +299,8 @@ def test_endings_that_are_no_output(server, way, name, reason):
     assert "output" in first_line(error)
     assert (error.path, error.text, error.attempts) == ("$", error.response.text, 1)
     assert (error.response.finish_reason.reason, error.response.usage) == (reason, ONE)
-    assert len(server.requests) == 1, "this is nothing that asking again mends"
+    assert len(server.requests) == 1, "this is nothing that telling the model what is wrong mends"
+    assert error.retryable is (reason == "error")
     dumped = pickle.dumps(error)
     assert b"key-of-the-caller" not in dumped
     copy = pickle.loads(dumped)
