@@ -138,7 +138,7 @@ class ChatStream(Stream[T_co]):
             self._queue.extend(results)
             return
         last = self._turn.last()
-        self._queue += [*results, event, last.usage]
+        self._queue += [*results, last.finish_reason, last.usage]
         self._response = last
 
     def _summed(self, response: Response[Any]) -> Response[T_co]:

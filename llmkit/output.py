@@ -51,7 +51,7 @@ class OutputForm:
         found: object
         if response.refusal is not None:
             found = Unfit(_NOT_WHOLE["refusal"])
-        elif (problem := _NOT_WHOLE.get(response.finish_reason.reason)) is not None:
+        elif (problem := _NOT_WHOLE.get(_ending(response))) is not None:
             found = Unfit(problem)
         else:
             found = self._read(response.message)
@@ -145,6 +145,12 @@ def _rooted(schema: dict[str, Any]) -> dict[str, Any]:
     return schema
 
 
+def _ending(response: Response[Any]) -> str:
+    """How it ended; what calls tools does so, also of hosts that have no word for it, or none at all."""
+    reason = response.finish_reason.reason
+    return "tool_calls" if reason == "other" and response.tool_calls else reason
+
+
 def demanded(response: Response[Any]) -> Response[Any]:
     """`response`, unless it ought to have an output and has none.
 
@@ -152,7 +158,7 @@ def demanded(response: Response[Any]) -> Response[Any]:
         OutputError: It does not fit, was cut, refused or filtered; not where the model only calls tools first.
     """
     found = response._output  # noqa: SLF001 - `output` raises
-    if isinstance(found, Unfit) and response.finish_reason.reason not in _RETURNED:
+    if isinstance(found, Unfit) and _ending(response) not in _RETURNED:
         raise response.unfit(found)
     return response
 

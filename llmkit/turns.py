@@ -60,6 +60,7 @@ class Turn:
         max_rounds: How many model calls there may be.
         rounds: The answers so far.
         begins: Where in `messages` the first round is.
+        left: Whether the last round has calls that are left to the caller.
     """
 
     ask: Callable[[Sequence[Message], dict[str, Any]], Asking]
@@ -71,6 +72,7 @@ class Turn:
     max_rounds: int
     rounds: list[Response[Any]] = field(factory=list)
     begins: int = field(init=False)
+    left: bool = field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.begins = len(self.messages)
@@ -114,7 +116,11 @@ class Turn:
 
     def last(self) -> Response[Any]:
         """The last answer, with the sum of what all rounds cost."""
-        return evolve(self.rounds[-1], usage=self.usage(), cost=total_cost(self.rounds), rounds=tuple(self.rounds))
+        last = self.rounds[-1]
+        # Some hosts have another word for it, or none.
+        reason = evolve(last.finish_reason, reason="tool_calls") if self.left else last.finish_reason
+        rounds, cost = tuple(self.rounds), total_cost(self.rounds)
+        return evolve(last, finish_reason=reason, usage=self.usage(), cost=cost, rounds=rounds)
 
     def usage(self) -> Usage:
         """What all rounds cost, in tokens."""
@@ -130,7 +136,8 @@ class Turn:
         done = iter(run_all([one for one in plan if isinstance(one, Job)], crew))
         found = [next(done) if isinstance(one, Job) else one for one in plan if one is not None]
         set_free(self.options)
-        return found, None not in plan
+        self.left = None in plan
+        return found, not self.left
 
     def _too_early(self, call: ToolCall, reason: str) -> ToolResult:
         if self.hooks.on_tool_call is not None:

@@ -8,6 +8,7 @@ from llmkit import (
     AuthenticationError,
     ConfigurationError,
     Deferred,
+    FinishReason,
     Request,
     ServerTool,
     Text,
@@ -196,3 +197,20 @@ def test_results_whose_calls_the_provider_keeps(server):
     history = [UserMessage(FIRST), UserMessage([SECOND, "Go on."])]
     chat = server.client("openai").chat(history=history)
     assert chat.messages == [UserMessage([FIRST, SECOND, "Go on."])]
+
+
+@each
+@each_way
+def test_hosts_without_a_word_for_it(server, name, way):
+    """Some never say why a turn ended: what calls tools does so all the same, also where an output is wanted."""
+    ending = FinishReason("other", "whatever")
+    server.reply(Reply([ToolCall("call_1", "clock", {"city": "Oslo"})], finish_reason=ending))
+    server.reply(Reply([TWO_CALLS[0]], finish_reason=ending))
+    chat = server.client(name, model="m-1").chat(tools=[by_hand, clock])
+    response, events = ask(chat, way, "Pay.", output_type=int)
+    assert response.finish_reason.reason == "tool_calls"
+    assert chat.pending == (TWO_CALLS[0],)
+    if way == "streamed":
+        assert events[-2] == response.finish_reason
+    server.reply("3")
+    assert ask(chat, way, FIRST, output_type=int)[0].output == 3
