@@ -43,6 +43,7 @@ class StreamDecoder:
         self.whole = False
         self.logprobs: list[Any] | None = None
         self._words: dict[str, Any] | None = None  # what was said last, where that was no chunk
+        self._around: dict[str, Any] | None = None  # what the last chunk said beside its choices
         self._tells_reason = quirks is None or quirks.finish_reason
         self._choice: dict[str, Any] = {}  # of the first choice, the last value of each key but the delta
         self._content: list[Any] = []
@@ -99,6 +100,18 @@ class StreamDecoder:
         data = loads(text, "an event of the stream")
         if data.__class__ is not dict:
             _not_a_chunk(data)
+        if "choices" in data:
+            choices = data.pop("choices")
+            if choices and data == self._around:  # as of most chunks: only what is in the choices is new
+                self._words = None
+                events = self._chosen(choices)
+                return events if events or any(map(_says, choices)) else None
+            self._around = {**data}
+            data["choices"] = choices
+        return self._chunk(data)
+
+    def _chunk(self, data: dict[str, Any]) -> Sequence[Event] | None:
+        """The typed events of a chunk."""
         self._check(data)
         envelope = self.envelope
         again, billed_before = bool(envelope), envelope.get("usage")
