@@ -69,7 +69,7 @@ def _messages_whole(text: str) -> Any:
 
 
 def _messages_stream(block: Any, deltas: Iterator[Any], reason: str) -> Iterator[bytes]:
-    message = {**_messages_whole(""), "content": [], "stop_reason": None}
+    message: Any = {**_messages_whole(""), "content": [], "stop_reason": None}
     yield _sse({"type": "message_start", "message": message}, named=True)
     yield _sse({"type": "content_block_start", "index": 0, "content_block": block}, named=True)
     yield _sse({"type": "ping"}, named=True)
@@ -118,7 +118,7 @@ _CHAT_USAGE = {
 
 
 def _chat_whole(text: str) -> Any:
-    message = {"role": "assistant", "content": text, "refusal": None, "annotations": []}
+    message: Any = {"role": "assistant", "content": text, "refusal": None, "annotations": []}
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
     return _chat("chat.completion", [choice], _CHAT_USAGE)
 

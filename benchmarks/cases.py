@@ -34,7 +34,8 @@ class Case(NamedTuple):
         group: What `--only` selects.
         name: What is measured.
         wire: Of which format; "" where it makes no difference.
-        sample: What a worker is told, or the code that is run in fresh processes.
+        sample: What a worker is told, or the code that is run in fresh processes. ``mode`` is a step of the server's
+            path, filled from the rest.
         contenders: Who is measured.
         rounds: How often; those of the vendors are fewer.
         unit: Of what is shown.
@@ -112,7 +113,7 @@ def _streams(sizes: Sizes) -> Iterator[Case]:
                 names = ("floor", "llmkit", "llmkit[fast]", VENDORS[wire])
                 sample = {
                     "what": "stream",
-                    "mode": f"{kind}-{sizes.deltas}-{per}",
+                    "mode": f"{kind}-{{deltas}}-{per}",
                     "times": 1,
                     "deltas": sizes.deltas,
                 }
