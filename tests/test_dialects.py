@@ -343,4 +343,9 @@ def test_types_can_be_asked_for(data):
         sent = schemas.with_nulls(plain, plain, value) if name == "openai" else value
         assert strategies_schema.accepts(found, sent), name
         bare = sent["value"] if form.wrapped else sent
-        assert unstructure(structure(bare, case.type, nulls=True), case.type) == written, name
+        read = unstructure(structure(bare, case.type, nulls=True), case.type)
+        if name != "openai":
+            assert read == written, name
+        else:  # where null is a value of its own, too, it cannot be told from what is left out
+            again = {"value": read} if form.wrapped else read
+            assert schemas.with_nulls(plain, plain, again) == sent, name
