@@ -44,13 +44,18 @@ def loads(text: str, what: str = "the answer", deepest: int = DEEPEST) -> Any:
         InvalidResponseError: It is no JSON, is nested too deeply, or holds a number that is too large.
     """
     try:
-        try:
-            value, end = _scan(text, 0)
-        except (StopIteration, ValueError, RecursionError):
-            end = -1
-        if end != len(text):  # blanks around it; or what is wrong, which this tells
-            value = _decode(text)
-        # Python can read deeper than it can pickle, compare or show.
+        value, end = _scan(text, 0)
+    except (StopIteration, ValueError, RecursionError):
+        end = -1
+    # Python can read deeper than it can pickle, compare or show.
+    if end == len(text) and (end <= deepest or text.count("[") + text.count("{") <= deepest):
+        return value
+    return _loads(text, what, deepest)  # blanks around it, or what is wrong
+
+
+def _loads(text: str, what: str, deepest: int) -> Any:
+    try:
+        value = _decode(text)
         if text.count("[") + text.count("{") <= deepest or not _deeper(value, deepest):
             return value
         reason = "nested too deeply"

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from llmkit.errors import IncompleteStreamError, InvalidResponseError
-from llmkit.events import Event, TextDelta, ThinkingDelta, ToolCallDelta
+from llmkit.events import Event, TextDelta, ThinkingDelta, ToolCallDelta, text_delta
 from llmkit.json_codec import dump_bytes, loads, loads_or_text
 from llmkit.messages import Part, ToolCall
 from llmkit.response import FinishReason, Usage
@@ -27,13 +27,14 @@ _NOTHING: Final[Sequence[Event]] = ()
 class _Block:
     """A block that is being received."""
 
-    __slots__ = ("call", "citations", "data", "done", "held", "json", "path", "pieces")
+    __slots__ = ("call", "citations", "data", "done", "held", "json", "path", "pieces", "words")
 
     def __init__(self, data: dict[str, Any], path: str, call: int) -> None:
         self.data = data
         self.path = path
         self.call = call  # which call of the turn it is, from 0
         self.pieces: dict[str, list[str]] = {}  # field → what is to be joined
+        self.words: list[str] | None = None  # of a block of text, once it has begun: its pieces
         self.json: list[str] = []
         self.citations: list[dict[str, Any]] = []
         self.held: list[Event] = []  # to be handed out when all blocks before it are complete
@@ -113,10 +114,24 @@ class StreamDecoder:
         if data.__class__ is not dict:
             expect(data, dict, "$")
         kind = data.get("type")
+        if kind == "content_block_delta" and (text := self._more_text(data)):
+            return (text_delta(text),)
         handler = self._handlers.get(kind if kind.__class__ is str else event.event)
         if handler is not None:
             return handler(data)
         return self._error(data) if data.get("error") else None  # as gateways tell of errors that are not Anthropic's
+
+    def _more_text(self, data: dict[str, Any]) -> str | None:
+        """The text of a delta that goes on with the block that is being handed out, as most do; else None."""
+        index, delta = data.get("index"), data.get("delta")
+        if index.__class__ is not int or delta.__class__ is not dict or delta.get("type") != "text_delta":
+            return None
+        block, text = self._open.get(index), delta.get("text")
+        if block is None or block.words is None or block is not self._order[0] or text.__class__ is not str or not text:
+            return None
+        block.words.append(text)
+        found: str = text
+        return found
 
     def pending(self) -> Sequence[Event]:
         """What has been received of blocks that have one before them that is not complete."""
@@ -255,7 +270,10 @@ def _first_events(block: _Block) -> Sequence[Event]:
 def _text_delta(block: _Block, delta: Mapping[str, Any]) -> Sequence[Event]:
     text = expect(delta.get("text"), str, "$.delta.text")
     block.add("text", text)
-    return (TextDelta(text),) if text and block.data.get("type") == "text" else _NOTHING
+    if block.data.get("type") != "text":
+        return _NOTHING
+    block.words = block.pieces["text"]
+    return (TextDelta(text),) if text else _NOTHING
 
 
 def _thinking_delta(block: _Block, delta: Mapping[str, Any]) -> Sequence[Event]:

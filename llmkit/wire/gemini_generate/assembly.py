@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from typing import Any, Final
 
-from llmkit.events import Event
+from llmkit.events import Event, text_delta
 from llmkit.response import FinishReason, Usage
 from llmkit.wire.base import ErrorEvent
 from llmkit.wire.gemini_generate.content import Content
@@ -77,11 +77,26 @@ class Assembly:
         news = self._told(chunk)
         events: Sequence[Event] = _NOTHING
         if (found := chunk.get("candidates")) is not None:
-            candidate = _first(expect(found, list, f"{path}.candidates"), path)
+            if text := self._more_text(found):
+                return (text_delta(text),)
+            if found.__class__ is not list:
+                expect(found, list, f"{path}.candidates")
+            candidate = _first(found, path)
             if candidate is not None:
                 news = self._about(candidate) or news
                 events = self._said(candidate, path)
         return events if events or news else None
+
+    def _more_text(self, candidates: Any) -> str | None:
+        """The text of a candidate that says nothing else, and goes on with what it said, as most do; else None."""
+        if candidates.__class__ is not list or len(candidates) != 1 or candidates[0].__class__ is not dict:
+            return None
+        candidate = candidates[0]
+        content = candidate.get("content")
+        if content.__class__ is not dict or candidate.get("index") or not candidate.keys() <= _SILENT:
+            return None
+        parts = content.get("parts")
+        return self.content.more(parts[0]) if parts.__class__ is list and len(parts) == 1 else None
 
     def usage(self) -> Usage:
         """What was billed, as far as it is known."""
@@ -99,17 +114,19 @@ class Assembly:
         """Keep what stands around the candidates; whether any of it is new."""
         envelope, news = self.envelope, False
         for key, value in chunk.items():
-            if key == "candidates":
+            before = envelope.get(key, _ABSENT)
+            if key == "candidates" or before == value:
                 continue
             if key == "usageMetadata":
                 if value.__class__ is not dict:
                     continue
                 value = later_usage(envelope.get(key), value)  # noqa: PLW2901 - what is kept of it
+                if before == value:
+                    continue
             elif value in (None, "") and key in envelope:
                 continue
-            if envelope.get(key, _ABSENT) != value:
-                envelope[key] = value
-                news = True
+            envelope[key] = value
+            news = True
         if "promptFeedback" in chunk:
             told = object_or_empty(chunk["promptFeedback"]).get("blockReason")
             if (blocked := block_word(told, self._numbers)) is not None:
@@ -143,14 +160,17 @@ class Assembly:
             self.logprobs = [*(self.logprobs or ()), *(_weighed(token, beside) for token, beside in tokens)]
 
     def _said(self, candidate: Mapping[str, Any], path: str) -> Sequence[Event]:
-        content = candidate.get("content")
+        content: Any = candidate.get("content")
         if content is None:
             return _NOTHING
-        found = expect(content, dict, f"{path}.candidates[0].content").get("parts")
-        if found is None:
+        if content.__class__ is not dict:
+            expect(content, dict, f"{path}.candidates[0].content")
+        parts = content.get("parts")
+        if parts is None:
             return _NOTHING
+        if parts.__class__ is not list:
+            expect(parts, list, f"{path}.candidates[0].content.parts")
         answer = self.id
-        parts = expect(found, list, f"{path}.candidates[0].content.parts")
         if len(parts) == 1:
             return self.content.add(parts[0], answer)
         return [event for part in parts for event in self.content.add(part, answer)]
@@ -170,7 +190,9 @@ def _weighed(token: Any, beside: Any) -> Any:
 def _first(candidates: list[Any], path: str) -> dict[str, Any] | None:
     """The candidate of index 0, which is also that of those without one."""
     for number, candidate in enumerate(candidates):
-        found = expect(candidate, dict, f"{path}.candidates[{number}]")
-        if not found.get("index"):
+        if candidate.__class__ is not dict:
+            expect(candidate, dict, f"{path}.candidates[{number}]")
+        if not candidate.get("index"):
+            found: dict[str, Any] = candidate
             return found
     return None

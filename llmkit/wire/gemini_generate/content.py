@@ -107,6 +107,19 @@ class Content:
         self._parts += 1
         return events
 
+    def more(self, part: Any) -> str | None:
+        """The text of a part that holds nothing else and goes on with the text that is being written; else None."""
+        run = self._run
+        if run is None or run.thought or run.extra or part.__class__ is not dict or len(part) != 1:
+            return None
+        text = part.get("text")
+        if text.__class__ is not str or not text:
+            return None
+        self._parts += 1
+        run.pieces.append(text)
+        found: str = text
+        return found
+
     def pending(self) -> Sequence[Event]:
         """Sound that may go on; of text its deltas have been handed out."""
         return (_joined(self._sound),) if self._sound else _NOTHING

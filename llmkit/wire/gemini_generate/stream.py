@@ -46,7 +46,7 @@ class StreamDecoder:
             ErrorEvent: It is an error.
             InvalidResponseError: It is not what the wire promises.
         """
-        if event.data.strip() == "[DONE]":
+        if event.data[:1] != "{" and event.data.strip() == "[DONE]":
             return None  # as gateways add that are used to another wire
         if event.event == "error":  # likewise
             raise ErrorEvent(loads_or_text(event.data))

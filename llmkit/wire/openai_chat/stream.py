@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from llmkit.errors import IncompleteStreamError, InvalidResponseError, MediaError
-from llmkit.events import Event, TextDelta, ThinkingDelta
+from llmkit.events import Event, TextDelta, ThinkingDelta, text_delta
 from llmkit.json_codec import loads, loads_or_text
 from llmkit.media import sources
 from llmkit.messages import Part, Text, Thinking, ToolCall
@@ -44,6 +44,7 @@ class StreamDecoder:
         self.logprobs: list[Any] | None = None
         self._words: dict[str, Any] | None = None  # what was said last, where that was no chunk
         self._around: dict[str, Any] | None = None  # what the last chunk said beside its choices
+        self._beside: dict[str, Any] | None = None  # and its choice beside the delta, where that was nothing
         self._tells_reason = quirks is None or quirks.finish_reason
         self._choice: dict[str, Any] = {}  # of the first choice, the last value of each key but the delta
         self._content: list[Any] = []
@@ -104,11 +105,30 @@ class StreamDecoder:
             choices = data.pop("choices")
             if choices and data == self._around:  # as of most chunks: only what is in the choices is new
                 self._words = None
+                if more := self._more_text(choices):
+                    return (text_delta(more),)
                 events = self._chosen(choices)
                 return events if events or any(map(_says, choices)) else None
             self._around = {**data}
             data["choices"] = choices
         return self._chunk(data)
+
+    def _more_text(self, choices: Any) -> str | None:
+        """The text of a choice that holds nothing else, as most do; else None."""
+        if choices.__class__ is not list or len(choices) != 1 or choices[0].__class__ is not dict:
+            return None
+        choice = choices[0]
+        delta = choice.pop("delta", None)
+        if choice == self._beside and delta.__class__ is dict and len(delta) == 1:
+            text = delta.get("content")
+            if text.__class__ is str and text:
+                self._content.append(text)
+                found: str = text
+                return found
+        if choice.get("index") in _FIRST and not any(choice.values()):
+            self._beside = {**choice}
+        choice["delta"] = delta
+        return None
 
     def _chunk(self, data: dict[str, Any]) -> Sequence[Event] | None:
         """The typed events of a chunk."""
