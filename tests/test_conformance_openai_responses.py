@@ -322,7 +322,7 @@ REFUSED = {
     "7bf419ed8c": ("it is empty", "the prompt is a template that the provider keeps"),
     "8be83eb28d": ("it is empty", "the prompt is a template that the provider keeps"),
 }
-# Strict parameters of which one may be left out, which is refused: by the beginnings of their ids, what is sent instead.
+# Strict parameters of which one may be left out, which is refused: the beginnings of their ids, what is sent instead.
 DEMANDING = {
     "22a7b3c5ef": {
         "properties": {
