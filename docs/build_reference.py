@@ -158,14 +158,14 @@ def returned(annotation: Any) -> str:
 
 
 MODULES = re.compile(r"\b(?:llmkit|typing|collections\.abc|datetime|decimal|requests|types)(?:\.[a-z_]\w*)*\.(?=[A-Z])")
-UNPACKED = re.compile(r"\*<class '(?:\w+\.)*(\w+)'>")
+UNPACKED = re.compile(r"\*<class '(?:\w+\.)*(\w+)'>|Unpack\[(\w+)\]")
 FORWARD = re.compile(r"ForwardRef\('([^']*)'[^)]*\)")
 
 
 def type_of(annotation: Any) -> str:
     """A type as one would write it: without modules, and unions by their name."""
     text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
-    text = UNPACKED.sub(r"\1", FORWARD.sub(r"\1", MODULES.sub("", text)))
+    text = UNPACKED.sub(r"\1\2", FORWARD.sub(r"\1", MODULES.sub("", text)))
     for name in ("Event", "Part", "Message", "Media"):
         text = text.replace(MODULES.sub("", str(getattr(llmkit, name))), name)
     return text

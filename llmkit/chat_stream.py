@@ -8,11 +8,10 @@ from typing import Any
 from attrs import evolve
 
 from llmkit.calling import Crew
-from llmkit.engine import UNFINISHED
 from llmkit.errors import LLMKitError, StreamClosedError, StreamError
 from llmkit.events import Event
 from llmkit.output import demanded
-from llmkit.response import FinishReason, Response, T_co
+from llmkit.response import UNFINISHED, FinishReason, Response, T_co
 from llmkit.stream import Stream
 from llmkit.turns import Turn, total_cost
 

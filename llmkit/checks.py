@@ -7,11 +7,13 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from math import inf, nan
 from numbers import Integral, Real
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from llmkit.deadlines import Timeout
 from llmkit.errors import ConfigurationError
-from llmkit.tools import ServerTool, Tool, offered
+
+if TYPE_CHECKING:  # most of what is checked needs none
+    from llmkit.tools import ServerTool, Tool
 
 Check: TypeAlias = Callable[[str, Any], Any]
 
@@ -241,8 +243,10 @@ def time_limit(name: str, value: Any) -> float | Timeout | None:
     return float(value)
 
 
-def tool_list(name: str, value: Any) -> tuple[Tool | ServerTool, ...]:
+def tool_list(name: str, value: Any) -> "tuple[Tool | ServerTool, ...]":
     """Tools, made of functions where they are none; no two of one name."""
+    from llmkit.tools import Tool  # noqa: PLC0415 - as above
+
     if not isinstance(value, Sequence) or isinstance(value, str):
         raise wrong(name, "a list of tools", value)
     seen: set[str] = set()
@@ -255,7 +259,9 @@ def tool_list(name: str, value: Any) -> tuple[Tool | ServerTool, ...]:
     return found
 
 
-def _tool(name: str, value: object) -> Tool | ServerTool:
+def _tool(name: str, value: object) -> "Tool | ServerTool":
+    from llmkit.tools import ServerTool, Tool, offered  # noqa: PLC0415 - as above
+
     if not isinstance(value, (Tool, ServerTool)) and not callable(value):
         raise wrong(name, "a function, a Tool(name, description, parameters) or a ServerTool({…})", value)
     try:

@@ -1,38 +1,49 @@
-"""The door: a client for one host."""
+"""The door: a client for one host.
+
+A client is made without the words that calls are made of: they are imported by the first call.
+"""
+
+from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, TypeVar, Unpack, overload
 
 from llmkit.addresses import Filled, base_address, guarded
-from llmkit.answer_tool import with_output
-from llmkit.asking import Asking, addressed
-from llmkit.checks import choice, header_fields, hidden_text, integer, raised, strings, time_limit, tried, wrong
+from llmkit.checks import (
+    choice,
+    header_fields,
+    hidden_text,
+    integer,
+    model_name,
+    raised,
+    strings,
+    time_limit,
+    tried,
+    wrong,
+)
 from llmkit.credentials import Key, find_key, is_loopback, kept
 from llmkit.deadlines import Deadlines, Timeout
-from llmkit.endpoints import all_pages, batches, expecting, joined
 from llmkit.engine import AUTH_HEADERS, Engine, Fetched, for_caller
 from llmkit.errors import ConfigurationError, InsecureWarning, LLMKitError
-from llmkit.output import output_form
 from llmkit.provider import Provider
-from llmkit.refusals import expressible, refuse
-from llmkit.request import EndpointOptions, Options, Prompt, Request, ResolvedRequest, checked, taken
-from llmkit.resolve import resolve
-from llmkit.response import Embeddings, Model, Response
-from llmkit.settings import INSECURE, Settings, Unsupported, quirks_of, row_of, verify_of
-from llmkit.stream import Stream
+from llmkit.settings import INSECURE, Settings, quirks_of, row_of, verify_of
 from llmkit.transport import SupportsRequest, Transport
-from llmkit.wire import wire as find_wire
-from llmkit.wire.base import Call, EmbedRequest, ModelPage
+from llmkit.wire import WIRES
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # what calls are made of is imported by the first one
     from typing_extensions import TypeForm
 
+    from llmkit.asking import Asking
     from llmkit.chat import Chat, History
     from llmkit.messages import ToolCall, ToolResult
+    from llmkit.request import EndpointOptions, Options, Prompt, Request, ResolvedRequest
+    from llmkit.response import Embeddings, Model, Response
+    from llmkit.stream import Stream
     from llmkit.turns import Approve
+    from llmkit.wire.base import Call, ModelPage
 
 T = TypeVar("T")
 Out = TypeVar("Out")
@@ -82,7 +93,7 @@ class Client:
         verify: bool | str = True,
         auth: Any = None,
         session: SupportsRequest | None = None,
-        unsupported: Unsupported = "error",
+        unsupported: Literal["error", "warn"] = "error",
     ) -> None:
         key, fields = kept(api_key, passed=api_key is not None), tried(header_fields, "headers", headers or {})
         through, address = tried(hidden_text, "proxy", proxy), guarded(base_url)
@@ -115,10 +126,10 @@ class Client:
 
     def _set_up(self, settings: Settings, passed: Key) -> None:
         row, model = row_of(settings.provider)
-        wire = find_wire(row.wire)
+        form = WIRES[row.wire]
         fill = Filled(row, settings.variables)
-        suffix = wire.version if row.suffix is None else fill(row.suffix)
-        based = partial(base_address, suffix=suffix, version_anywhere=wire.version_anywhere)
+        suffix = form.version if row.suffix is None else fill(row.suffix)
+        based = partial(base_address, suffix=suffix, version_anywhere=form.version_anywhere)
         own = None if settings.base_url is not None and fill.lacks(row.base_url) else based(fill.base_url)
         address = own if settings.base_url is None else based(settings.base_url)
         assert address is not None  # noqa: S101 - without a base_url, what it lacks was an error
@@ -127,7 +138,7 @@ class Client:
         self._named = model if settings.model is None else settings.model
         self._model = fill.default_model if self._named is None else self._named
         if self._model is not None:
-            checked({"model": self._model})
+            model_name("model", self._model)
         key = find_key(row, passed, address, own=own, authorized=authorized)
         # A key that was looked up is for this machine alone then, and not for a proxy on the way.
         direct = key.looked_up and is_loopback(address)
@@ -135,8 +146,8 @@ class Client:
             proxy=settings.proxy, verify=settings.verify, session=settings.session, environment=not direct
         )
         query = {name: fill(value) for name, value in row.query.items()}
-        self._engine = Engine(row, wire, address, query, key, settings.auth, transport)
-        self._quirks = quirks_of(row, wire)
+        self._engine = Engine(row, address, query, key, settings.auth, transport)
+        self._quirks = quirks_of(row)
         self._owner = True
 
     def __repr__(self) -> str:
@@ -168,14 +179,16 @@ class Client:
         *,
         max_retries: int | None = None,
         headers: Mapping[str, str] | None = None,
-        unsupported: Unsupported | None = None,
+        unsupported: Literal["error", "warn"] | None = None,
         **options: Unpack[Options],
-    ) -> "Client":
+    ) -> Client:
         """A client with other defaults, which shares this one's connections and its quota of retries.
 
         Raises:
             ConfigurationError: An option is unknown or wrong.
         """
+        from llmkit.request import taken  # noqa: PLC0415
+
         settings = self._settings
         fields = None if headers is None else tried(header_fields, "headers", headers)
         del headers  # no frame of an error shows what they hold
@@ -199,9 +212,7 @@ class Client:
     @overload
     def complete(self, prompt: Prompt, *, output_type: type[Out], **options: Unpack[Options]) -> Response[Out]: ...
     @overload
-    def complete(
-        self, prompt: Prompt, *, output_type: "TypeForm[Out]", **options: Unpack[Options]
-    ) -> Response[Out]: ...
+    def complete(self, prompt: Prompt, *, output_type: TypeForm[Out], **options: Unpack[Options]) -> Response[Out]: ...
     @overload
     def complete(self, prompt: Prompt, *, output_type: object, **options: Unpack[Options]) -> Response[Any]: ...
     @overload
@@ -230,7 +241,7 @@ class Client:
     @overload
     def stream(self, prompt: Prompt, *, output_type: type[Out], **options: Unpack[Options]) -> Stream[Out]: ...
     @overload
-    def stream(self, prompt: Prompt, *, output_type: "TypeForm[Out]", **options: Unpack[Options]) -> Stream[Out]: ...
+    def stream(self, prompt: Prompt, *, output_type: TypeForm[Out], **options: Unpack[Options]) -> Stream[Out]: ...
     @overload
     def stream(self, prompt: Prompt, *, output_type: object, **options: Unpack[Options]) -> Stream[Any]: ...
     @overload
@@ -255,13 +266,13 @@ class Client:
     def chat(
         self,
         *,
-        history: "History" = (),
+        history: History = (),
         max_rounds: int = 10,
-        approve: "Approve | None" = None,
-        on_tool_call: "Callable[[ToolCall], object] | None" = None,
-        on_tool_result: "Callable[[ToolResult], object] | None" = None,
+        approve: Approve | None = None,
+        on_tool_call: Callable[[ToolCall], object] | None = None,
+        on_tool_result: Callable[[ToolResult], object] | None = None,
         **options: Unpack[Options],
-    ) -> "Chat":
+    ) -> Chat:
         """A conversation that keeps its history and runs the tools that the model calls.
 
         Args:
@@ -276,7 +287,8 @@ class Client:
         Raises:
             ConfigurationError: An argument is wrong, or the file cannot be read.
         """
-        from llmkit.chat import Chat  # noqa: PLC0415 - only for who chats
+        from llmkit.chat import Chat  # noqa: PLC0415
+        from llmkit.request import taken  # noqa: PLC0415
         from llmkit.turns import Hooks  # noqa: PLC0415
 
         found = raised(taken(options))
@@ -292,6 +304,9 @@ class Client:
             ConfigurationError: An argument is wrong, or the wire cannot count.
             LLMKitError: As `complete`.
         """
+        from llmkit.asking import addressed  # noqa: PLC0415
+        from llmkit.refusals import expressible  # noqa: PLC0415
+
         wire = self._engine.wire
         if wire.encode_count is None or wire.decode_count is None:
             raise ConfigurationError(f"count_tokens: the wire {wire.name} cannot count")
@@ -313,6 +328,8 @@ class Client:
         Raises:
             LLMKitError: As `complete`.
         """
+        from llmkit.endpoints import all_pages  # noqa: PLC0415
+
         encode, decode = self._engine.wire.encode_models, self._engine.wire.decode_models
         if encode is None or decode is None:
             raise ConfigurationError(f"models: the wire {self._engine.wire.name} has no list of models")
@@ -352,11 +369,16 @@ class Client:
             ConfigurationError: An argument is wrong, or the wire has no embeddings.
             LLMKitError: As `complete`.
         """
+        from llmkit.asking import addressed  # noqa: PLC0415
+        from llmkit.endpoints import batches, expecting, joined  # noqa: PLC0415
+        from llmkit.wire.base import EmbedRequest  # noqa: PLC0415
+
         encode, decode = self._engine.wire.encode_embed, self._engine.wire.decode_embed
         if encode is None or decode is None:
             raise ConfigurationError(f"embed: the wire {self._engine.wire.name} has no embeddings")
         found, headers = self._endpoint(options)
-        name = checked({"model": model}).get("model") or self._named or self._engine.row.embedding_model
+        named = None if model is None else model_name("model", model)
+        name = named or self._named or self._engine.row.embedding_model
         if name is None:
             raise ConfigurationError("model: an embedding model must be named, as in embed(…, model=…)")
         name = self._engine.row.aliases.get(name, name)
@@ -373,6 +395,8 @@ class Client:
 
     def _endpoint(self, options: EndpointOptions) -> tuple[dict[str, Any], Mapping[str, str]]:
         """The options of a call without a prompt, and its headers."""
+        from llmkit.request import EndpointOptions, taken  # noqa: PLC0415
+
         unknown = sorted(options.keys() - EndpointOptions.__annotations__.keys())
         given = taken(options)
         if unknown:
@@ -389,6 +413,12 @@ class Client:
 
     def _asking(self, prompt: object, output_type: object, options: Any) -> Asking:
         """The call that they mean, settled; `options` is empty then."""
+        from llmkit.answer_tool import with_output  # noqa: PLC0415
+        from llmkit.asking import Asking  # noqa: PLC0415
+        from llmkit.output import output_form  # noqa: PLC0415
+        from llmkit.refusals import expressible  # noqa: PLC0415
+        from llmkit.request import Request  # noqa: PLC0415
+
         if isinstance(prompt, Request) and prompt.output_type is not None:
             output_type = prompt.output_type
         request, wire = self._resolve(prompt, options), self._engine.wire
@@ -401,6 +431,8 @@ class Client:
 
     def _resolve(self, prompt: object, options: Any) -> ResolvedRequest:
         """The call that they mean; `options` is empty then, so that no frame of an error shows what may be a key."""
+        from llmkit.resolve import resolve  # noqa: PLC0415
+
         settings = self._settings
         try:
             request = resolve(prompt, options, {"timeout": settings.timeout, **settings.options}, self._model)
@@ -414,6 +446,8 @@ class Client:
 
     def _refuse(self, path: str, why: str) -> None:
         """What `Wire.encode` calls with what it cannot express."""
+        from llmkit.refusals import refuse  # noqa: PLC0415
+
         refuse(path, why, warn=self._settings.unsupported == "warn")
 
     def _fetch(

@@ -5,7 +5,7 @@ One engine serves all calls of a client and of its `with_options` copies.
 
 import platform
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from urllib.parse import quote
 
 from attrs import define, evolve, field, frozen
@@ -28,15 +28,17 @@ from llmkit.errors import (
 from llmkit.json_codec import cut_short, load_bytes
 from llmkit.provider import Provider
 from llmkit.provider_errors import event_failure, one_line, redirect_failure, status_failure
-from llmkit.response import FinishReason, Response
 from llmkit.retry import Attempts, Quota
 from llmkit.secrets import of_headers, of_query, without
 from llmkit.transport import Answer, Outgoing, Transport
 from llmkit.transport.exchange import Exchange
+from llmkit.wire import wire as find_wire
 from llmkit.wire.base import Call, CutOff, Decoded, ErrorEvent, Wire
 
+if TYPE_CHECKING:
+    from llmkit.response import Response
+
 T = TypeVar("T")
-UNFINISHED: Final = FinishReason("unfinished")
 # With one of the caller's own, no key is added.
 AUTH_HEADERS = ("authorization", "x-api-key", "x-goog-api-key", "api-key")
 # The headers in which providers, and the gateways before them, tell the id of an exchange; the first one wins.
@@ -125,7 +127,6 @@ class Engine:
 
     Attributes:
         row: The host.
-        wire: The format it speaks.
         address: The base URL, with its suffix; it may hold ``{model}``.
         query: Added to every address.
         key: The API key.
@@ -135,13 +136,17 @@ class Engine:
     """
 
     row: Provider
-    wire: Wire
     address: str
     query: Mapping[str, str] = field(repr=False)
     key: Key = field(repr=False)
     auth: Any = field(repr=False)
     transport: Transport = field(repr=False)
     quota: Quota = field(factory=Quota, repr=False)
+
+    @property
+    def wire(self) -> Wire:
+        """The format that the host speaks; imported when it is first asked for, as are the words that it reads."""
+        return find_wire(self.row.wire)
 
     def attempts(self, deadlines: Deadlines, max_retries: int, **options: Any) -> Attempts:
         """The tries of one call."""
@@ -248,11 +253,15 @@ class Engine:
 
     def cut_off(self, cut: CutOff, answer: Answer) -> IncompleteStreamError:
         """The error for chunks in a whole body that end too early, with what they tell."""
+        from llmkit.response import UNFINISHED  # noqa: PLC0415 - a client is made without the words
+
         decoded = evolve(cut.decoded, finish_reason=UNFINISHED)
         return IncompleteStreamError(*cut.args, partial=self.respond(decoded, answer, attempts=1))
 
-    def respond(self, decoded: Decoded, answer: Answer, attempts: int) -> Response[Any]:
+    def respond(self, decoded: Decoded, answer: Answer, attempts: int) -> "Response[Any]":
         """The caller's view of an answer."""
+        from llmkit.response import Response  # noqa: PLC0415 - likewise
+
         return Response(
             id=decoded.id,
             model=decoded.model,

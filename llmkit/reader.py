@@ -9,7 +9,7 @@ from attrs import evolve
 
 from llmkit.accumulate import Accumulator
 from llmkit.deadlines import Deadlines, Lingering
-from llmkit.engine import UNFINISHED, Engine, identified, wrong_kind
+from llmkit.engine import Engine, identified, wrong_kind
 from llmkit.errors import (
     BODY_SHOWN,
     ConnectionFailedError,
@@ -21,7 +21,7 @@ from llmkit.errors import (
 from llmkit.events import Event, TextDelta, ThinkingDelta, ToolCallDelta
 from llmkit.json_codec import dump_bytes
 from llmkit.messages import AssistantMessage, Text, Thinking, ToolCall
-from llmkit.response import Response
+from llmkit.response import UNFINISHED, Response
 from llmkit.sse import LARGEST_EVENT, ServerSentEvent, SSEDecoder, may_begin
 from llmkit.transport import Answer
 from llmkit.wire.base import CutOff, Decoded, ErrorEvent, StreamDecoder, Wire
@@ -120,6 +120,8 @@ class Reader:
         events = self._latest = []
         try:
             self._take(self._sse.feed(piece), events)
+            if self._decoder.ended:
+                self._finish(events)
         except (LLMKitError, ErrorEvent) as error:
             # What stands before it is handed out first: where the network cuts makes no difference.
             if not events:
@@ -129,9 +131,8 @@ class Reader:
 
     def _settle(self) -> None:
         """Put what was handed out to the content."""
-        if self._latest:
-            self._content.add(self._latest)
-            self._latest = []
+        latest, self._latest = self._latest, []  # first: nothing is to be there twice if Ctrl-C comes between
+        self._content.add(latest)
 
     def _begin(self) -> bytes | None:
         """Find out what came: None for a stream of events, else a whole body that is none."""
@@ -190,7 +191,6 @@ class Reader:
                 continue
             heard = True
             if decoder.ended:
-                self._finish(events)
                 break
         if heard:
             # It said something: the clock that ends a stream of mere pings starts again.
@@ -206,8 +206,7 @@ class Reader:
         if (last := self._sse.close()) is not None:
             with suppress(InvalidResponseError):  # the event that a cut went through
                 self._take([last], events)
-        if self.decoded is None:
-            self._finish(events)
+        self._finish(events)
         return events
 
     def _finish(self, events: list[Event]) -> None:

@@ -3,7 +3,7 @@
 from array import array
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias
 
 from attrs import field, frozen
 
@@ -39,6 +39,9 @@ class FinishReason:
     reason: Reason
     raw: str | None = None
     stop_sequence: str | None = None
+
+
+UNFINISHED: Final = FinishReason("unfinished")
 
 
 @frozen

@@ -8,7 +8,7 @@ from llmkit.checks import wrong
 from llmkit.deadlines import Timeout
 from llmkit.errors import ConfigurationError
 from llmkit.provider import Provider, provider
-from llmkit.wire.base import Wire
+from llmkit.wire import WIRES
 
 Unsupported: TypeAlias = Literal["error", "warn"]
 INSECURE: Final = (
@@ -63,15 +63,16 @@ def row_of(value: object) -> tuple[Provider, str | None]:
     return provider(name), model or None
 
 
-def quirks_of(row: Provider, wire: Wire) -> Any:
+def quirks_of(row: Provider) -> Any:
     """How the host deviates.
 
     Raises:
         ConfigurationError: The row's quirks are those of another wire, or none.
     """
+    plain = WIRES[row.wire].quirks()
     if row.quirks is None:
-        return wire.quirks()
-    expected = type(wire.quirks())
+        return plain
+    expected = type(plain)
     if not isinstance(row.quirks, expected):
         raise ConfigurationError(
             f"provider.quirks: {row.wire} has {expected.__name__}, got {type(row.quirks).__name__}"

@@ -1,17 +1,20 @@
 """What a wire is: a frozen record of functions between typed values and a provider's JSON. No I/O."""
 
-from array import array
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from attrs import field, frozen
 
 from llmkit.errors import APIError, ConfigurationError, IncompleteStreamError
-from llmkit.events import Event
-from llmkit.messages import AssistantMessage
-from llmkit.request import ResolvedRequest
-from llmkit.response import FinishReason, Model, Usage
-from llmkit.sse import ServerSentEvent
+
+if TYPE_CHECKING:  # a client is made without them
+    from array import array
+
+    from llmkit.events import Event
+    from llmkit.messages import AssistantMessage
+    from llmkit.request import ResolvedRequest
+    from llmkit.response import FinishReason, Model, Usage
+    from llmkit.sse import ServerSentEvent
 
 Refuse: TypeAlias = Callable[[str, str], None]
 """Called with a path and what stands there that the wire cannot express; raises, or warns and returns."""
@@ -47,9 +50,9 @@ class Decoded:
 
     id: str
     model: str
-    message: AssistantMessage
-    finish_reason: FinishReason
-    usage: Usage
+    message: "AssistantMessage"
+    finish_reason: "FinishReason"
+    usage: "Usage"
     raw: dict[str, Any]
     logprobs: Any = None
 
@@ -124,7 +127,7 @@ class StreamDecoder(Protocol):
     @property
     def logprobs(self) -> Any: ...  # noqa: D102 - above
 
-    def feed(self, event: ServerSentEvent) -> Sequence[Event] | None:
+    def feed(self, event: "ServerSentEvent") -> "Sequence[Event] | None":
         """The typed events that it stands for, but for the closing two; None for one that says nothing, as pings do.
 
         Raises:
@@ -132,13 +135,13 @@ class StreamDecoder(Protocol):
             InvalidResponseError: It is not what the wire promises.
         """
 
-    def pending(self) -> Sequence[Event]:
+    def pending(self) -> "Sequence[Event]":
         """What has been received and not handed out, because what stands before it is not complete."""
 
-    def usage(self) -> Usage:
+    def usage(self) -> "Usage":
         """What was billed, as far as it is known."""
 
-    def close(self) -> tuple[Sequence[Event], FinishReason, Usage]:
+    def close(self) -> "tuple[Sequence[Event], FinishReason, Usage]":
         """The parts not handed out yet, why it ended and what was billed.
 
         Raises:
@@ -150,7 +153,7 @@ class StreamDecoder(Protocol):
 class ModelPage:
     """One page of models, and the query of the next, None at the end."""
 
-    models: tuple[Model, ...]
+    models: "tuple[Model, ...]"
     following: Mapping[str, str] | None
 
 
@@ -178,7 +181,7 @@ class Embedded:
 
     vectors: "tuple[array[float], ...]"
     model: str
-    usage: Usage
+    usage: "Usage"
 
 
 @frozen
@@ -187,9 +190,6 @@ class Wire:
 
     Attributes:
         name: As `Provider.wire` names it.
-        version: What a base URL must end in, unless it ends in another version; it is added once.
-        version_anywhere: Whether a version further in front in a base URL will do, as those clients of the format that
-            are told a base URL add nothing to it.
         headers: Of every request.
         list_headers: Lower-case names of headers whose values are comma-separated lists that add up.
         unsupported: Options that it has no place for; a host's quirks may add some, or have a place for some.
@@ -210,7 +210,6 @@ class Wire:
     """
 
     name: str
-    version: str
     headers: Mapping[str, str]
     list_headers: frozenset[str]
     unsupported: frozenset[str]
@@ -219,7 +218,6 @@ class Wire:
     decode: Callable[[Any, Any], Decoded]
     decoder: Callable[[Any], StreamDecoder]
     error: Callable[[int, Any], ErrorDetails]
-    version_anywhere: bool = False
     id_of_exchange: bool = False
     long_answer: "Callable[[ResolvedRequest, Any], bool]" = lambda _request, _quirks: False
     expresses: Callable[[Mapping[str, Any]], bool] = lambda _schema: True

@@ -15,7 +15,6 @@ from llmkit.wire.quirks import AnthropicMessagesQuirks
 
 WIRE = Wire(
     name=WIRE_NAME,
-    version="/v1",
     headers={"anthropic-version": "2023-06-01"},
     list_headers=frozenset({"anthropic-beta"}),
     unsupported=frozenset({"seed", "frequency_penalty", "presence_penalty", "logprobs"}),

@@ -15,7 +15,6 @@ from llmkit.wire.quirks import GeminiGenerateQuirks
 
 WIRE = Wire(
     name=WIRE_NAME,
-    version="/v1beta",
     headers={},
     list_headers=frozenset(),
     unsupported=frozenset({"parallel_tool_calls"}),

@@ -15,8 +15,6 @@ from llmkit.wire.quirks import OpenAIResponsesQuirks
 
 WIRE = Wire(
     name=WIRE_NAME,
-    version="/v1",
-    version_anywhere=True,
     headers={},
     list_headers=frozenset(),
     unsupported=frozenset({"top_k", "stop", "seed", "frequency_penalty", "presence_penalty"}),
