@@ -147,6 +147,7 @@ SCALARS = [
     Case(Annotated[str, validators.max_len(3), "short"], st.text("xyz", max_size=3), "string"),
     Case(Annotated[str, validators.matches_re("[a-c]+")], st.text("abc", min_size=1, max_size=4), "string"),
     Case(Annotated[int, validators.in_([3, 5])], st.sampled_from([3, 5]), "integer"),
+    Case(Annotated[int | None, validators.optional(validators.in_([3, 5]))], st.sampled_from([3, 5, None]), "mixed"),
 ]
 KEYS = [case for case in SCALARS if case.type in (str, UUID, date, datetime, Colour, Word, Literal["a", "b"])]
 

@@ -123,9 +123,36 @@ FIELDS: dict[str, tuple[Any, Any, dict[str, Any], list[Any], list[tuple[Any, str
     "optional in_": (
         str | None,
         validators.optional(validators.in_(["a", "b"])),
-        {"anyOf": [STR, NULL], "enum": ["a", "b", None]},
+        {"anyOf": [{**STR, "enum": ["a", "b"]}, NULL]},
         [None, "a"],
         [("c", "", "must be one of")],
+    ),
+    "in_ of one kind of a union": (
+        int | str | None,
+        validators.in_(["a", "b"]),
+        {**STR, "enum": ["a", "b"]},
+        ["a"],
+        [(None, "", "must be one of"), (1, "", "must be one of"), ("c", "", "must be one of")],
+    ),
+    "in_ of several kinds": (
+        list[int] | int | float | str,
+        [validators.ge(1), validators.in_([1, 2.5, "a"])],
+        {
+            "anyOf": [
+                {**INT, "minimum": 1, "enum": [1]},
+                {**NUMBER, "minimum": 1, "enum": [1, 2.5]},
+                {**STR, "enum": ["a"]},
+            ]
+        },
+        [1, 2.5],
+        [("b", "", "must be one of"), ([1], "", "")],
+    ),
+    "in_ of what a member does not tell": (
+        Union[int, Literal["a", 1.5]],
+        validators.in_([1, "a"]),
+        {"anyOf": [INT, {"enum": ["a", 1.5]}], "enum": [1, "a"]},
+        [1, "a"],
+        [(1.5, "", "must be one of")],
     ),
     "optional in_ of an Enum": (
         Colour | None,

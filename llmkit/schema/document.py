@@ -3,7 +3,7 @@
 Source: https://json-schema.org/draft/2020-12/json-schema-validation
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from llmkit.schema.shapes import (
@@ -24,6 +24,7 @@ from llmkit.schema.shapes import (
     Written,
     bare,
     kind_of,
+    kinds_of,
     parts,
 )
 
@@ -178,9 +179,28 @@ class _Document:
 
 def _limited(schema: dict[str, Any], keywords: Any) -> dict[str, Any]:
     """`schema` with more keywords: of two that say the same, each must hold."""
+    members = _chosen(schema.get("anyOf", ()), keywords["enum"]) if "enum" in keywords else []
+    if members:
+        about = {key: value for key, value in schema.items() if key != "anyOf"}
+        return {"anyOf": members, **about} if len(members) > 1 else {**members[0], **about}
     if not schema.keys() & keywords.keys():
         return {**schema, **_copied(keywords)}
     return {**schema, "allOf": [*schema.get("allOf", ()), _copied(keywords)]}
+
+
+def _chosen(members: Iterable[dict[str, Any]], values: list[Any]) -> list[dict[str, Any]]:
+    """The members of a union that have one of `values`, each with its own; none where a member does not tell its type.
+
+    Not `enum` beside `anyOf`, which is the same: the dialects have rules for an `enum` of one type, or of null in it.
+    """
+    found = []
+    for member in members:
+        if not isinstance(kind := member.get("type"), str):
+            return []
+        own = [value for value in values if kind in kinds_of(value)]
+        if own:
+            found.append(member if kind == "null" else _limited(member, {"enum": own}))
+    return found
 
 
 def _choice(values: list[Any]) -> dict[str, Any]:

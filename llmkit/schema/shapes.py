@@ -265,7 +265,7 @@ def kinds(shape: Shape) -> frozenset[str]:  # noqa: PLR0911 - one a kind of shap
         case Written(numeric=numeric):
             return frozenset({"string", "integer", "number"} if numeric else {"string"})
         case Choice(options=options):
-            return frozenset(kind for value, _ in options for kind in _kinds_of(value))
+            return frozenset(kind for value, _ in options for kind in kinds_of(value))
         case Items() | Row():
             return frozenset({"array"})
         case Table() | Object() | Variant():
@@ -276,7 +276,8 @@ def kinds(shape: Shape) -> frozenset[str]:  # noqa: PLR0911 - one a kind of shap
             return frozenset({"null", "boolean", "integer", "number", "string", "array", "object"})
 
 
-def _kinds_of(value: object) -> tuple[str, ...]:
+def kinds_of(value: object) -> tuple[str, ...]:
+    """The types of JSON Schema that a JSON value has; a whole number is an integer, however it is written."""
     whole = isinstance(value, float) and value.is_integer()
     kind = kind_of(value)
     return ("integer", "number") if kind == "integer" or whole else (kind,)
