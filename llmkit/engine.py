@@ -5,10 +5,10 @@ One engine serves all calls of a client and of its `with_options` copies.
 
 import platform
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 from urllib.parse import quote
 
-from attrs import define, evolve, field, frozen
+from attrs import evolve
 
 import llmkit
 from llmkit.addresses import endpoint, with_query
@@ -33,10 +33,11 @@ from llmkit.secrets import of_headers, of_query, without
 from llmkit.transport import Answer, Outgoing, Transport
 from llmkit.transport.exchange import Exchange
 from llmkit.wire import wire as find_wire
-from llmkit.wire.base import Call, CutOff, Decoded, ErrorEvent, Wire
+from llmkit.wire.signals import CutOff, ErrorEvent
 
 if TYPE_CHECKING:
     from llmkit.response import Response
+    from llmkit.wire.base import Call, Decoded, Wire
 
 T = TypeVar("T")
 # With one of the caller's own, no key is added.
@@ -121,7 +122,6 @@ def _set_key(prepared: Any, way: str, value: str) -> None:
         prepared.headers[way] = value
 
 
-@define(eq=False)
 class Engine:
     """What the calls of a client share.
 
@@ -135,16 +135,19 @@ class Engine:
         quota: Of retries.
     """
 
-    row: Provider
-    address: str
-    query: Mapping[str, str] = field(repr=False)
-    key: Key = field(repr=False)
-    auth: Any = field(repr=False)
-    transport: Transport = field(repr=False)
-    quota: Quota = field(factory=Quota, repr=False)
+    def __init__(
+        self, row: Provider, address: str, query: Mapping[str, str], key: Key, auth: Any, transport: Transport
+    ) -> None:
+        self.row = row
+        self.address = address
+        self.query = query
+        self.key = key
+        self.auth = auth
+        self.transport = transport
+        self.quota = Quota()
 
     @property
-    def wire(self) -> Wire:
+    def wire(self) -> "Wire":
         """The format that the host speaks; imported when it is first asked for, as are the words that it reads."""
         return find_wire(self.row.wire)
 
@@ -154,7 +157,7 @@ class Engine:
 
     def fetch(
         self,
-        call: Call,
+        call: "Call",
         headers: Mapping[str, str],
         deadlines: Deadlines,
         max_retries: int,
@@ -184,7 +187,7 @@ class Engine:
 
     def open(
         self,
-        call: Call,
+        call: "Call",
         headers: Mapping[str, str],
         deadlines: Deadlines,
         *,
@@ -258,7 +261,7 @@ class Engine:
         decoded = evolve(cut.decoded, finish_reason=UNFINISHED)
         return IncompleteStreamError(*cut.args, partial=self.respond(decoded, answer, attempts=1))
 
-    def respond(self, decoded: Decoded, answer: Answer, attempts: int) -> "Response[Any]":
+    def respond(self, decoded: "Decoded", answer: Answer, attempts: int) -> "Response[Any]":
         """The caller's view of an answer."""
         from llmkit.response import Response  # noqa: PLC0415 - likewise
 
@@ -300,7 +303,7 @@ class Engine:
         return error
 
     def _outgoing(
-        self, call: Call, headers: Mapping[str, str], authorization: Authorization, *, stream: bool
+        self, call: "Call", headers: Mapping[str, str], authorization: Authorization, *, stream: bool
     ) -> Outgoing:
         found: Mapping[str, str] = {
             "user-agent": USER_AGENT,
@@ -335,8 +338,7 @@ class Sends:
         self._begun = True
 
 
-@frozen
-class Fetched(Generic[T]):
+class Fetched(NamedTuple, Generic[T]):
     """What a body was decoded to, and the answer that it came in."""
 
     value: T

@@ -128,9 +128,9 @@ def providers() -> tuple[Provider, ...]:
     Warns:
         UserWarning: A distribution offers something that is no row or cannot be imported; it is left out.
     """
-    from llmkit.rows import ROWS  # noqa: PLC0415 - the table is long
+    from llmkit.rows import rows  # noqa: PLC0415 - the table is long
 
-    own = {row.name: row for row in ROWS}
+    own = {row.name: row for row in rows()}
     return (*own.values(), *(row for name, row in _installed().items() if name not in own))
 
 
@@ -140,11 +140,12 @@ def provider(name: str) -> Provider:
     Raises:
         UnknownProviderError: There is none; the message lists near names.
     """
-    from llmkit.rows import ROWS  # noqa: PLC0415
+    from llmkit.rows import rows  # noqa: PLC0415
 
-    found = {row.name: row for row in ROWS}
-    if name not in found:
-        found = _installed() | found
+    for row in rows(name):
+        if row.name == name:
+            return row
+    found = _installed() | {row.name: row for row in rows()}
     if name in found:
         return found[name]
     raise UnknownProviderError(

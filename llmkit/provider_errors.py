@@ -4,7 +4,7 @@ The class comes from the status; inside a 200 or a stream from what the body say
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llmkit.errors import (
     CONTEXT_LENGTH_EXCEEDED,
@@ -24,7 +24,9 @@ from llmkit.errors import (
 )
 from llmkit.json_codec import load_bytes
 from llmkit.retry import retry_after
-from llmkit.wire.base import ErrorDetails, Wire
+
+if TYPE_CHECKING:
+    from llmkit.wire.base import ErrorDetails, Wire
 
 _ADVICE: dict[type[APIError], str] = {
     AuthenticationError: "check the API key",
@@ -40,7 +42,7 @@ _SHOWN = 500  # characters of the provider's words in the first line
 _CODE_SHOWN = 60  # and of its code
 
 
-def status_failure(wire: Wire, status: int, headers: Mapping[str, str], body: bytes) -> APIError:
+def status_failure(wire: "Wire", status: int, headers: Mapping[str, str], body: bytes) -> APIError:
     """The error for an HTTP answer that is none: 4xx, 5xx, and whatever else is not 2xx."""
     parsed = _parsed(body)
     details = wire.error(status, parsed)
@@ -58,7 +60,7 @@ def status_failure(wire: Wire, status: int, headers: Mapping[str, str], body: by
 _TRUSTED = {(AuthenticationError, BadRequestError)}
 
 
-def event_failure(wire: Wire, body: Any, headers: Mapping[str, str]) -> APIError:
+def event_failure(wire: "Wire", body: Any, headers: Mapping[str, str]) -> APIError:
     """The error for what an answer that began with 200 told: an error event, or an error instead of a body."""
     details = wire.error(200, body)
     status = details.status or 200
@@ -80,7 +82,9 @@ def redirect_failure(status: int, location: str | None, headers: Mapping[str, st
     )
 
 
-def _error(cls: type[APIError], status: int, details: ErrorDetails, headers: Mapping[str, str], body: Any) -> APIError:
+def _error(
+    cls: type[APIError], status: int, details: "ErrorDetails", headers: Mapping[str, str], body: Any
+) -> APIError:
     words, code = one_line(details.message, _SHOWN), one_line(details.code or "", _CODE_SHOWN)
     kind = f" {code}" if code and code != str(status) else ""
     advice = next((text for known, text in _ADVICE.items() if issubclass(cls, known)), "")

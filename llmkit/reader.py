@@ -24,7 +24,8 @@ from llmkit.messages import AssistantMessage, Text, Thinking, ToolCall
 from llmkit.response import UNFINISHED, Response
 from llmkit.sse import LARGEST_EVENT, ServerSentEvent, SSEDecoder, may_begin
 from llmkit.transport import Answer
-from llmkit.wire.base import CutOff, Decoded, ErrorEvent, StreamDecoder, Wire
+from llmkit.wire.base import Decoded, StreamDecoder, Wire
+from llmkit.wire.signals import CutOff, ErrorEvent
 
 
 class Reader:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from llmkit.rows import ROWS
+from llmkit.rows import rows
 from llmkit.testing import FakeServer
 
 
@@ -46,8 +46,8 @@ def client(server):
 @pytest.fixture(autouse=True)
 def _no_key_of_the_developer(monkeypatch):
     """What the environment of whoever runs the tests holds is none of their business."""
-    rows = [names for row in ROWS for names in (row.key_variables, *row.variables.values())]
+    variables = [names for row in rows() for names in (row.key_variables, *row.variables.values())]
     proxies = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
     vendors = ("GOOGLE_GENAI_USE_VERTEXAI", "GOOGLE_GEMINI_BASE_URL", "OPENAI_BASE_URL", "ANTHROPIC_BASE_URL")
-    for name in (*(name for names in rows for name in names), *proxies, *vendors):
+    for name in (*(name for names in variables for name in names), *proxies, *vendors):
         monkeypatch.delenv(name, raising=False)

@@ -36,11 +36,11 @@ from llmkit import (
 )
 from llmkit.accumulate import Accumulator
 from llmkit.resolve import resolve
-from llmkit.rows import ROWS
+from llmkit.rows import rows
 from llmkit.sse import ServerSentEvent
 from llmkit.wire import wire
-from llmkit.wire.base import ErrorEvent
 from llmkit.wire.quirks import AnthropicMessagesQuirks, ModelFacts
+from llmkit.wire.signals import ErrorEvent
 
 NAME = "anthropic-messages"
 WIRE = wire(NAME)
@@ -1005,7 +1005,7 @@ def test_models():
 
 
 def test_the_rows_models_are_known_with_and_without_date():
-    quirks = next(row for row in ROWS if row.name == "anthropic").quirks
+    quirks = next(row for row in rows() if row.name == "anthropic").quirks
     assert quirks.facts("claude-opus-4-5-20251101") == quirks.facts("claude-opus-4-5") == ModelFacts(64_000, "budget")
     assert quirks.facts("claude-sonnet-4-20250514").max_output == 64_000
     assert quirks.facts("claude-sonnet-4-6").reasoning == "adaptive"

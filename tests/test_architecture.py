@@ -11,7 +11,8 @@ import pytest
 
 import llmkit
 from llmkit import providers
-from llmkit.wire import WIRES
+from llmkit.provider import provider
+from llmkit.wire import WIRES, quirks
 
 PACKAGE = Path(llmkit.__file__).parent
 # Rooms from the ground up; a room may import what stands before it, and what stands beside it.
@@ -151,6 +152,18 @@ def test_a_client_needs_no_retry_library_before_a_failure():
     assert not {"tenacity", "cattrs", "PIL", "numpy"} & set(loaded)
 
 
+@pytest.mark.parametrize("row", ["anthropic", "openai", "openai-chat", "gemini"])
+def test_a_client_needs_no_words_and_no_other_wire_before_a_call(row):
+    """What calls are made of, and how a wire is spoken, is imported by the first; the rows of other hosts by none."""
+    loaded = run(f"import sys; from llmkit import Client; Client({row!r}, api_key='k'); print(*sys.modules)").split()
+    rooms = {name.split(".", 1)[1] for name in loaded if name.startswith("llmkit.")}
+    assert not rooms & {"messages", "media", "tools", "events", "response", "request", "resolve", "stream", "reader"}
+    assert not rooms & {f"wire.{form.module}" for form in WIRES.values()}
+    own = WIRES[provider(row).wire].module
+    near = {"common", own} | ({"openai_chat"} if row == "openai" else set())  # whose rows stand in one file
+    assert {name for name in rooms if name.startswith("wire.quirks.")} <= {f"wire.quirks.{name}" for name in near}
+
+
 def test_the_doors_are_those_that_checkers_see():
     tree = ast.parse((PACKAGE / "__init__.py").read_text())
     seen = {}
@@ -160,6 +173,22 @@ def test_the_doors_are_those_that_checkers_see():
                 seen |= {alias.asname: node.module for alias in node.names}
     assert seen == {name: f"llmkit.{module}" for name, module in llmkit._MODULE_OF.items()}
     assert set(seen) <= set(dir(llmkit))
+
+
+def test_the_doors_of_quirks_are_those_that_checkers_see():
+    tree = ast.parse((PACKAGE / "wire" / "quirks" / "__init__.py").read_text())
+    seen = {
+        alias.asname: node.module.rpartition(".")[2]
+        for test in ast.walk(tree)
+        if isinstance(test, ast.If) and ast.unparse(test.test) == "TYPE_CHECKING"
+        for node in test.body
+        for alias in node.names
+    }
+    assert seen == quirks._DOORS
+    assert all(getattr(quirks, name) is not None for name in seen)
+    assert set(seen) <= set(dir(quirks))
+    with pytest.raises(AttributeError, match="no attribute 'Quirk'"):
+        quirks.Quirk  # noqa: B018
 
 
 @pytest.mark.parametrize("name", sorted(llmkit._MODULE_OF))

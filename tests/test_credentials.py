@@ -11,7 +11,7 @@ from llmkit import ConfigurationError, MissingAuthError, Provider, UnknownProvid
 from llmkit.addresses import Filled, base_address, endpoint, with_query
 from llmkit.credentials import Key, find_key, is_loopback
 from llmkit.provider import provider
-from llmkit.rows import BRANDS, ROWS
+from llmkit.rows import BRANDS, rows
 
 ROW = Provider("x", "anthropic-messages", "https://api.x.example", key_variables=("X_KEY", "X_TOKEN"))
 OWN = "https://api.x.example/v1"
@@ -332,6 +332,6 @@ def test_what_people_may_have_meant(name, meant):
 
 
 def test_brands_are_no_rows_and_stand_for_some():
-    names = {row.name for row in ROWS}
+    names = {row.name for row in rows()}
     assert not names & BRANDS.keys()
     assert {row for rows in BRANDS.values() for row in rows} <= names

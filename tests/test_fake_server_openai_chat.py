@@ -55,7 +55,7 @@ from llmkit.sse import ServerSentEvent, SSEDecoder
 from llmkit.testing import FakeServer, Reply, by_characters, by_words, unsplit
 from llmkit.testing.openai_chat import RENDERING, events, whole
 from llmkit.wire import wire
-from llmkit.wire.base import ErrorEvent
+from llmkit.wire.signals import ErrorEvent
 
 openai = pytest.importorskip("openai")
 ChatCompletion = openai.types.chat.ChatCompletion

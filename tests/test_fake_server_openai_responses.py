@@ -54,7 +54,7 @@ from llmkit.testing import FakeServer, Reply, by_characters, by_words, unsplit
 from llmkit.testing.openai_responses import RENDERING, events, whole
 from llmkit.testing.openai_responses.strictness import fault_of
 from llmkit.wire import wire
-from llmkit.wire.base import ErrorEvent
+from llmkit.wire.signals import ErrorEvent
 
 openai = pytest.importorskip("openai")
 pydantic = pytest.importorskip("pydantic")

@@ -23,12 +23,12 @@ from hypothesis import strategies as st
 from llmkit.errors import InvalidResponseError
 from llmkit.history import typed
 from llmkit.json_codec import loads
-from llmkit.rows import ROWS
+from llmkit.rows import rows
 from llmkit.sse import SSEDecoder
 from llmkit.wire import wire
 
 EXAMPLES = 200
-WIRES = {row.name: row.wire for row in ROWS}
+WIRES = {row.name: row.wire for row in rows()}
 
 
 @pytest.mark.parametrize("name", fuzz.TARGETS)

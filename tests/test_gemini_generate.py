@@ -33,8 +33,8 @@ from llmkit import (
 from llmkit.provider import provider
 from llmkit.resolve import resolve
 from llmkit.wire import wire
-from llmkit.wire.base import ErrorEvent
 from llmkit.wire.quirks import GeminiGenerateQuirks
+from llmkit.wire.signals import ErrorEvent
 
 NAME = "gemini-generate"
 WIRE = wire(NAME)

@@ -31,8 +31,8 @@ from llmkit import (
 )
 from llmkit.resolve import resolve
 from llmkit.wire import wire
-from llmkit.wire.base import ErrorEvent
 from llmkit.wire.quirks import OpenAIResponsesQuirks
+from llmkit.wire.signals import ErrorEvent
 
 NAME = "openai-responses"
 WIRE = wire(NAME)

@@ -24,8 +24,8 @@ from llmkit import (
 from llmkit.accumulate import Accumulator
 from llmkit.sse import ServerSentEvent
 from llmkit.wire import wire
-from llmkit.wire.base import ErrorEvent
 from llmkit.wire.quirks import OpenAIResponsesQuirks
+from llmkit.wire.signals import ErrorEvent
 
 NAME = "openai-responses"
 WIRE = wire(NAME)

@@ -22,11 +22,12 @@ from llmkit import (
     Usage,
 )
 from llmkit.errors import OverloadedError, PermissionDeniedError
-from llmkit.wire.base import EmbedRequest, ErrorEvent
+from llmkit.wire.base import EmbedRequest
 from llmkit.wire.openai.embeddings import decode_embed, encode_embed
 from llmkit.wire.openai.errors import error
 from llmkit.wire.openai.models import decode_models, encode_models
 from llmkit.wire.quirks import OpenAIChatQuirks, OpenAIResponsesQuirks
+from llmkit.wire.signals import ErrorEvent
 
 LONG = "context_length_exceeded"
 

@@ -50,13 +50,14 @@ from llmkit.provider_errors import event_failure, status_failure
 from llmkit.request import ResolvedRequest
 from llmkit.resolve import resolve
 from llmkit.response import FinishReason, Usage
-from llmkit.rows import ROWS
+from llmkit.rows import rows
 from llmkit.sse import ServerSentEvent, SSEDecoder
 from llmkit.testing.anthropic_messages import events as rendered_events
 from llmkit.testing.anthropic_messages import whole as rendered_whole
 from llmkit.testing.replies import Reply, by_characters, by_words, unsplit
 from llmkit.wire.anthropic_messages import WIRE
-from llmkit.wire.base import ErrorEvent, ModelPage
+from llmkit.wire.base import ModelPage
+from llmkit.wire.signals import ErrorEvent
 
 EXAMPLES = int(os.environ.get("LLMKIT_EXAMPLES") or 50)
 settings.register_profile(
@@ -69,7 +70,7 @@ settings.register_profile(
 settings.load_profile("llmkit")
 
 T = TypeVar("T")
-QUIRKS = ROWS[0].quirks
+QUIRKS = next(rows()).quirks
 # The vendor's newest types no longer name these, which its models before the newest take: recorded requests have them.
 NAMED_NO_LONGER = ("temperature", "top_p", "top_k")
 

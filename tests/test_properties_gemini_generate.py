@@ -48,9 +48,10 @@ from llmkit.request import ResolvedRequest
 from llmkit.resolve import resolve
 from llmkit.response import FinishReason, Usage
 from llmkit.sse import ServerSentEvent, SSEDecoder
-from llmkit.wire.base import EmbedRequest, ErrorEvent, ModelPage
+from llmkit.wire.base import EmbedRequest, ModelPage
 from llmkit.wire.gemini_generate import WIRE
 from llmkit.wire.quirks import GeminiGenerateQuirks
+from llmkit.wire.signals import ErrorEvent
 
 T = TypeVar("T")
 QUIRKS = GeminiGenerateQuirks()

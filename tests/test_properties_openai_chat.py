@@ -46,9 +46,10 @@ from llmkit.request import ResolvedRequest
 from llmkit.resolve import resolve
 from llmkit.response import FinishReason, Usage
 from llmkit.sse import ServerSentEvent
-from llmkit.wire.base import Embedded, ErrorEvent, ModelPage
+from llmkit.wire.base import Embedded, ModelPage
 from llmkit.wire.openai_chat import WIRE
 from llmkit.wire.quirks import OpenAIChatQuirks
+from llmkit.wire.signals import ErrorEvent
 
 PLAIN = OpenAIChatQuirks(takes_back=frozenset())  # OpenAI itself
 QUIRKS = OpenAIChatQuirks()

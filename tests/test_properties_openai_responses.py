@@ -53,8 +53,8 @@ from llmkit.request import ResolvedRequest
 from llmkit.resolve import resolve
 from llmkit.response import FinishReason, Usage
 from llmkit.sse import ServerSentEvent
-from llmkit.wire.base import ErrorEvent
 from llmkit.wire.openai_responses import WIRE
+from llmkit.wire.signals import ErrorEvent
 
 QUIRKS = WIRE.quirks()
 

@@ -45,7 +45,7 @@ from llmkit.history import dumps, from_data, loads, to_data, typed
 from llmkit.media import media_of
 from llmkit.messages import PARTS
 from llmkit.wire import WIRES, wire
-from llmkit.wire.base import ErrorEvent
+from llmkit.wire.signals import ErrorEvent
 
 FIXTURES = sorted((Path(__file__).parent / "data").glob("history-*.json"))
 

@@ -11,7 +11,6 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import requests
-from attrs import field, frozen
 
 from llmkit.checks import Hidden, raised
 from llmkit.errors import ConfigurationError, LLMKitError
@@ -22,7 +21,6 @@ from llmkit.transport.exchange import Exchange
 from llmkit.transport.failures import FOREIGN, failure, refused_by_proxy
 from llmkit.transport.outgoing import Authorize, Outgoing, address, prepared
 from llmkit.transport.pools import Adapter
-from llmkit.transport.sessions import ask
 
 __all__ = ["Answer", "Authorize", "Exchange", "Outgoing", "SupportsRequest", "Transport"]
 
@@ -38,11 +36,15 @@ class SupportsRequest(Protocol):
         """Send, and return a response with `status_code`, `headers`, `iter_content` and `close`."""
 
 
-@frozen
 class _Route:
-    url: str
-    host: str
-    proxies: dict[str, str] = field(repr=False)
+    """Not a tuple, as its proxies may hold passwords, which no `repr` shows."""
+
+    __slots__ = ("host", "proxies", "url")
+
+    def __init__(self, url: str, host: str, proxies: dict[str, str]) -> None:
+        self.url = url
+        self.host = host
+        self.proxies = proxies
 
 
 class _Live:
@@ -109,6 +111,8 @@ class Transport:
             if self._session is None:
                 found = self._exchange(outgoing, route, exchange)
             else:
+                from llmkit.transport.sessions import ask  # noqa: PLC0415 - most have no session of their own
+
                 found = ask(self._session, outgoing, route.url, route.host, exchange)
         except BaseException:
             # Ctrl-C, say, wherever it came: the host must not go on for nobody, and what the frames of the

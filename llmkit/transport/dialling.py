@@ -6,13 +6,15 @@ import os
 import queue
 import socket
 import threading
-from concurrent.futures import Future
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from urllib3.util.connection import allowed_gai_family
 from urllib3.util.wait import wait_for_write
 
 from llmkit.transport.exchange import Exchange, OverError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 _IN_PROGRESS = {0, errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EAGAIN}
 _KEEP_ALIVE = (("TCP_KEEPIDLE", 60), ("TCP_KEEPALIVE", 60), ("TCP_KEEPINTVL", 60), ("TCP_KEEPCNT", 5))
@@ -32,6 +34,8 @@ def resolve(host: str, port: int, exchange: Exchange) -> list[Address]:
     """
     if _literal(host):
         return _look_up(host, port)
+    from concurrent.futures import Future  # noqa: PLC0415 - a client is made without it
+
     key = (os.getpid(), host, port)
     mine: Future[list[Address] | OSError] = Future()
     lookup = _lookups.setdefault(key, mine)

@@ -15,7 +15,7 @@ class Format(NamedTuple):
 
     Attributes:
         module: Speaks it.
-        quirks_name: Of the class in `llmkit.wire.quirks` whose instances say how a host deviates.
+        quirks_name: Of the class whose instances say how a host deviates.
         version: What a base URL must end in, unless it ends in another version; it is added once.
         version_anywhere: Whether a version further in front in a base URL will do, as those clients of the format that
             are told a base URL add nothing to it.
@@ -28,7 +28,7 @@ class Format(NamedTuple):
 
     def quirks(self) -> Any:
         """Those of a host that does not deviate."""
-        return getattr(import_module(f"{__name__}.quirks"), self.quirks_name)()
+        return getattr(import_module(f"{__name__}.quirks.{self.module}"), self.quirks_name)()
 
 
 WIRES = {

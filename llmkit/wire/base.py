@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from attrs import field, frozen
 
-from llmkit.errors import APIError, ConfigurationError, IncompleteStreamError
+from llmkit.errors import APIError, ConfigurationError
 
 if TYPE_CHECKING:  # a client is made without them
     from array import array
@@ -76,24 +76,6 @@ class ErrorDetails:
     message: str = ""
     retry_after: float | None = None
     request_id: str | None = None
-
-
-class ErrorEvent(Exception):  # noqa: N818 - the wires' word for it
-    """The stream told of an error; carries its body. The engine turns it into an `APIError`."""
-
-    def __init__(self, body: Any) -> None:
-        super().__init__(body)
-        self.body = body
-
-
-class CutOff(IncompleteStreamError):  # noqa: N818 - likewise
-    """A whole body holds chunks that end before the answer does. The engine makes `partial` of what they tell."""
-
-    decoded: Decoded
-
-    def __init__(self, message: str, decoded: Decoded) -> None:
-        super().__init__(message)
-        self.decoded = decoded
 
 
 class StreamDecoder(Protocol):

@@ -17,9 +17,9 @@ from llmkit.messages import Part, ToolCall
 from llmkit.response import FinishReason, Usage
 from llmkit.sse import ServerSentEvent
 from llmkit.wire.anthropic_messages.decode import decode_block, finish_reason, usage
-from llmkit.wire.base import ErrorEvent
 from llmkit.wire.quirks import AnthropicMessagesQuirks
 from llmkit.wire.reading import expect, object_or_empty, text_or
+from llmkit.wire.signals import ErrorEvent
 
 _NOTHING: Final[Sequence[Event]] = ()
 

@@ -9,7 +9,6 @@ from typing import Any, Final
 
 from llmkit.events import Event, text_delta
 from llmkit.response import FinishReason, Usage
-from llmkit.wire.base import ErrorEvent
 from llmkit.wire.gemini_generate.content import Content
 from llmkit.wire.gemini_generate.finish import (
     UNSPECIFIED,
@@ -22,6 +21,7 @@ from llmkit.wire.gemini_generate.finish import (
 from llmkit.wire.gemini_generate.sources import Sources
 from llmkit.wire.quirks import Numbers
 from llmkit.wire.reading import expect, object_or_empty, text_or
+from llmkit.wire.signals import ErrorEvent
 
 _NOTHING: Final[Sequence[Event]] = ()
 _ABSENT: Final = object()

@@ -10,11 +10,12 @@ from typing import Any, Final
 from llmkit.events import Event, TextDelta, ThinkingDelta, ToolCallDelta
 from llmkit.messages import AssistantMessage
 from llmkit.response import Model
-from llmkit.wire.base import CutOff, Decoded, ModelPage
+from llmkit.wire.base import Decoded, ModelPage
 from llmkit.wire.gemini_generate.assembly import Assembly
 from llmkit.wire.gemini_generate.finish import tokens
 from llmkit.wire.quirks import GeminiGenerateQuirks
 from llmkit.wire.reading import count_or_none, expect, text_or
+from llmkit.wire.signals import CutOff
 
 _DELTAS: Final = (TextDelta, ThinkingDelta, ToolCallDelta)
 _ANSWERED: Final = frozenset({"candidates", "promptFeedback", "usageMetadata"})

@@ -14,9 +14,9 @@ from llmkit.events import Event
 from llmkit.json_codec import loads, loads_or_text
 from llmkit.response import FinishReason, Usage
 from llmkit.sse import ServerSentEvent
-from llmkit.wire.base import ErrorEvent
 from llmkit.wire.gemini_generate.assembly import Assembly
 from llmkit.wire.quirks import GeminiGenerateQuirks
+from llmkit.wire.signals import ErrorEvent
 
 
 class StreamDecoder:

@@ -17,9 +17,10 @@ from llmkit.errors import (
     status_error,
 )
 from llmkit.json_codec import loads
-from llmkit.wire.base import ErrorDetails, ErrorEvent
+from llmkit.wire.base import ErrorDetails
 from llmkit.wire.openai.overflow import is_overflow
 from llmkit.wire.reading import object_or_empty, text_or
+from llmkit.wire.signals import ErrorEvent
 
 # Codes and types, and the status that each stands for.
 _STATUS: Final[Mapping[str, int]] = {

@@ -8,12 +8,13 @@ from typing import Any, Final
 
 from llmkit.messages import AssistantMessage, Part, Refusal, ToolCall
 from llmkit.response import FinishReason, Reason
-from llmkit.wire.base import Decoded, ErrorEvent
+from llmkit.wire.base import Decoded
 from llmkit.wire.openai.errors import raise_if_error
 from llmkit.wire.openai.usage import usage
 from llmkit.wire.openai_chat.parts import parts_of
 from llmkit.wire.quirks import OpenAIChatQuirks
 from llmkit.wire.reading import expect, object_or_empty, text_or
+from llmkit.wire.signals import ErrorEvent
 
 # OpenAI's words, then those of compatible hosts for the same things.
 _REASONS: Final[Mapping[str, Reason]] = {

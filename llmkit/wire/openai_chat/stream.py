@@ -17,7 +17,6 @@ from llmkit.media import sources
 from llmkit.messages import Part, Text, Thinking, ToolCall
 from llmkit.response import FinishReason, Usage
 from llmkit.sse import ServerSentEvent
-from llmkit.wire.base import ErrorEvent
 from llmkit.wire.openai.errors import has_words, is_error, is_failure, raise_if_error
 from llmkit.wire.openai.usage import usage
 from llmkit.wire.openai_chat.calls import Calls
@@ -26,6 +25,7 @@ from llmkit.wire.openai_chat.parts import FIELDS, KEPT, as_json, details_text, p
 from llmkit.wire.openai_chat.pieces import merged
 from llmkit.wire.quirks import OpenAIChatQuirks
 from llmkit.wire.reading import expect, object_or_empty, text_or
+from llmkit.wire.signals import ErrorEvent
 
 _NOTHING: Final[Sequence[Event]] = ()
 _DELTA: Final = "$.choices[0].delta"

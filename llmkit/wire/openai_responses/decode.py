@@ -8,12 +8,13 @@ from typing import Any, Final
 
 from llmkit.messages import AssistantMessage, Citation, Opaque, Part, Refusal, Text, Thinking, ToolCall
 from llmkit.response import FinishReason, Reason, Usage
-from llmkit.wire.base import Decoded, ErrorEvent
+from llmkit.wire.base import Decoded
 from llmkit.wire.openai_responses.calls import custom_call, function_call
 from llmkit.wire.openai_responses.images import image
 from llmkit.wire.openai_responses.schema import WIRE_NAME
 from llmkit.wire.quirks import OpenAIResponsesQuirks
 from llmkit.wire.reading import count, expect, object_or_empty, text_or
+from llmkit.wire.signals import ErrorEvent
 
 _INCOMPLETE: Final[Mapping[str, Reason]] = {
     "max_output_tokens": "length",

@@ -15,12 +15,12 @@ from llmkit.events import Event
 from llmkit.json_codec import loads, loads_or_text
 from llmkit.response import FinishReason, Usage
 from llmkit.sse import ServerSentEvent
-from llmkit.wire.base import ErrorEvent
 from llmkit.wire.openai_responses.assembly import Item
 from llmkit.wire.openai_responses.calls import CALLS
 from llmkit.wire.openai_responses.decode import finish_reason, usage
 from llmkit.wire.quirks import OpenAIResponsesQuirks
 from llmkit.wire.reading import expect, object_or_empty, text_or
+from llmkit.wire.signals import ErrorEvent
 
 _NOTHING: Final[Sequence[Event]] = ()
 _DONE: Final = "[DONE]"  # of some gateways, behind the end
