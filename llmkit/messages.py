@@ -168,8 +168,8 @@ class ToolCall:
         """The answer to this call.
 
         Args:
-            value: Text, a part, a sequence that holds parts, an exception, or anything JSON can hold, which is then
-                sent as JSON.
+            value: Text, a part, a sequence that holds parts, an exception, or anything that a tool's function may
+                return: what JSON can hold, instances of classes, dates and the like, which are then sent as JSON.
             is_error: Whether the tool failed.
 
         Raises:
@@ -248,9 +248,20 @@ def _result_parts(value: object) -> tuple[Part, ...]:
     if isinstance(value, Sequence) and any(isinstance(item, PARTS) for item in value):
         return parts(value, "ToolCall.result")
     try:
-        return (Text(json.dumps(value, ensure_ascii=False, allow_nan=False)),)
-    except (TypeError, ValueError, RecursionError) as exc:
+        return (Text(_written(value)),)
+    except (ConfigurationError, ValueError, RecursionError) as exc:
         raise ConfigurationError(f"ToolCall.result: value cannot be written as JSON: {exc}") from None
+
+
+def _written(value: object) -> str:
+    """JSON; what is text alone in JSON, as a date is, as that text."""
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except TypeError:  # what is in it has no JSON of its own
+        from llmkit.schema import unstructure  # noqa: PLC0415 - with cattrs, which plain values need not wait for
+
+        plain = unstructure(value)
+    return plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False, allow_nan=False)
 
 
 def _told(error: BaseException) -> str:

@@ -2,8 +2,11 @@
 
 import copy
 import pickle
+from datetime import date
+from decimal import Decimal
 
 import pytest
+from attrs import field, frozen
 
 from llmkit import (
     AssistantMessage,
@@ -124,6 +127,12 @@ def test_misplaced(cls, content, message):
     assert str(caught.value).startswith(message)
 
 
+@frozen
+class Reading:
+    celsius: float = field(alias="warm")
+    day: date
+
+
 RESULTS = {
     "text": ("sunny", (Text("sunny"),)),
     "a part": (Image(data=PNG), (Image(data=PNG),)),
@@ -136,6 +145,14 @@ RESULTS = {
     "an empty list": ([], (Text("[]"),)),
     "nothing": (None, (Text("null"),)),
     "a truth": (True, (Text("true"),)),
+    "an instance": (Reading(21.5, date(2026, 5, 1)), (Text('{"warm": 21.5, "day": "2026-05-01"}'),)),
+    "instances among data": (
+        {"all": [Reading(1.0, date(2026, 5, 2))]},
+        (Text('{"all": [{"warm": 1.0, "day": "2026-05-02"}]}'),),
+    ),
+    "what is text in JSON": (date(2026, 5, 1), (Text("2026-05-01"),)),
+    "bytes among data": ({"a": b"hi"}, (Text('{"a": "aGk="}'),)),
+    "a number with digits": (Decimal("1.10"), (Text("1.10"),)),
 }
 
 
@@ -145,7 +162,7 @@ def test_result_of_a_call(value, expected):
     assert CALL.result(value, is_error=True).is_error
 
 
-@pytest.mark.parametrize("value", [object(), float("nan"), {"a": b""}])
+@pytest.mark.parametrize("value", [object(), float("nan"), {"a": [object()]}])
 def test_a_result_that_is_no_json(value):
     with pytest.raises(ConfigurationError, match="result: value cannot be written as JSON"):
         CALL.result(value)
