@@ -48,7 +48,9 @@ def loads(text: str, what: str = "the answer", deepest: int = DEEPEST) -> Any:
     except (StopIteration, ValueError, RecursionError):
         end = -1
     # Python can read deeper than it can pickle, compare or show.
-    if end == len(text) and (end <= deepest or text.count("[") + text.count("{") <= deepest):
+    if end == len(text) and (
+        end <= deepest or text.count("[") + text.count("{") <= deepest or not _deeper(value, deepest)
+    ):
         return value
     return _loads(text, what, deepest)  # blanks around it, or what is wrong
 

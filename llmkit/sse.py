@@ -63,6 +63,7 @@ class SSEDecoder:
         Raises:
             InvalidResponseError: A line is not UTF-8, or an event is larger than the limit.
         """
+        self._raise()
         chunk = self._one_line_end(chunk)
         self._line.append(chunk)
         if b"\n" not in chunk:
@@ -72,8 +73,8 @@ class SSEDecoder:
             events = self._blocks(b"".join(self._line))
         if self._size + self._held > self._largest:
             self._fail(f"an event is larger than {self._largest:,} bytes")
-        if self._error is not None and not events:
-            raise self._error
+        if not events:
+            self._raise()
         return events
 
     def close(self) -> ServerSentEvent | None:
@@ -91,8 +92,7 @@ class SSEDecoder:
             if _cut_in_a_letter(line):
                 return None
             self._field(line)
-        if self._error is not None:
-            raise self._error
+        self._raise()
         return self._take()
 
     def _one_line_end(self, chunk: bytes) -> bytes:
@@ -165,6 +165,10 @@ class SSEDecoder:
     def _fail(self, message: str, body: str = "") -> None:
         if self._error is None:
             self._error = InvalidResponseError(message, body=body)
+
+    def _raise(self) -> None:
+        if self._error is not None:
+            raise self._error
 
     def _take(self) -> ServerSentEvent | None:
         name, data, self._event = self._event, self._data, ""

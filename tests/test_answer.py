@@ -21,6 +21,10 @@ BODIES = {
     "length": (reply(b"hello"), b"hello"),
     "empty": (reply(b""), b""),
     "no content": (b"HTTP/1.1 204 No Content\r\n\r\n", b""),
+    "no content, though its headers tell of chunks": (
+        b"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"",
+    ),
     "chunked": (CHUNKED + chunk(b"hel") + chunk(b"lo") + chunk(b""), b"hello"),
     "chunk extensions and trailers": (CHUNKED + b"5;a=b\r\nhello\r\n0\r\nX: y\r\n\r\n", b"hello"),
     "gzip": (reply(gzip.compress(b"hello" * 100), headers="Content-Encoding: gzip\r\n"), b"hello" * 100),

@@ -93,6 +93,17 @@ def test_what_stands_before_a_bad_line_is_handed_out_first():
         decoder.close()
 
 
+def test_nothing_follows_a_bad_line():
+    """However the event that it stands in is cut."""
+    raw = b"data: a\n\ndata: b\ndata: \xff\n\ndata: c\n\n"
+    for cut in range(len(raw) + 1):
+        decoder, found = SSEDecoder(), []
+        pieces = (event for piece in (raw[:cut], raw[cut:], b"\n\n") for event in decoder.feed(piece))
+        with pytest.raises(InvalidResponseError, match="not UTF-8"):
+            found.extend(pieces)
+        assert found == [message("a")], cut
+
+
 def test_bad_last_line():
     decoder = SSEDecoder()
     assert decoder.feed(b"data: \xff") == []

@@ -11,9 +11,10 @@ from urllib3.exceptions import InvalidChunkLength, ProtocolError
 
 from llmkit.transport.connections import PIECE
 
-_MOST: Final = 8192  # bytes of a line that tells a size, which is looked at anew as long as it grows
-_FIRST: Final = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\n]*)?\r?\n")
-_NEXT: Final = re.compile(rb"\r\n([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\n]*)?\r?\n")
+_MOST: Final = 8192  # bytes of a line that tells a size
+_SIZE: Final = rb"(0++[0-9A-Fa-f]{0,16}|[0-9A-Fa-f]{1,16})[ \t]*(?:;[^\n]*)?\r?\n"
+_FIRST: Final = re.compile(_SIZE)
+_NEXT: Final = re.compile(rb"\r\n" + _SIZE)
 _LINE: Final = re.compile(rb"\r?\n")
 
 
@@ -22,7 +23,10 @@ class InvalidChunkError(ValueError):
 
     Attributes:
         long: Whether it may have been one, but goes on and on.
+        before: What the same bytes brought of the body before it.
     """
+
+    before = b""
 
     def __init__(self, *, long: bool = False) -> None:
         super().__init__()
@@ -51,12 +55,22 @@ class ChunkDecoder:
         Raises:
             InvalidChunkError: They do not tell the size of a chunk where they ought to.
         """
-        if self.rest:
-            data, self.rest = self.rest + data, b""
-        if self.last:
-            self._trailers(data)
-            return b""
         pieces: list[bytes] = []
+        waiting, self.rest = self.rest, b""
+        if self.last:
+            self._trailers(waiting + data)
+        elif waiting and b"\n" not in data:  # a line is taken apart only once it is whole
+            self._keep(waiting + data)
+        else:
+            try:
+                self._split(waiting + data, pieces)
+            except InvalidChunkError as error:
+                error.before = b"".join(pieces)
+                raise
+        return b"".join(pieces)
+
+    def _split(self, data: bytes, pieces: list[bytes]) -> None:
+        """Put what is in the chunks to `pieces`."""
         at, left, size = 0, self._left, self._size
         while True:
             if left:
@@ -71,22 +85,26 @@ class ChunkDecoder:
                 self._size = size
                 self._keep(data[at:])
                 break
-            at, left, size = found.end(), int(found[1], 16), _NEXT
+            end = found.end()
+            if end - at > _MOST:
+                raise InvalidChunkError(long=True)
+            at, left, size = end, int(found[1], 16), _NEXT
             if not left:
                 self.last = True
                 self._trailers(data[at:])
                 break
         self._left, self._size = left, size
-        return b"".join(pieces)
 
     def _keep(self, rest: bytes) -> None:
         """Wait for what is left of a line, if it may become one that tells a size."""
         behind = b"\r\n" if self._size is _NEXT else b""
         begins = rest.startswith(behind) or behind.startswith(rest)
-        if not begins or b"\n" in rest[len(behind) :]:
+        if not begins:
             raise InvalidChunkError
-        if len(rest) > _MOST:
+        if len(rest) > _MOST and b"\n" not in rest[len(behind) : _MOST]:
             raise InvalidChunkError(long=True)
+        if b"\n" in rest[len(behind) :]:
+            raise InvalidChunkError
         self.rest = rest
 
     def _trailers(self, data: bytes) -> None:
@@ -109,7 +127,9 @@ def read_chunks(raw: Any) -> Iterator[bytes]:
     """
     reply = raw._fp  # noqa: SLF001 - as urllib3's own reading of chunks
     with raw._error_catcher():  # noqa: SLF001
-        if reply.fp is None:
+        # It has been read; or it is a 204, say, which has no body whatever its headers tell of chunks.
+        if reply.fp is None or (reply.chunked and reply.length == 0):
+            reply.close()
             return
         decoder = ChunkDecoder()
         while not decoder.ended:
@@ -122,14 +142,14 @@ def read_chunks(raw: Any) -> Iterator[bytes]:
             try:
                 piece = decoder.feed(data)
             except InvalidChunkError as error:
-                wrong = error
+                wrong, piece = error, error.before
+            if piece:
+                yield piece
             if wrong is not None:
                 raw.close()
                 if wrong.long:
                     raise ProtocolError("Response chunk size line exceeded maximum allowed length")
                 raise InvalidChunkLength(raw, b"")
-            if piece:
-                yield piece
         if decoder.ended and decoder.rest:
             reply.surplus()
         reply.close()

@@ -111,6 +111,8 @@ class StreamDecoder:
                 return events if events or any(map(_says, choices)) else None
             self._around = {**data}
             data["choices"] = choices
+        else:
+            self._around = None  # what it tells holds until the next chunk tells it anew
         return self._chunk(data)
 
     def _more_text(self, choices: Any) -> str | None:
@@ -127,7 +129,8 @@ class StreamDecoder:
                 return found
         if choice.get("index") in _FIRST and not any(choice.values()):
             self._beside = {**choice}
-        choice["delta"] = delta
+        if delta is not None:
+            choice["delta"] = delta
         return None
 
     def _chunk(self, data: dict[str, Any]) -> Sequence[Event] | None:
