@@ -22,7 +22,7 @@ _AROUND: Final = " \t\r\n\ufeff"
 _FENCE: Final = "```"
 _NOT_WHOLE: Final[Mapping[str, str]] = {
     "length": "the answer was cut off at the limit of tokens, so it is no output: raise max_tokens",
-    "refusal": "the model refused to answer, so there is no output: see response.refusal",
+    "refusal": "the model refused to answer, so there is no output: response.refusal or response.raw may say why",
     "content_filter": "the provider's filter stopped the answer, so there is no output: ask for something else",
     "error": "the model's turn failed, so there is no output: ask again",
     "tool_calls": "the model calls tools first, so there is no output yet: answer the calls, or use Client.chat",

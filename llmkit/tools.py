@@ -69,6 +69,7 @@ _KEYWORDS: Final = frozenset(
         "examples",
     }
 )
+_TYPES: Final = ("string", "integer", "number", "boolean", "array", "object", "null")
 
 
 def _object_schema(value: object) -> dict[str, Any]:
@@ -82,7 +83,21 @@ def _object_schema(value: object) -> dict[str, Any]:
         )
     if schema.setdefault("type", "object") != "object":
         raise ConfigurationError(f"Tool.parameters.type: expected 'object', got {schema['type']!r}")
+    _check_properties(schema.get("properties", {}))
     return schema
+
+
+def _check_properties(properties: object) -> None:
+    if not isinstance(properties, Mapping):
+        raise ConfigurationError(
+            f"Tool.parameters.properties: expected a mapping of names to schemas, got {type(properties).__name__}"
+        )
+    for name, schema in properties.items():
+        if not isinstance(schema, Mapping | bool):
+            hint = f'; did you mean {{"type": "{schema}"}}?' if schema in _TYPES else ""
+            raise ConfigurationError(
+                f"Tool.parameters.properties.{name}: expected a JSON Schema as a mapping, got {schema!r:.50}{hint}"
+            )
 
 
 def _function(value: Any) -> Any:
@@ -110,6 +125,11 @@ def _seconds(_: object, __: object, value: Any) -> None:
         raise ConfigurationError(f"Tool.timeout: expected seconds above 0 or None, got {value!r:.50}")
 
 
+def _is_flag(_: object, __: object, value: Any) -> None:
+    if value is not None and not isinstance(value, bool):
+        raise ConfigurationError(f"Tool.strict: expected True, False or None, got {value!r:.50}")
+
+
 @frozen(init=False)
 class Tool(Generic[P, R_co]):
     """What a model may call: a function that a `Chat` runs, or, without one, calls that the caller answers.
@@ -135,7 +155,7 @@ class Tool(Generic[P, R_co]):
     description: str = field(validator=is_text)
     parameters: dict[str, Any] = field(hash=False)
     function: Callable[P, R_co] | None = field(hash=False, repr=_shown)
-    strict: bool | None = field(kw_only=True)
+    strict: bool | None = field(kw_only=True, validator=_is_flag)
     cache: CacheTime | None = field(kw_only=True, validator=is_cache_time)
     timeout: float | None = field(kw_only=True, validator=_seconds)
     _taken: "Taken | None" = field(init=False, eq=False, repr=False)

@@ -84,9 +84,14 @@ class Turn:
             ToolLoopError: There have been as many as there may be.
         """
         if len(self.rounds) >= self.max_rounds:
+            last = self.rounds[-1]
             raise ToolLoopError(
                 f"the model is not done after max_rounds={self.max_rounds} model calls: go on by "
-                "client.chat(history=[*chat.messages, *error.messages]).send(), or allow more"
+                "client.chat(history=[*chat.messages, *error.messages]).send(), or allow more",
+                provider=last.provider,
+                model=last.model,
+                attempts=last.attempts,
+                request_id=last.request_id,
             )
         return self.ask(self.messages, {**self.options})
 

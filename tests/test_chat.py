@@ -138,7 +138,9 @@ def test_rounds_end(server, name, way):
     assert len(server.requests) == 2
     assert [message.text for message in chat.messages] == ["a", "b"]
     assert chat.usage == ONE + ONE
-    messages = caught.value.messages
+    error = caught.value
+    assert (error.provider, error.model, error.attempts) == (name, "m-1", 1)
+    messages = error.messages
     assert [message.role for message in messages] == ["user", "assistant", "user", "assistant", "user"]
     server.reply("Noon.")
     following = server.client(name, model="m-1").chat(history=[*chat.messages, *messages], tools=[clock])

@@ -555,6 +555,19 @@ WRONG = {
     "beyond numbers": (lambda: Tool("x", timeout=10**400), "Tool.timeout: "),
     "yes": (lambda: Tool("x", timeout=True), "Tool.timeout: "),
     "text": (lambda: Tool("x", timeout="1"), "Tool.timeout: "),
+    "strict by a word": (lambda: Tool("x", strict="yes"), "Tool.strict: expected True, False or None, got 'yes'"),
+    "properties in a list": (
+        lambda: Tool("x", "", {"properties": ["city"]}),
+        "Tool.parameters.properties: expected a mapping of names to schemas, got list",
+    ),
+    "a type for a schema": (
+        lambda: Tool("x", "", {"type": "object", "properties": {"n": True, "city": "string"}}),
+        "Tool.parameters.properties.city: expected a JSON Schema as a mapping, got 'string'; did you mean {",
+    ),
+    "a class for a schema": (
+        lambda: Tool("x", "", {"type": "object", "properties": {"city": str}}),
+        "Tool.parameters.properties.city: expected a JSON Schema as a mapping, got <class 'str'>",
+    ),
     "nothing to run": (Tool("x"), "tool x: it has no function"),
     "nothing to bind": (lambda: Tool("x").bind({}), "tool x: it has no function"),
     "a second name": (lambda: checked({"tools": [look, look]}), "tools[1]: a second tool named 'look'"),
