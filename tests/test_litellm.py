@@ -69,10 +69,10 @@ def await_ready(url, process, log):
     for _ in range(600):
         assert process.poll() is None, log.read_text(errors="replace")[-3000:]
         try:
-            if requests.get(f"{url}/health/liveliness", timeout=1).ok:
+            if requests.get(f"{url}/health/liveliness", timeout=10).ok:
                 return
-        except requests.ConnectionError:
-            pass
+        except (requests.ConnectionError, requests.Timeout):
+            pass  # it is being started, which takes its time on a busy machine
         time.sleep(0.2)
     raise AssertionError(log.read_text(errors="replace")[-3000:])
 

@@ -258,6 +258,6 @@ def test_nothing_is_left_behind():
     try:
         with pytest.raises(BadRequestError):
             World().attempts.run(once)
-        assert not [item for item in gc.get_objects() if isinstance(item, Held)]
+        assert not [item for item in gc.get_objects() if type(item) is Held]
     finally:
         gc.enable()
