@@ -10,6 +10,7 @@ from typing import Any
 
 import requests.adapters
 import urllib3.connectionpool
+from requests.structures import CaseInsensitiveDict
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.util.ssl_ import create_urllib3_context
 
@@ -122,6 +123,7 @@ class Adapter(requests.adapters.HTTPAdapter):
         self._lock = threading.Lock()
         self._verify = verify
         self._context: ssl.SSLContext | None = None
+        self._pools: dict[tuple[str, ...], Any] = {}
         super().__init__(pool_maxsize=pool_size)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
@@ -141,11 +143,28 @@ class Adapter(requests.adapters.HTTPAdapter):
 
     def close(self) -> None:
         """Close the free connections now, and those in use when their answers end."""
+        self._pools.clear()
         for manager in (self.poolmanager, *self.proxy_manager.values()):
             for key in manager.pools.keys():  # noqa: SIM118 - it is no dict, and cannot be iterated
                 if (pool := manager.pools.get(key)) is not None:
                     pool.retire()
         super().close()
+
+    def get_connection_with_tls_context(self, request: Any, verify: Any, proxies: Any = None, cert: Any = None) -> Any:
+        """As requests does, once for each origin, which always has the same proxies here."""
+        origin = tuple(request.url.split("/", 3)[:3])
+        pool = self._pools.get(origin)
+        if pool is None or pool.pool is None:  # closed, as there were too many
+            pool = self._pools[origin] = super().get_connection_with_tls_context(request, verify, proxies, cert)
+        return pool
+
+    def build_response(self, req: Any, resp: Any) -> requests.Response:
+        """As requests does, without cookies, which nobody keeps, and the charset, which is UTF-8 whatever is said."""
+        response = requests.Response()
+        response.status_code, response.reason = resp.status, resp.reason
+        response.headers = CaseInsensitiveDict(resp.headers)
+        response.raw, response.url, response.request = resp, req.url, req
+        return response
 
     def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
         """One TLS context for all connections: reading the CA bundle takes longer than connecting."""
