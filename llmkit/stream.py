@@ -96,8 +96,9 @@ class Stream(Generic[T_co]):
 
     def __del__(self) -> None:
         # No lock is taken here: a collection may run while this very thread holds one.
+        # Also where the whole answer has come: what follows it was not read. One that was read to its end is finished.
         exchange = getattr(self, "_exchange", None)
-        if exchange is not None and self._response is None:
+        if exchange is not None:
             exchange.forsake()
 
     def __repr__(self) -> str:
