@@ -84,11 +84,11 @@ def conversation(prompt: object, where: str = "prompt") -> list[Message]:
     if not isinstance(prompt, Sequence) or isinstance(prompt, (bytes, bytearray)):
         hint = " (a part goes into UserMessage([…]) or media=)" if isinstance(prompt, PARTS) else ""
         raise wrong(where, f"text, a message or a sequence of messages{hint}", prompt)
+    if all(isinstance(item, _MESSAGES) for item in prompt):
+        return [*prompt]
     for index, item in enumerate(prompt):
         if not isinstance(item, (*_MESSAGES, Mapping)):
             raise wrong(f"{where}[{index}]", f"a message or a dict{_hint(item)}", item)
-    if all(isinstance(item, _MESSAGES) for item in prompt):
-        return [*prompt]
     from llmkit.history import typed  # noqa: PLC0415 - only for dicts
 
     return typed(prompt, where)
@@ -161,10 +161,14 @@ def _check_conversation(messages: Sequence[Message], spoken: Sequence[Message], 
     skipped = len(messages) - len(spoken)
     called: set[str] = set()
     for number, message in enumerate(spoken, skipped):
+        calls = []
         for index, part in enumerate(message.content):
-            if not kept:
-                _check_result(part, called, f"prompt[{number}].content[{index}]")
-        called.update(part.id for part in message.content if isinstance(part, ToolCall))
+            if isinstance(part, ToolResult):
+                if not (kept or part.call_id in called):
+                    raise _unknown_call(part, f"prompt[{number}].content[{index}]")
+            elif isinstance(part, ToolCall):
+                calls.append(part.id)
+        called.update(calls)
     if isinstance(spoken[-1], UserMessage) and all(_is_blank(part) for part in spoken[-1].content):
         where = "prompt" if len(messages) == 1 else f"prompt[{len(messages) - 1}]"
         raise ConfigurationError(f"{where}: it is empty; say something, or attach media")
@@ -176,12 +180,11 @@ def _is_blank(part: Part) -> bool:
     return isinstance(part, Text) and not part.text.strip()
 
 
-def _check_result(part: Part, called: set[str], where: str) -> None:
-    if isinstance(part, ToolResult) and part.call_id not in called:
-        raise ConfigurationError(
-            f"{where}.call_id: no tool call before it has the id {part.call_id!r}; "
-            "put the assistant's message that holds the call before it"
-        )
+def _unknown_call(part: ToolResult, where: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{where}.call_id: no tool call before it has the id {part.call_id!r}; "
+        "put the assistant's message that holds the call before it"
+    )
 
 
 def _check_tool_choice(request: ResolvedRequest) -> None:

@@ -308,7 +308,8 @@ def _later_instructions(messages: Sequence[Message]) -> Iterator[Text | Opaque]:
 
 def _ordered(message: Message) -> Iterable[tuple[int, Part]]:
     """Its parts, each with its place; answers to tools first, as nothing may stand before them in a turn."""
-    return sorted(enumerate(message.content), key=lambda item: not isinstance(item[1], ToolResult))
+    parts = enumerate(message.content)
+    return parts if len(message.content) == 1 else sorted(parts, key=lambda item: not isinstance(item[1], ToolResult))
 
 
 _Cacheable = TypeVar("_Cacheable", bound=schema.Cacheable)
@@ -334,7 +335,7 @@ def _text(part: Text) -> schema.Block | None:
     if not part.text.strip():
         return None  # the provider refuses blank text
     block: schema.TextBlock = {"type": "text", "text": part.text}
-    if citations := _citations(part.citations):
+    if part.citations and (citations := _citations(part.citations)):
         block["citations"] = citations
     return _with_extra(_with_cache(block, part.cache), part)
 
