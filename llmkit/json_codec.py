@@ -34,7 +34,8 @@ _BEGUN: Final = re.compile(r"t(ru?)?|f(a(ls?)?)?|n(ul?)?|-|\.|[eE][+-]?|u[0-9A-F
 _decoder = json.JSONDecoder(parse_float=_finite, parse_constant=_refuse_constant)
 _decode = _decoder.decode
 _scan = _decoder.scan_once  # type: ignore[attr-defined]  # what `decode` calls between two searches for blanks, which providers send none of
-_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+# Cycles are noticed as what is nested too deeply, and not looked for at each step.
+_encode = json.JSONEncoder(check_circular=False, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
 def loads(text: str, what: str = "the answer", deepest: int = DEEPEST) -> Any:
