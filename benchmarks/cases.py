@@ -34,8 +34,8 @@ class Case(NamedTuple):
         group: What `--only` selects.
         name: What is measured.
         wire: Of which format; "" where it makes no difference.
-        sample: What a worker is told, or the code that is run in fresh processes. ``mode`` is a step of the server's
-            path, filled from the rest.
+        sample: What a worker is told, or the code that is run in fresh processes, with URL for the server's. ``mode`` is
+            a step of the server's path, filled from the rest.
         contenders: Who is measured.
         rounds: How often; those of the vendors are fewer.
         unit: Of what is shown.
@@ -104,6 +104,15 @@ def _imports(sizes: Sizes) -> Iterator[Case]:
             vendor: f"{IMPORTS[vendor]}; {CLIENTS[vendor]}",
         }
         yield Case("import", "import and first client", wire, code, (*code,), sizes.rounds, "ms", Bound(1.1))
+    # What a client leaves to its first call to import.
+    code = {
+        "floor": f"{STACK}; requests.Session().post('URL/whole/v1/messages', data='{{}}').json()",
+        "llmkit": "import llmkit; llmkit.Client('anthropic', api_key='k', base_url='URL/whole').complete('Hi')",
+        "anthropic": "import anthropic; anthropic.Anthropic(api_key='k', base_url='URL/whole').messages.create("
+        "model='m', max_tokens=9, messages=[{'role': 'user', 'content': 'Hi'}])",
+    }
+    wire = "anthropic-messages"
+    yield Case("import", "import, first client and first call", wire, code, (*code,), sizes.rounds, "ms")
 
 
 def _streams(sizes: Sizes) -> Iterator[Case]:

@@ -79,7 +79,7 @@ class Bench:
 
     def _sample(self, case: Case, name: str) -> dict[str, float]:
         if case.group == "import":
-            return fresh(case.sample[name])
+            return fresh(case.sample[name].replace("URL", self._url))
         sample: dict[str, Any] = {**case.sample, "wire": case.wire}
         if "deltas" in sample:
             sample["deltas"] = int(sample["deltas"] * (1 if name in OURS else VENDOR_SHARE))
