@@ -34,7 +34,7 @@ class Case(NamedTuple):
         group: What `--only` selects.
         name: What is measured.
         wire: Of which format; "" where it makes no difference.
-        sample: What a worker is told, or the code that is run in fresh processes, with URL for the server's. ``mode`` is
+        sample: What a worker is told, or the code that is run in fresh processes, URL for the server's. ``mode`` is
             a step of the server's path, filled from the rest.
         contenders: Who is measured.
         rounds: How often; those of the vendors are fewer.
