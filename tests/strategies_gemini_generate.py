@@ -40,7 +40,7 @@ _MEDIA: dict[type[Any], dict[str, bytes]] = {
         "image/webp": b"RIFF\x24\x00\x00\x00WEBPVP8 ",
     },
     Audio: {"audio/wav": b"RIFF\x24\x00\x00\x00WAVEfmt ", "audio/mpeg": b"ID3\x04\x00\x00\x00\x00\x00\x00"},
-    Video: {"video/mp4": b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00"},
+    Video: {"video/mp4": b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isomiso2"},
     Document: {"application/pdf": b"%PDF-1.4\n", "text/plain": b"words "},
 }
 _KINDS = [(cls, kind) for cls, kinds in _MEDIA.items() for kind in kinds]

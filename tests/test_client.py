@@ -583,6 +583,7 @@ def test_many_threads_get_their_own_answers(server, client):
 def test_fork(server, client):
     """The child opens connections of its own; the parent's, and its open stream, go on."""
     client.complete("Hi")
+    server.delay = 0.1  # so that the stream is not all there at once
     stream = client.stream("one two three")
     next(stream)
     with warnings.catch_warnings():
