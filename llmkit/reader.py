@@ -24,6 +24,7 @@ from llmkit.messages import AssistantMessage, Text, Thinking, ToolCall
 from llmkit.response import UNFINISHED, Response
 from llmkit.sse import LARGEST_EVENT, ServerSentEvent, SSEDecoder, may_begin
 from llmkit.transport import Answer
+from llmkit.transport.failures import frameless
 from llmkit.wire.base import Decoded, StreamDecoder, Wire
 from llmkit.wire.signals import CutOff, ErrorEvent
 
@@ -127,7 +128,7 @@ class Reader:
             # What stands before it is handed out first: where the network cuts makes no difference.
             if not events:
                 raise
-            self._failed = error
+            self._failed = frameless(error)
         return events
 
     def _settle(self) -> None:

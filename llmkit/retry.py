@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from llmkit.deadlines import Deadlines
 from llmkit.errors import ConfigurationError, DeadlineError, LLMKitError
+from llmkit.transport.failures import frameless
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
@@ -165,8 +166,7 @@ class Attempts:
         pause = self._next_pause(error)
         if pause is not None:
             self._pause = pause
-            # Its frames hold the stream that is opened: in a cycle with it they would keep one that the caller forgets.
-            error.__traceback__ = None
+            frameless(error)
             self._retries_made += 1
             said = str(error).partition("\n")[0]
             self._note(f"{type(error).__name__}: {said:.{_NOTE_SHOWN}}")

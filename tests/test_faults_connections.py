@@ -396,6 +396,44 @@ def test_a_forgotten_stream_drops_its_connection_without_a_collector(form, befor
         assert server.left.wait(PATIENCE)
 
 
+WRONG_EVENTS = {
+    "an error": lambda form: form.event(form.trouble),
+    "no JSON": lambda form: form.event(b"{oops"),
+    "cut JSON": lambda form: form.event(b'{"a": [1, {"b'),
+    "another kind": lambda form: form.event([]),
+}
+
+
+@each_format
+@pytest.mark.parametrize("wrong", WRONG_EVENTS.values(), ids=WRONG_EVENTS.keys())
+def test_a_stream_forgotten_before_its_error_drops_its_connection_without_a_collector(form, wrong, no_collector):
+    """The error came together with what stands before it, and waits in the stream to be raised."""
+
+    def spoilt(wire):
+        wire.receive()
+        wire.send(chunked(form.begun(2) + wrong(form), end=False))
+        wire.hang()
+
+    with Server(spoilt) as server, of(form, server, max_retries=0) as client:
+        next(client.stream("Hi"))
+        assert server.left.wait(PATIENCE)
+
+
+@each_format
+def test_a_stream_forgotten_after_an_error_event_drops_its_connection_without_a_collector(form, no_collector):
+    """The first try was told of trouble before its first event; the second is forgotten."""
+
+    def begins(wire):
+        wire.receive()
+        wire.send(chunked(form.begun(2), end=False))
+        wire.hang()
+
+    busy = once(chunked(form.event(form.trouble)))
+    with Server(in_turn(busy, begins)) as server, of(form, server, max_retries=1) as client:
+        next(client.stream("Hi"))
+        assert server.left.wait(PATIENCE)
+
+
 @each_format
 def test_closing_a_client_amid_an_answer(form, no_collector):
     """It is read on; then its connection is closed, rather than kept for nobody, and a later call has another."""

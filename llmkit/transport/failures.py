@@ -5,7 +5,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 from http.client import HTTPException, LineTooLong
-from typing import Any
+from typing import Any, TypeVar
 
 import requests
 from urllib3.exceptions import DecodeError, HTTPError
@@ -18,6 +18,8 @@ from llmkit.errors import (
     StreamClosedError,
 )
 from llmkit.transport.exchange import Exchange, OverError
+
+E = TypeVar("E", bound=BaseException)
 
 FOREIGN = (requests.RequestException, HTTPError, HTTPException, OSError, ValueError)
 
@@ -37,10 +39,7 @@ def cleaned(error: BaseException) -> Exception:
 def failure(error: BaseException, exchange: Exchange, host: str) -> LLMKitError:
     """The error to raise, outside of the `except`, for what was caught during `exchange` with `host`."""
     found = _said(error, exchange, host)
-    for link in chain(error):
-        # Frames of the libraries below hold the very errors that hold them, and by their callers the stream that is
-        # opened: in such a cycle one that the caller forgets would wait for the collector.
-        link.__traceback__ = None
+    frameless(error)
     return found
 
 
@@ -143,6 +142,17 @@ def _reason(root: BaseException) -> str:
 
 def _builtin(error: BaseException) -> bool:
     return type(error).__module__ in ("builtins", "socket", "ssl")
+
+
+def frameless(error: E) -> E:
+    """`error`, and what it was raised from, without tracebacks.
+
+    Their frames hold the very errors that hold them, and by their callers the stream that is read: in such a cycle one
+    that the caller forgets would wait for the collector, and its connection with it.
+    """
+    for link in chain(error):
+        link.__traceback__ = None
+    return error
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:
