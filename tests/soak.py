@@ -14,6 +14,7 @@ import random
 import sys
 import threading
 import time
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
@@ -166,6 +167,7 @@ def watch(seconds: float, began: float) -> Iterator[Sample]:
 
 def run(url: str, seconds: float, threads: int, seed: int) -> list[str]:
     """The soak itself; prints what it found, and returns what is wrong with it."""
+    unclosed = collected()
     before = sample(time.monotonic())
     began = time.monotonic()
     clients = {name: Client(name, api_key="sk-soak", base_url=url, model=MODEL, timeout=TIMEOUT) for name in PROVIDERS}
@@ -184,7 +186,7 @@ def run(url: str, seconds: float, threads: int, seed: int) -> list[str]:
     del clients, client
     after = settled(began, before)
     return [
-        *report(tallies, samples, before, after),
+        *report(tallies, unclosed, samples, before, after),
         *(["a thread hangs"] if any(w.is_alive() for w in workers) else []),
     ]
 
@@ -199,7 +201,18 @@ def settled(began: float, before: Sample) -> Sample:
     return found
 
 
-def report(tallies: list[Tally], samples: list[Sample], before: Sample, after: Sample) -> list[str]:
+def collected() -> list[str]:
+    """From now on, what the collector had to close, as nobody else had: filled when it does."""
+    found: list[str] = []
+    warnings.simplefilter("always", ResourceWarning)
+    # Called within a collection: it may do no more than this.
+    warnings.showwarning = lambda message, *_: found.append(str(message))
+    return found
+
+
+def report(
+    tallies: list[Tally], unclosed: list[str], samples: list[Sample], before: Sample, after: Sample
+) -> list[str]:
     """Print the figures; what is wrong."""
     outcomes = sum((tally.outcomes for tally in tallies), Counter[str]())
     calls, attempts = sum(tally.calls for tally in tallies), sum(tally.attempts for tally in tallies)
@@ -213,6 +226,8 @@ def report(tallies: list[Tally], samples: list[Sample], before: Sample, after: S
         most = max(getattr(one, name) for one in samples)
         print(f"{name} {getattr(before, name)} before, {most} at most, {getattr(after, name)} after")
     wrong: list[Any] = [*(line for tally in tallies for line in (*tally.wrong, *tally.foreign))]
+    print(f"closed by the collector: {len(unclosed)}")
+    wrong += unclosed
     wrong += [f"{after.descriptors - before.descriptors} descriptors left"] * (after.descriptors > before.descriptors)
     wrong += [f"{after.threads - before.threads} threads left"] * (after.threads > before.threads)
     wrong += [f"memory grew by {late - early:.1f} MiB"] * (late - early > GROWTH_MOST)

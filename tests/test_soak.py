@@ -1,8 +1,11 @@
 """`soak.py` itself: a few seconds of it, so that it works when it is wanted, and that it sees what is wrong."""
 
+import gc
+import socket
 import subprocess
 import sys
 import time
+import warnings
 from collections import Counter
 from pathlib import Path
 
@@ -24,10 +27,11 @@ def test_a_few_seconds():
     assert "wrong: 0" in done.stdout
 
 
-def _report(capsys, *, wrong=(), foreign=(), answered=1, memory=(50.0, 50.0), descriptors=10, threads=1):
+def _report(capsys, *, wrong=(), foreign=(), unclosed=(), answered=1, memory=(50.0, 50.0), descriptors=10, threads=1):
     before, after = Sample(0, 40, 10, 1), Sample(9, 50, descriptors, threads)
     samples = [Sample(n, memory[n > 5], 20, 9) for n in range(10)]
-    found = soak.report([Tally(Counter(answered=answered), [*wrong], [*foreign], 1, 1)], samples, before, after)
+    tallies = [Tally(Counter(answered=answered), [*wrong], [*foreign], 1, 1)]
+    found = soak.report(tallies, [*unclosed], samples, before, after)
     assert f"wrong: {len(found)}" in capsys.readouterr().out
     return found
 
@@ -36,10 +40,22 @@ def test_what_is_wrong(capsys):
     assert _report(capsys) == []
     assert _report(capsys, wrong=["x"]) == ["x"]
     assert _report(capsys, foreign=["ValueError"]) == ["ValueError"]
+    assert _report(capsys, unclosed=["unclosed socket"]) == ["unclosed socket"]
     assert _report(capsys, answered=0) == ["nothing was answered"]
     assert _report(capsys, memory=(50.0, 70.0)) == ["memory grew by 20.0 MiB"]
     assert _report(capsys, descriptors=12) == ["2 descriptors left"]
     assert _report(capsys, threads=2) == ["1 threads left"]
+
+
+def test_what_the_collector_closes_is_seen():
+    with warnings.catch_warnings():
+        found = soak.collected()
+        left = [socket.socket()]
+        left.append(left)
+        del left
+        gc.collect()
+    assert len(found) == 1
+    assert "unclosed" in found[0]
 
 
 def test_a_wrong_answer_is_seen(server):
