@@ -45,6 +45,7 @@ _BEYOND: Final = (
     "another of itself, and more than a few optional properties and unions"
 )
 _LOCATION: Final = "_location"  # how all of its kinds of citation end, and none of another wire's
+_Other: TypeAlias = Text | Refusal | Image | Document | Audio | Video | Thinking | Opaque  # but calls and results
 _COUNTED: Final = ("model", "messages", "system", "tools", "tool_choice", "thinking", "output_config", "cache_control")
 
 
@@ -142,38 +143,49 @@ class _Encoder:
         parts = list(self._request.system)
         if not self._quirks.system_turns:
             parts += _later_instructions(self._request.messages)
-        return list(self._blocks(enumerate(parts), "system"))
+        return self._blocks(parts, "system")
 
     def _messages(self) -> list[schema.Turn]:
         found: list[schema.Turn] = []
-        for index, message in enumerate(self._request.messages, self._request.skipped):
-            if message.role == "system" and not self._quirks.system_turns:
+        for number, message in enumerate(self._request.messages, self._request.skipped):
+            role = message.role
+            if role == "system" and not self._quirks.system_turns:
                 continue
-            where, parts = f"prompt[{index}].content", _ordered(message)
-            if message.role == "assistant":
+            if role == "assistant":
                 self._call_ids.turn()
-                parts = self._sayable(parts, where)
-            blocks = list(self._blocks(parts, where))
             # A turn of which nothing may be sent (an empty answer) is left out; the provider merges its neighbours.
-            if blocks:
-                found.append({"role": message.role, "content": blocks})
+            if blocks := self._turn(message, number):
+                found.append({"role": role, "content": blocks})
         return found
 
-    def _sayable(self, parts: Iterable[tuple[int, Part]], where: str) -> Iterator[tuple[int, Part]]:
-        """The parts of an answer but for media, which the provider takes from the user only."""
-        for index, part in parts:
-            if isinstance(part, (Image, Document)):
-                self._refuse(f"{where}[{index}]", f"this wire takes no {type(part).__name__.lower()} in an answer")
+    def _turn(self, message: Message, number: int) -> list[schema.Block]:
+        """The blocks for the caller's message of that number. No path is written of what nothing can be wrong with."""
+        found: list[schema.Block] = []
+        for index, part in _ordered(message):
+            block: schema.Block | None
+            if isinstance(part, Text):
+                block = _text(part)
+            elif isinstance(part, ToolCall):
+                block = self._tool_use(part)
+            elif isinstance(part, ToolResult):
+                block = self._tool_result(part, number, index)
+            elif isinstance(part, (Image, Document)) and message.role == "assistant":
+                # The provider takes them from the user only.
+                kind = type(part).__name__.lower()
+                block = self._refuse(f"prompt[{number}].content[{index}]", f"this wire takes no {kind} in an answer")
             else:
-                yield index, part
+                block = self._block(part, f"prompt[{number}].content[{index}]")
+            if block is not None:
+                found.append(block)
+        return found
 
-    def _blocks(self, parts: Iterable[tuple[int, Part]], where: str) -> Iterator[schema.Block]:
-        """The blocks for `parts`, each with its place among the caller's."""
-        for index, part in parts:
-            if (block := self._block(part, f"{where}[{index}]")) is not None:
-                yield block
+    def _blocks(self, parts: Sequence[Part], where: str) -> list[schema.Block]:
+        """The blocks for parts that are neither calls nor results."""
+        told = cast("Sequence[_Other]", parts)
+        found = (self._block(part, f"{where}[{index}]") for index, part in enumerate(told))
+        return [block for block in found if block is not None]
 
-    def _block(self, part: Part, where: str) -> schema.Block | None:  # noqa: PLR0911 - one a kind of part
+    def _block(self, part: _Other, where: str) -> schema.Block | None:  # noqa: PLR0911 - one a kind of part
         """The block for `part`; None for what the provider would refuse back."""
         match part:
             case Text():
@@ -186,10 +198,6 @@ class _Encoder:
                 return self._refuse(where, f"this wire takes no {type(part).__name__.lower()}")
             case Thinking():
                 return _thinking(part)
-            case ToolCall():
-                return self._tool_use(part)
-            case ToolResult():
-                return self._tool_result(part, where)
             case Refusal(text=text):
                 return _text(Text(text))
             case Opaque(wire=wire, data=data):
@@ -245,16 +253,19 @@ class _Encoder:
     def _tool_use(self, part: ToolCall) -> schema.Block:
         id_ = self._call_ids.call(part.id)
         block: schema.ToolUseBlock = {"type": "tool_use", "id": id_, "name": part.name, "input": part.arguments}
-        return _with_extra(_with_cache(block, part.cache), part)
+        return _whole(block, part)
 
-    def _tool_result(self, part: ToolResult, where: str) -> schema.Block:
-        id_ = self._call_ids.result(part.call_id)
-        block: schema.ToolResultBlock = {"type": "tool_result", "tool_use_id": id_}
-        if content := list(self._blocks(enumerate(part.content), f"{where}.content")):
+    def _tool_result(self, part: ToolResult, number: int, index: int) -> schema.Block:
+        """The block for the result that stands at `index` of the caller's message of that number."""
+        block: schema.ToolResultBlock = {"type": "tool_result", "tool_use_id": self._call_ids.result(part.call_id)}
+        if len(part.content) == 1 and isinstance(only := part.content[0], Text):  # as nearly all are
+            if words := _text(only):
+                block["content"] = [words]
+        elif content := self._blocks(part.content, f"prompt[{number}].content[{index}].content"):
             block["content"] = content
         if part.is_error:
             block["is_error"] = True
-        return _with_extra(_with_cache(block, part.cache), part)
+        return _whole(block, part)
 
     def _tool(self, tool: Tool | ServerTool, where: str) -> schema.CustomTool | dict[str, Any]:
         if isinstance(tool, ServerTool):
@@ -309,11 +320,14 @@ def _later_instructions(messages: Sequence[Message]) -> Iterator[Text | Opaque]:
 def _ordered(message: Message) -> Iterable[tuple[int, Part]]:
     """Its parts, each with its place; answers to tools first, as nothing may stand before them in a turn."""
     parts = enumerate(message.content)
-    return parts if len(message.content) == 1 else sorted(parts, key=lambda item: not isinstance(item[1], ToolResult))
+    if len(message.content) == 1 or message.role == "assistant":
+        return parts
+    return sorted(parts, key=lambda item: not isinstance(item[1], ToolResult))
 
 
 _Cacheable = TypeVar("_Cacheable", bound=schema.Cacheable)
 _Block = TypeVar("_Block", bound=Mapping[str, Any])
+_WholeBlock = TypeVar("_WholeBlock", schema.TextBlock, schema.ToolUseBlock, schema.ToolResultBlock)
 
 
 def _cache_control(cache: CacheTime | None) -> schema.CacheControl | None:
@@ -331,13 +345,20 @@ def _with_extra(block: _Block, part: Text | Thinking | ToolCall | ToolResult) ->
     return cast("_Block", {**block, **extra}) if (extra := part.extra.get(WIRE_NAME)) else block
 
 
+def _whole(block: _WholeBlock, part: Text | ToolCall | ToolResult) -> _WholeBlock:
+    if part.cache is None and not part.extra:  # as of nearly all
+        return block
+    return _with_extra(_with_cache(block, part.cache), part)
+
+
 def _text(part: Text) -> schema.Block | None:
-    if not part.text.strip():
+    text = part.text
+    if not text or text.isspace():
         return None  # the provider refuses blank text
-    block: schema.TextBlock = {"type": "text", "text": part.text}
+    block: schema.TextBlock = {"type": "text", "text": text}
     if part.citations and (citations := _citations(part.citations)):
         block["citations"] = citations
-    return _with_extra(_with_cache(block, part.cache), part)
+    return _whole(block, part)
 
 
 def _citations(citations: Sequence[Citation]) -> list[schema.Citation]:

@@ -3,12 +3,13 @@
 Sources: https://ai.google.dev/api/caching#Content, https://ai.google.dev/gemini-api/docs/thought-signatures
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final, TypeAlias, assert_never
+from typing import Any, Final, Literal, TypeAlias, assert_never, cast
 
 from attrs import evolve
 
-from llmkit.errors import InvalidResponseError
+from llmkit.errors import ConfigurationError, InvalidResponseError
 from llmkit.json_codec import loads
 from llmkit.messages import (
     Audio,
@@ -18,14 +19,13 @@ from llmkit.messages import (
     Opaque,
     Part,
     Refusal,
-    SystemMessage,
     Text,
     Thinking,
     ToolCall,
     ToolResult,
     Video,
 )
-from llmkit.wire.base import Refuse, need
+from llmkit.wire.base import Refuse
 from llmkit.wire.gemini_generate import schema
 from llmkit.wire.gemini_generate.media import media_part, resolution
 from llmkit.wire.gemini_generate.schema import WIRE_NAME
@@ -37,7 +37,7 @@ Json: TypeAlias = dict[str, Any]
 # not made by the model that is asked.
 UNSIGNED: Final = "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I="
 _OWN_NOTES: Final = frozenset({"id", "functionCall", "bare"})
-_LAST: Final = 2**31  # behind all results
+_Other: TypeAlias = Text | Refusal | Image | Audio | Video | Document | Thinking | Opaque  # but calls and results
 
 
 class Turns:
@@ -62,8 +62,9 @@ class Turns:
 
     def system(self, parts: Sequence[Part], messages: Sequence[Message]) -> schema.SystemInstruction | None:
         """All instructions; those amid the conversation are sent with the first, as they have no place there."""
-        later = [part for message in messages if isinstance(message, SystemMessage) for part in message.content]
-        found = list(self._parts(enumerate([*parts, *later]), "system"))
+        later = [part for message in messages if message.role == "system" for part in message.content]
+        told = cast("list[_Other]", [*parts, *later])
+        found = [sent for index, part in enumerate(told) for sent in self._part(part, f"system[{index}]")]
         return {"parts": found} if found else None
 
     def contents(self, messages: Sequence[Message], skipped: int) -> list[schema.SentContent]:
@@ -73,37 +74,50 @@ class Turns:
             messages: The conversation.
             skipped: How many messages the caller had before them.
         """
-        turns: list[tuple[str, list[tuple[int, Json]]]] = []
-        for index, message in enumerate(messages, skipped):
+        turns: list[schema.SentContent] = []
+        last = ""
+        parts: list[Json] = []
+        places: list[int] = []
+        for number, message in enumerate(messages, skipped):
             if message.role == "system":
                 continue
-            role = "model" if message.role == "assistant" else "user"
-            parts = [
-                (self._place(part), sent)
-                for number, part in enumerate(message.content)
-                for sent in self._part(part, f"prompt[{index}].content[{number}]")
-            ]
-            if parts and turns and turns[-1][0] == role:
-                turns[-1][1].extend(parts)
-            elif parts:  # a turn of which nothing may be sent (an empty answer) is left out
-                turns.append((role, parts))
-        return [self._content(role, parts) for role, parts in turns]
+            role: Literal["user", "model"] = "model" if message.role == "assistant" else "user"
+            if role == last:
+                self._add(message.content, number, parts, places)
+                continue
+            more: list[Json] = []
+            order: list[int] = []
+            self._add(message.content, number, more, order)
+            if more:  # a turn of which nothing may be sent (an empty answer) is left out
+                last, parts, places = role, more, order
+                turns.append({"role": role, "parts": parts})
+        if self._signed:
+            for turn in turns:
+                if turn["role"] == "model":
+                    turn["parts"] = _sealed(turn["parts"])
+        return turns
 
-    def _content(self, role: str, placed: list[tuple[int, Json]]) -> schema.SentContent:
-        if role == "user":
-            return {"role": "user", "parts": [part for _, part in sorted(placed, key=lambda item: item[0])]}
-        parts = [part for _, part in placed]
-        return {"role": "model", "parts": _sealed(parts) if self._signed else parts}
+    def _add(self, content: Sequence[Part], number: int, parts: list[Json], places: list[int]) -> None:
+        """Add to a turn what is sent for the caller's message of that number.
 
-    def _place(self, part: Part) -> int:
-        """Results stand first in their turn, in the order of their calls."""
-        return self._calls.get(part.call_id, (0,))[0] if isinstance(part, ToolResult) else _LAST
+        Results stand first in their turn, in the order of their calls: `places` has that of each.
+        """
+        for index, part in enumerate(content):
+            # No path is written of what nothing can be wrong with.
+            if type(part) is Text and not part.extra:
+                if part.text and not part.text.isspace():  # the provider refuses blank text
+                    parts.append({"text": part.text})
+            elif isinstance(part, ToolCall):
+                parts.append(self._call(part))
+            elif isinstance(part, ToolResult):
+                place, call = self._calls.get(part.call_id, (0, None))
+                at = bisect_right(places, place)
+                places.insert(at, place)
+                parts.insert(at, self._result(part, call, number, index))
+            else:
+                parts += self._part(part, f"prompt[{number}].content[{index}]")
 
-    def _parts(self, parts: Iterable[tuple[int, Part]], where: str) -> Iterator[Json]:
-        for index, part in parts:
-            yield from self._part(part, f"{where}[{index}]")
-
-    def _part(self, part: Part, where: str) -> Iterable[Json]:  # noqa: PLR0911 - one a kind of part
+    def _part(self, part: _Other, where: str) -> Iterable[Json]:
         """What is sent for `part`: mostly one part; none for what the provider would refuse back."""
         match part:
             case Text() | Refusal():
@@ -112,10 +126,6 @@ class Turns:
                 return self._media(part, where)
             case Thinking():
                 return _thinking(part)
-            case ToolCall():
-                return (self._call(part),)
-            case ToolResult():
-                return (self._result(part, where),)
             case Opaque(wire=wire, data=data):
                 if wire == WIRE_NAME:
                     return (data,)
@@ -138,28 +148,41 @@ class Turns:
     def _call(self, part: ToolCall) -> Json:
         self._called += 1
         self._calls[part.id] = (self._called, part)
-        call: Json = {"name": part.name, "args": part.arguments}
-        if self._call_ids and not _is_made_up(part):
-            call = {"id": part.id, **call}
-        return {"functionCall": {**call, **part.extra.get(WIRE_NAME, {}).get("functionCall", {})}, **_extra(part)}
+        sent = self._call_ids and not _is_made_up(part)
+        call: Json = {"id": part.id} if sent else {}
+        call["name"], call["args"] = part.name, part.arguments
+        own = part.extra.get(WIRE_NAME)
+        if not own:
+            return {"functionCall": call}
+        return {"functionCall": {**call, **own.get("functionCall", {})}, **_extra(part)}
 
-    def _result(self, part: ToolResult, where: str) -> Json:
-        _, call = self._calls.get(part.call_id, (0, None))
+    def _result(self, part: ToolResult, call: ToolCall | None, number: int, index: int) -> Json:
+        """What is sent for the result of `call`, which stands at `index` of the caller's message of that number."""
         name = part.name or (call.name if call is not None else "")
-        need(bool(name), f"{where}.name", "this wire needs the tool's name, and there is no call of this id before")
-        result: Json = {"name": name, "response": _response(part)}
-        if self._call_ids and not (call is not None and _is_made_up(call)):
-            result = {"id": part.call_id, **result}
-        # Beside media nothing may stand there: what is told about a document stands in the response.
-        others = ((index, _bare(item)) for index, item in enumerate(part.content) if not isinstance(item, Text))
-        if media := list(self._parts(others, f"{where}.content")):
-            result["parts"] = media
-        return {"functionResponse": {**result, **_extra(part)}}
+        if not name:
+            raise ConfigurationError(
+                f"prompt[{number}].content[{index}].name: this wire needs the tool's name, and there is no call of "
+                "this id before"
+            )
+        sent = self._call_ids and not (call is not None and _is_made_up(call))
+        result: Json = {"id": part.call_id} if sent else {}
+        result["name"], result["response"] = name, _response(part)
+        others = [(inner, item) for inner, item in enumerate(part.content) if not isinstance(item, Text)]
+        if others:
+            result |= self._beside(others, f"prompt[{number}].content[{index}].content")
+        return {"functionResponse": {**result, **_extra(part)} if part.extra else result}
+
+    def _beside(self, others: Sequence[tuple[int, Part]], where: str) -> Json:
+        """The media of a result. Nothing else may stand there: what is told about a document stands in the response."""
+        found = [
+            sent for index, part in others for sent in self._part(_bare(cast("_Other", part)), f"{where}[{index}]")
+        ]
+        return {"parts": found} if found else {}
 
 
 def _is_made_up(call: ToolCall) -> bool:
     """Whether the provider sent the call without an id; such a one is never sent."""
-    return call.extra.get(WIRE_NAME, {}).get("id", call.id) is None
+    return bool(call.extra) and call.extra.get(WIRE_NAME, {}).get("id", call.id) is None
 
 
 def _extra(part: Text | Refusal | Image | Audio | Video | Document | Thinking | ToolCall | ToolResult) -> Json:
@@ -198,7 +221,7 @@ def _told(part: Part) -> str | None:
     return part.text if isinstance(part, Text) else part.context if isinstance(part, Document) else None
 
 
-def _bare(part: Part) -> Part:
+def _bare(part: _Other) -> _Other:
     """A part of a result without what may not stand beside it there."""
     if isinstance(part, Document) and part.context:
         return evolve(part, context=None)
