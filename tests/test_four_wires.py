@@ -11,6 +11,8 @@ from llmkit import (
     Document,
     FinishReason,
     Image,
+    Opaque,
+    SystemMessage,
     Text,
     Thinking,
     ThinkingDelta,
@@ -195,6 +197,38 @@ def test_ids_of_calls_are_such_as_the_host_takes(server, name, ids):
     client.complete([*sent, AssistantMessage("Well"), UserMessage("Go on")])
     again = [part for message in server.requests[-1].messages for part in message.content]
     assert [part for part in again if isinstance(part, ToolCall)] == calls
+
+
+FOREIGN = Opaque("another-wire", {"type": "x"})
+ASKED = [UserMessage("How is Oslo?"), AssistantMessage(["I will look.", CALLS[0]])]
+RESULT = CALLS[0].result("fine")
+PLACES = {
+    "in the instructions": ([UserMessage("Go")], SystemMessage(["Be brief", FOREIGN]), "system[1]"),
+    "in a question": ([UserMessage(["Go", FOREIGN])], None, "prompt[0].content[1]"),
+    "behind instructions": ([SystemMessage("Hm"), UserMessage(["Go", FOREIGN])], None, "prompt[1].content[1]"),
+    "alone": ([UserMessage("Go"), AssistantMessage("Well"), UserMessage(FOREIGN)], None, "prompt[2].content[0]"),
+    "in an answer": (
+        [UserMessage("Go"), AssistantMessage(["Well", FOREIGN]), UserMessage("On")],
+        None,
+        "prompt[1].content[1]",
+    ),
+    # Results are sent first, and counted where they stand.
+    "before a result": ([*ASKED, UserMessage([FOREIGN, RESULT])], None, "prompt[2].content[0]"),
+    "in a result": ([*ASKED, UserMessage(CALLS[0].result(["fine", FOREIGN]))], None, "prompt[2].content[0].content[1]"),
+    "in the second result": (
+        [UserMessage("Go"), AssistantMessage(CALLS), UserMessage([RESULT, CALLS[1].result([FOREIGN])])],
+        None,
+        "prompt[2].content[1].content[0]",
+    ),
+}
+
+
+@each
+@pytest.mark.parametrize(("prompt", "system", "path"), PLACES.values(), ids=PLACES.keys())
+def test_what_is_refused_is_named_by_where_the_caller_put_it(server, name, prompt, system, path):
+    with pytest.raises(UnsupportedOptionError) as caught:
+        server.client(name, model="m-1").complete(prompt, system=system)
+    assert caught.value.path == path
 
 
 @pytest.mark.parametrize("name", ["anthropic", "openai", "openai-chat"])
