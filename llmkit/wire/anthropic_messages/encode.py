@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal, TypeAlias, TypeVar, assert_never, cast
 
+from llmkit.errors import ConfigurationError
 from llmkit.messages import (
     Audio,
     CacheTime,
@@ -270,11 +271,10 @@ class _Encoder:
     def _tool(self, tool: Tool | ServerTool, where: str) -> schema.CustomTool | dict[str, Any]:
         if isinstance(tool, ServerTool):
             return dict(_with_cache(cast("schema.CustomTool", dict(tool.data)), tool.cache))
-        need(
-            _TOOL_NAME.fullmatch(tool.name) is not None,
-            f"{where}.name",
-            f"expected up to 128 letters, digits, '_' and '-' on this wire, got {tool.name[:140]!r}",
-        )
+        if _TOOL_NAME.fullmatch(tool.name) is None:
+            raise ConfigurationError(
+                f"{where}.name: expected up to 128 letters, digits, '_' and '-' on this wire, got {tool.name[:140]!r}"
+            )
         parameters, strict = self._parameters(tool, where)
         found: schema.CustomTool = {"name": tool.name, "input_schema": parameters}
         if tool.description:

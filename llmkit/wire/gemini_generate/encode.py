@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final, Literal, TypeAlias, cast
 
+from llmkit.errors import ConfigurationError
 from llmkit.request import ResolvedRequest
 from llmkit.tools import ServerTool, Tool
 from llmkit.wire.base import Call, Refuse, merge_body, need
@@ -159,11 +160,11 @@ def _function(tool: Tool, where: str) -> schema.FunctionDeclaration:
 
     Parameters that the caller wrote are sent as they are; those of a function are told in the provider's own words.
     """
-    need(
-        _TOOL_NAME.fullmatch(tool.name) is not None,
-        f"{where}.name",
-        f"expected up to 128 letters, digits, '_', '.', ':' and '-', a letter or '_' first, got {tool.name[:140]!r}",
-    )
+    if _TOOL_NAME.fullmatch(tool.name) is None:
+        raise ConfigurationError(
+            f"{where}.name: expected up to 128 letters, digits, '_', '.', ':' and '-', a letter or '_' first, "
+            f"got {tool.name[:140]!r}"
+        )
     parameters = tool.parameters if tool.function is None else dialect(tool.parameters)
     found: schema.FunctionDeclaration = {"name": tool.name, "parametersJsonSchema": parameters}
     if tool.description:
