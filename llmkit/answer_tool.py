@@ -10,6 +10,7 @@ from typing import Any, Final
 from attrs import evolve
 
 from llmkit.events import Event, TextDelta, ToolCallDelta
+from llmkit.growing import Growing
 from llmkit.json_codec import dump_bytes
 from llmkit.messages import AssistantMessage, Part, Text, ToolCall
 from llmkit.output import OutputForm
@@ -120,7 +121,7 @@ class _Decoder:
     def __init__(self, inner: StreamDecoder, name: str) -> None:
         self._inner = inner
         self._name = name
-        self._texts: dict[int, tuple[_Compact, list[str]]] = {}  # index of a call of the tool → its fragments
+        self._texts: dict[int, tuple[_Compact, Growing]] = {}  # index of a call of the tool → its fragments
         self._others: dict[int, int] = {}  # index of a call of another tool → without those of the tool
         self._calls: list[ToolCall] = []  # of other tools
 
@@ -152,6 +153,10 @@ class _Decoder:
         found = self._inner.feed(event)
         return found if found is None else self._read(found)
 
+    def begun(self) -> tuple[str, str]:
+        thoughts, text = self._inner.begun()
+        return thoughts, text + "".join(str(fragments) for _, fragments in self._texts.values())
+
     def pending(self) -> Sequence[Event]:
         return [event for event in map(self._told, self._inner.pending()) if event is not None]
 
@@ -174,13 +179,13 @@ class _Decoder:
             self._calls.append(event)
             return event
         # The very fragments, so that joined they are the text; the oldest call first, as calls come whole in order.
-        fragments = self._texts.pop(min(self._texts))[1] if self._texts else []
-        return Text("".join(fragments) or _written(event))
+        fragments = self._texts.pop(min(self._texts))[1] if self._texts else ""
+        return Text(str(fragments) or _written(event))
 
     def _fragment(self, event: ToolCallDelta) -> Event | None:
         if event.name != self._name:
             return evolve(event, index=self._others.setdefault(event.index, len(self._others)))
-        compact, fragments = self._texts.setdefault(event.index, (_Compact(), []))
+        compact, fragments = self._texts.setdefault(event.index, (_Compact(), Growing()))
         if text := compact.feed(event.arguments):
-            fragments.append(text)
+            fragments.add(text)
         return TextDelta(text) if text else None

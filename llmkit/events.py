@@ -38,6 +38,16 @@ class ThinkingDelta:
     text: str
 
 
+_set_thought: Final = ThinkingDelta.text.__set__  # type: ignore[attr-defined]
+
+
+def thinking_delta(text: str) -> ThinkingDelta:
+    """``ThinkingDelta(text)``, likewise."""
+    delta = _new(ThinkingDelta)
+    _set_thought(delta, text)
+    return delta
+
+
 @frozen
 class ToolCallDelta:
     """More of a tool call's arguments.
@@ -53,6 +63,22 @@ class ToolCallDelta:
     id: str
     name: str
     arguments: str
+
+
+_set_index: Final = ToolCallDelta.index.__set__  # type: ignore[attr-defined]
+_set_id: Final = ToolCallDelta.id.__set__  # type: ignore[attr-defined]
+_set_name: Final = ToolCallDelta.name.__set__  # type: ignore[attr-defined]
+_set_arguments: Final = ToolCallDelta.arguments.__set__  # type: ignore[attr-defined]
+
+
+def call_delta(index: int, id_: str, name: str, arguments: str) -> ToolCallDelta:
+    """``ToolCallDelta(index, id_, name, arguments)``, likewise."""
+    delta = _new(ToolCallDelta)
+    _set_index(delta, index)
+    _set_id(delta, id_)
+    _set_name(delta, name)
+    _set_arguments(delta, arguments)
+    return delta
 
 
 Event: TypeAlias = (

@@ -5,6 +5,8 @@ Source: https://www.rfc-editor.org/rfc/rfc8259
 
 import json
 import re
+from collections.abc import Callable, Iterable
+from json.encoder import c_make_encoder, encode_basestring  # type: ignore[attr-defined]  # in C, where Python has it
 from math import isfinite
 from types import NoneType
 from typing import Any, Final, NoReturn
@@ -35,7 +37,13 @@ _decoder = json.JSONDecoder(parse_float=_finite, parse_constant=_refuse_constant
 _decode = _decoder.decode
 _scan = _decoder.scan_once  # type: ignore[attr-defined]  # what `decode` calls between two searches for blanks, which providers send none of
 # Cycles are noticed as what is nested too deeply, and not looked for at each step.
-_encode = json.JSONEncoder(check_circular=False, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+_encoder = json.JSONEncoder(check_circular=False, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+# Made once, as `_encoder.encode` makes one for each value, which takes longer than writing the arguments of a call.
+_pieces: Callable[[object, bool], Iterable[str]] = (
+    c_make_encoder(None, _encoder.default, encode_basestring, None, ":", ",", False, False, False)  # noqa: FBT003 - C takes no names
+    if c_make_encoder
+    else _encoder.iterencode
+)
 
 
 def loads(text: str, what: str = "the answer", deepest: int = DEEPEST) -> Any:
@@ -54,6 +62,21 @@ def loads(text: str, what: str = "the answer", deepest: int = DEEPEST) -> Any:
     ):
         return value
     return _loads(text, what, deepest)  # blanks around it, or what is wrong
+
+
+def scan(text: str, at: int) -> tuple[Any, int]:
+    """The value that begins at `at`, and where it ends.
+
+    Raises:
+        ValueError: It is none that `loads` would read.
+    """
+    try:
+        value, end = _scan(text, at)
+    except (StopIteration, RecursionError):
+        raise ValueError("no JSON") from None
+    if text.count("[", at, end) + text.count("{", at, end) > DEEPEST and _deeper(value, DEEPEST):
+        raise ValueError("nested too deeply")
+    return value, end
 
 
 def _loads(text: str, what: str, deepest: int) -> Any:
@@ -127,12 +150,19 @@ def dump_bytes(value: object, what: str = "request") -> bytes:
     Raises:
         ConfigurationError: `value` holds what JSON cannot: NaN, an object, a cycle; the message names the path.
     """
+    return to_utf8(dump_text(value, what))
+
+
+def dump_text(value: object, what: str = "request") -> str:
+    """As `dump_bytes`, as text that is still to be written in UTF-8: a string in the JSON of a body, say.
+
+    Raises:
+        ConfigurationError: As `dump_bytes`.
+    """
     try:
-        text = _encode(value)
+        return "".join(_pieces(value, False))  # noqa: FBT003 - as above
     except (TypeError, ValueError, RecursionError) as exc:
         reason = "nested too deeply" if isinstance(exc, RecursionError) else str(exc)
-    else:
-        return to_utf8(text)
     raise ConfigurationError(f"{_fault(value, what) or what}: cannot be written as JSON: {reason}")
 
 

@@ -99,10 +99,24 @@ class Reader:
         """
         known = self.decoded or self._so_far()
         if self.decoded is None or waiting is not None:
-            told = self._latest if waiting is None else self._latest[: len(self._latest) - waiting]
+            at = len(self._latest) - (waiting or 0)
+            told, untold = self._latest[:at], self._latest[at:]
             pending = self._decoder.pending() if waiting is None else ()
-            known = evolve(known, message=self._content.copy().taking(told).message(pending))
+            content = self._content.copy().taking([*_whole(told), *self._unfinished(untold)])
+            known = evolve(known, message=content.message(pending))
         return self._engine.respond(evolve(known, finish_reason=UNFINISHED), self.answer, attempts)
+
+    def _unfinished(self, untold: Sequence[Event]) -> Sequence[Event]:
+        """What was handed out of thoughts and text that were not handed out whole, as one delta each.
+
+        The decoder has them, and nobody else: that is as far as they have come, but for what is `untold`.
+        """
+        thoughts, text = self._decoder.begun() if self.decoded is None else ("", "")
+        thoughts = "".join(part.text for part in untold if isinstance(part, Thinking)) + thoughts
+        text = "".join(part.text for part in untold if isinstance(part, Text)) + text
+        thoughts = thoughts[: len(thoughts) - sum(len(e.text) for e in untold if isinstance(e, ThinkingDelta))]
+        text = text[: len(text) - sum(len(e.text) for e in untold if isinstance(e, TextDelta))]
+        return [delta for delta in (ThinkingDelta(thoughts), TextDelta(text)) if delta.text]
 
     def _so_far(self) -> Decoded:
         """What is known of an answer that is not whole, but for what it says."""
@@ -134,7 +148,7 @@ class Reader:
     def _settle(self) -> None:
         """Put what was handed out to the content."""
         latest, self._latest = self._latest, []  # first: nothing is to be there twice if Ctrl-C comes between
-        self._content.add(latest)
+        self._content.add(_whole(latest))
 
     def _begin(self) -> bytes | None:
         """Find out what came: None for a stream of events, else a whole body that is none."""
@@ -215,7 +229,7 @@ class Reader:
         decoder = self._decoder
         parts, reason, usage = decoder.close()
         events += [*parts, reason, usage]
-        message, raw = self._content.copy().taking(events).message(), decoder.envelope
+        message, raw = self._content.copy().taking(_whole(events)).message(), decoder.envelope
         self.decoded = Decoded(decoder.id, decoder.model, message, reason, usage, raw, decoder.logprobs)
 
     def _whole_body(self, body: bytes) -> Sequence[Event]:
@@ -248,3 +262,8 @@ class Reader:
         lost = IncompleteStreamError(f"the connection was lost before the answer was whole: {error}")
         lost.__cause__ = error.__cause__
         return lost
+
+
+def _whole(events: Sequence[Event]) -> list[Event]:
+    """`events` without what comes whole once more, at the latest from the decoder."""
+    return [event for event in events if event.__class__ is not TextDelta and event.__class__ is not ThinkingDelta]

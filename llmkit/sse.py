@@ -31,6 +31,7 @@ class ServerSentEvent(NamedTuple):
     data: str
 
 
+_NO_SHAPE: Final = ("", "\n\n")  # no event has a blank line in it
 _event: Final = tuple.__new__  # without a frame of Python's
 
 
@@ -52,6 +53,7 @@ class SSEDecoder:
         self._data: list[str] = []
         self._bare: list[bytes] = []
         self._any = False  # an event has been
+        self._shape = _NO_SHAPE  # the name of the latest event, and all that stood before its data
         self._error: InvalidResponseError | None = None
 
     def feed(self, chunk: bytes) -> list[ServerSentEvent]:
@@ -65,6 +67,11 @@ class SSEDecoder:
         """
         self._raise()
         chunk = self._one_line_end(chunk)
+        if not self._held and not self._size and self._begun and chunk[-2:] == b"\n\n":  # whole events, as hosts send
+            events = self._quick(chunk[:-2])
+            if not events:
+                self._raise()
+            return events
         self._line.append(chunk)
         if b"\n" not in chunk:
             self._held += len(chunk)
@@ -131,18 +138,25 @@ class SSEDecoder:
         except UnicodeDecodeError:
             return self._read([*block.split(b"\n"), b""])
         events: list[ServerSentEvent] = []
+        name, head = self._shape
         for event in text.split("\n\n"):
-            name, between, data = ("message", ":", event[5:]) if event[:5] == "data:" else event.partition("\ndata:")
-            if between == "\ndata:":
-                name = name[7:] if name[:7] == "event: " and "\n" not in name else ""
-            data = data[1:] if data[:1] == " " else data
+            if event.startswith(head):
+                data = event[len(head) :]
+            else:
+                name, data = _taken_apart(event)
+                head = event[: len(event) - len(data)]
+                if not head.endswith(" "):  # then the next one's data may begin with the space that is none of it
+                    head = _NO_SHAPE[1]
             if name and data and "\n" not in data and not self._bare:
                 events.append(_event(ServerSentEvent, (name, data)))
-                self._any = True
             else:
+                self._any = self._any or bool(events)
                 events += self._read([*event.encode().split(b"\n"), b""])
                 if self._error is not None:
                     break
+                name, head = _NO_SHAPE
+        self._shape = name, head
+        self._any = self._any or bool(events)
         return events
 
     def _read(self, lines: list[bytes]) -> list[ServerSentEvent]:
@@ -199,6 +213,14 @@ class SSEDecoder:
             self._data.append(text)
         else:
             self._event = text
+
+
+def _taken_apart(event: str) -> tuple[str, str]:
+    """Name and data of an event of one or two lines; where it has another form, that name or those data are not one."""
+    name, between, data = ("message", ":", event[5:]) if event[:5] == "data:" else event.partition("\ndata:")
+    if between == "\ndata:":
+        name = name[7:] if name[:7] == "event: " and "\n" not in name else ""
+    return name, data.removeprefix(" ")
 
 
 def may_begin(body: bytes) -> bool:

@@ -20,7 +20,7 @@ FLOORS = (
     "errors",
     "deadlines docstrings media schema",
     "messages tools functions checks request response events",
-    "json_codec sse accumulate history resolve output partial_json calling",
+    "json_codec sse growing accumulate history resolve output partial_json calling",
     "wire",
     "provider rows addresses credentials google_auth secrets transport retry provider_errors",
     "engine reader stream endpoints settings refusals answer_tool asking client chat chat_stream turns",

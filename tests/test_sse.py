@@ -1,6 +1,8 @@
 """`llmkit.sse` alone: bytes in, events out, whatever the cuts."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from llmkit.errors import InvalidResponseError
 from llmkit.sse import ServerSentEvent, SSEDecoder, may_begin
@@ -52,6 +54,56 @@ def fed(*chunks):
 @each_case
 def test_whole(raw, expected):
     assert fed(raw) == expected
+
+
+FOLLOWING = {
+    "like the one before": (b"data: a\n\ndata: b\n\n", "ab"),
+    "without a space before it": (b"data:a\n\ndata: b\n\ndata:c\n\n", "abc"),
+    "with a space that is its own": (b"data: a\n\ndata:  b\n\ndata: c\n\n", ["a", " b", "c"]),
+    "of two lines": (b"data: a\n\ndata: b\ndata: c\n\ndata: d\n\n", ["a", "b\nc", "d"]),
+    "without data": (b"data: a\n\ndata: \n\ndata:\n\ndata: b\n\n", "ab"),
+    "with a comment": (b"data: a\n\n: x\ndata: b\n\ndata: c\n: y\n\n", "abc"),
+    "with an id": (b"data: a\n\nid: 1\ndata: b\n\ndata: c\nid: 2\n\n", "abc"),
+}
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"], ids=["lf", "crlf"])
+@pytest.mark.parametrize("name", [b"", b"event: x\n"], ids=["nameless", "named"])
+@pytest.mark.parametrize(("raw", "expected"), FOLLOWING.values(), ids=FOLLOWING.keys())
+def test_an_event_after_another(raw, expected, name, end):
+    """Each is read by itself, although most are like the one before: whole ones at once, one by one, and cut."""
+    blocks = [name + block + b"\n\n" for block in (b"data: first\n\n" + raw).removesuffix(b"\n\n").split(b"\n\n")]
+    blocks = [block.replace(b"\n", end) for block in blocks]
+    wanted = [ServerSentEvent("x" if name else "message", data) for data in ["first", *expected]]
+    body = b"".join(blocks)
+    for pieces in (blocks, [blocks[0], body[len(blocks[0]) :]], [body], [body[at : at + 1] for at in range(len(body))]):
+        assert fed(*pieces) == wanted
+    for cut in range(len(blocks[0]), len(body)):
+        assert fed(blocks[0], body[len(blocks[0]) : cut], body[cut:]) == wanted
+
+
+def test_a_line_of_no_field_behind_more_blank_lines_than_one():
+    raw = b"data: first\n\ndata:a\n\n\nword\n\n: x\nword\n\n"
+    for cut in range(len(raw)):
+        assert fed(raw[:cut], raw[cut:]) == [message("first"), message("a")]
+
+
+LINES = ["data: a", "data:b", "data:  c", "event: x", "event:y", ": z", "id: 7", "word", "data:", "data", "", "", ""]
+
+
+@settings(deadline=None, max_examples=500)
+@given(st.lists(st.sampled_from(LINES), max_size=12), st.sampled_from(["\n", "\r\n", "\r"]), st.data())
+def test_whatever_follows_an_event(lines, end, data):
+    """Read in two pieces as byte by byte."""
+    raw = end.join(["data: first", "", *lines, "", ""]).encode()
+    cut = data.draw(st.integers(0, len(raw)))
+    assert fed(raw[:cut], raw[cut:]) == fed(*(raw[at : at + 1] for at in range(len(raw))))
+
+
+def test_a_name_holds_for_its_event_alone():
+    first, second = b"event: x\ndata: a\n\n", b"data: b\n\n"
+    wanted = [ServerSentEvent("x", "a"), message("b")] * 3
+    assert fed(*[first, second] * 3) == fed((first + second) * 3) == wanted
 
 
 @each_case

@@ -117,6 +117,12 @@ class StreamDecoder(Protocol):
             InvalidResponseError: It is not what the wire promises.
         """
 
+    def begun(self) -> tuple[str, str]:
+        """The thoughts and the text that were handed out as deltas, of parts that were not handed out yet.
+
+        Not asked for after `close`.
+        """
+
     def pending(self) -> "Sequence[Event]":
         """What has been received and not handed out, because what stands before it is not complete."""
 

@@ -8,10 +8,11 @@ Source: https://platform.claude.com/docs/en/build-with-claude/streaming
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from llmkit.errors import IncompleteStreamError, InvalidResponseError
-from llmkit.events import Event, TextDelta, ThinkingDelta, ToolCallDelta, text_delta
+from llmkit.events import Event, TextDelta, ThinkingDelta, ToolCallDelta, call_delta, text_delta, thinking_delta
+from llmkit.growing import Growing
 from llmkit.json_codec import dump_bytes, loads, loads_or_text
 from llmkit.messages import Part, ToolCall
 from llmkit.response import FinishReason, Usage
@@ -19,23 +20,24 @@ from llmkit.sse import ServerSentEvent
 from llmkit.wire.anthropic_messages.decode import decode_block, finish_reason, usage
 from llmkit.wire.quirks import AnthropicMessagesQuirks
 from llmkit.wire.reading import expect, object_or_empty, text_or
+from llmkit.wire.recurring import Recurring
 from llmkit.wire.signals import ErrorEvent
 
 _NOTHING: Final[Sequence[Event]] = ()
+_More: TypeAlias = Callable[[str], Sequence[Event]]
 
 
 class _Block:
     """A block that is being received."""
 
-    __slots__ = ("call", "citations", "data", "done", "held", "json", "path", "pieces", "words")
+    __slots__ = ("call", "citations", "data", "done", "held", "json", "path", "pieces")
 
     def __init__(self, data: dict[str, Any], path: str, call: int) -> None:
         self.data = data
         self.path = path
         self.call = call  # which call of the turn it is, from 0
-        self.pieces: dict[str, list[str]] = {}  # field → what is to be joined
-        self.words: list[str] | None = None  # of a block of text, once it has begun: its pieces
-        self.json: list[str] = []
+        self.pieces: dict[str, Growing] = {}  # field → what is to be joined
+        self.json = Growing()
         self.citations: list[dict[str, Any]] = []
         self.held: list[Event] = []  # to be handed out when all blocks before it are complete
         self.done = False
@@ -44,15 +46,18 @@ class _Block:
         pieces = self.pieces.get(field)
         if pieces is None:
             # The first block of some gateways begins with its text rather than empty.
-            start = self.data.get(field)
-            pieces = self.pieces[field] = [start] if isinstance(start, str) and start else []
-        pieces.append(piece)
+            pieces = self.pieces[field] = Growing(text_or(self.data.get(field), ""))
+        pieces.add(piece)
+
+    def text(self, field: str) -> str:
+        """What has come of a field that is in pieces."""
+        return str(self.pieces[field]) if field in self.pieces else text_or(self.data.get(field), "")
 
     def part(self) -> Part:
         for field, pieces in self.pieces.items():
-            self.data[field] = "".join(pieces)
+            self.data[field] = str(pieces)
         data = self.data
-        if text := "".join(self.json):
+        if text := str(self.json):
             data["input"] = _arguments(text)
         if self.citations:
             data = {**data, "citations": [*(data.get("citations") or ()), *self.citations]}
@@ -79,6 +84,7 @@ class StreamDecoder:
         self._order: list[_Block] = []  # begun and not handed out, in the order in which they began
         self._blocks = 0
         self._calls = 0
+        self._recurring = Recurring()
         self._handlers: dict[str, Callable[[dict[str, Any]], Sequence[Event] | None]] = {
             "content_block_delta": self._delta,
             "content_block_start": self._begin,
@@ -106,6 +112,9 @@ class StreamDecoder:
             ErrorEvent: It is an error.
             InvalidResponseError: It is not what the wire promises.
         """
+        if (events := self._recurring.read(event)) is not None:
+            return events
+        self._recurring.forget()
         if event.event == "error":
             return self._error(loads_or_text(event.data))
         if event.data == "[DONE]":
@@ -114,24 +123,27 @@ class StreamDecoder:
         if data.__class__ is not dict:
             expect(data, dict, "$")
         kind = data.get("type")
-        if kind == "content_block_delta" and (text := self._more_text(data)):
-            return (text_delta(text),)
         handler = self._handlers.get(kind if kind.__class__ is str else event.event)
         if handler is not None:
-            return handler(data)
+            found = handler(data)
+            if found and handler == self._delta:
+                self._learn(event, data)
+            return found
         return self._error(data) if data.get("error") else None  # as gateways tell of errors that are not Anthropic's
 
-    def _more_text(self, data: dict[str, Any]) -> str | None:
-        """The text of a delta that goes on with the block that is being handed out, as most do; else None."""
-        index, delta = data.get("index"), data.get("delta")
-        if index.__class__ is not int or delta.__class__ is not dict or delta.get("type") != "text_delta":
-            return None
-        block, text = self._open.get(index), delta.get("text")
-        if block is None or block.words is None or block is not self._order[0] or text.__class__ is not str or not text:
-            return None
-        block.words.append(text)
-        found: str = text
-        return found
+    def _learn(self, event: ServerSentEvent, data: dict[str, Any]) -> None:
+        """The delta in `data` was handed out, and so is the next one of its block."""
+        block, delta = self._open[data["index"]], data["delta"]
+        field, goes_on = _GOES_ON[delta["type"]](block)
+        self._recurring.learn(event, delta[field], ("delta", field), goes_on)
+
+    def begun(self) -> tuple[str, str]:
+        """The thoughts and the text of the block that is being handed out."""
+        block = self._order[0] if self._order else None
+        kind = None if block is None else block.data.get("type")
+        if block is None or kind not in ("text", "thinking"):
+            return "", ""
+        return ("", block.text("text")) if kind == "text" else (block.text("thinking"), "")
 
     def pending(self) -> Sequence[Event]:
         """What has been received of blocks that have one before them that is not complete."""
@@ -270,10 +282,7 @@ def _first_events(block: _Block) -> Sequence[Event]:
 def _text_delta(block: _Block, delta: Mapping[str, Any]) -> Sequence[Event]:
     text = expect(delta.get("text"), str, "$.delta.text")
     block.add("text", text)
-    if block.data.get("type") != "text":
-        return _NOTHING
-    block.words = block.pieces["text"]
-    return (TextDelta(text),) if text else _NOTHING
+    return (TextDelta(text),) if text and block.data.get("type") == "text" else _NOTHING
 
 
 def _thinking_delta(block: _Block, delta: Mapping[str, Any]) -> Sequence[Event]:
@@ -286,7 +295,7 @@ def _json_delta(block: _Block, delta: Mapping[str, Any]) -> Sequence[Event]:
     text = expect(delta.get("partial_json"), str, "$.delta.partial_json")
     if not text:
         return _NOTHING
-    block.json.append(text)
+    block.json.add(text)
     if block.data.get("type") != "tool_use":
         return _NOTHING
     return (ToolCallDelta(block.call, block.data["id"], block.data["name"], text),)
@@ -302,6 +311,43 @@ def _citations_delta(block: _Block, delta: Mapping[str, Any]) -> Sequence[Event]
     block.citations.append(expect(delta.get("citation"), dict, "$.delta.citation"))
     return _NOTHING
 
+
+def _more_text(block: _Block) -> tuple[str, _More]:
+    add = block.pieces["text"].add
+
+    def goes_on(text: str) -> Sequence[Event]:
+        add(text)
+        return (text_delta(text),)
+
+    return "text", goes_on
+
+
+def _more_thoughts(block: _Block) -> tuple[str, _More]:
+    add = block.pieces["thinking"].add
+
+    def goes_on(text: str) -> Sequence[Event]:
+        add(text)
+        return (thinking_delta(text),)
+
+    return "thinking", goes_on
+
+
+def _more_json(block: _Block) -> tuple[str, _More]:
+    add, call, id_, name = block.json.add, block.call, block.data["id"], block.data["name"]
+
+    def goes_on(text: str) -> Sequence[Event]:
+        add(text)
+        return (call_delta(call, id_, name, text),)
+
+    return "partial_json", goes_on
+
+
+# The deltas that are handed out as they come: which field of theirs is the text, and what it stands for.
+_GOES_ON: Final[Mapping[str, Callable[[_Block], tuple[str, _More]]]] = {
+    "text_delta": _more_text,
+    "thinking_delta": _more_thoughts,
+    "input_json_delta": _more_json,
+}
 
 _DELTAS: Final[Mapping[Any, Callable[[_Block, Mapping[str, Any]], Sequence[Event]]]] = {
     "text_delta": _text_delta,

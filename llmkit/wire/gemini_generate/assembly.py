@@ -3,11 +3,11 @@
 Source: https://ai.google.dev/api/generate-content#v1beta.GenerateContentResponse
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any, Final
 
-from llmkit.events import Event, text_delta
+from llmkit.events import Event
 from llmkit.response import FinishReason, Usage
 from llmkit.wire.gemini_generate.content import Content
 from llmkit.wire.gemini_generate.finish import (
@@ -77,8 +77,6 @@ class Assembly:
         news = self._told(chunk)
         events: Sequence[Event] = _NOTHING
         if (found := chunk.get("candidates")) is not None:
-            if text := self._more_text(found):
-                return (text_delta(text),)
             if found.__class__ is not list:
                 expect(found, list, f"{path}.candidates")
             candidate = _first(found, path)
@@ -87,16 +85,23 @@ class Assembly:
                 events = self._said(candidate, path)
         return events if events or news else None
 
-    def _more_text(self, candidates: Any) -> str | None:
-        """The text of a candidate that says nothing else, and goes on with what it said, as most do; else None."""
-        if candidates.__class__ is not list or len(candidates) != 1 or candidates[0].__class__ is not dict:
+    def more(self, chunk: dict[str, Any]) -> tuple[Callable[[str], Sequence[Event]], str] | None:
+        """Of a chunk that was taken and told one delta: what takes more like it, and the text of that delta.
+
+        None where the next one may say something else beside its text.
+        """
+        candidates = chunk["candidates"]
+        if len(candidates) != 1 or not candidates[0].keys() <= _SILENT:
             return None
-        candidate = candidates[0]
-        content = candidate.get("content")
-        if content.__class__ is not dict or candidate.get("index") or not candidate.keys() <= _SILENT:
+        parts = candidates[0]["content"]["parts"]
+        if len(parts) != 1 or (goes_on := self.content.more(parts[0])) is None:
             return None
-        parts = content.get("parts")
-        return self.content.more(parts[0]) if parts.__class__ is list and len(parts) == 1 else None
+        return goes_on, parts[0]["text"]
+
+    def count(self, value: Any) -> None:
+        """Keep what a later chunk tells of what was billed."""
+        if value.__class__ is dict:
+            self.envelope["usageMetadata"] = later_usage(self.envelope.get("usageMetadata"), value)
 
     def usage(self) -> Usage:
         """What was billed, as far as it is known."""

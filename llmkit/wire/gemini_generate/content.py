@@ -5,12 +5,13 @@ give the same. Where it was cut is noted, as the provider wants each signature b
 sound comes in pieces, too, and so do the arguments of calls where that was asked for.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from attrs import evolve
 
-from llmkit.events import Event, TextDelta, ThinkingDelta, ToolCallDelta
+from llmkit.events import Event, TextDelta, ThinkingDelta, ToolCallDelta, text_delta, thinking_delta
+from llmkit.growing import Growing
 from llmkit.json_codec import dump_bytes
 from llmkit.media import Audio
 from llmkit.messages import Citation, Text, Thinking, ToolCall
@@ -33,16 +34,16 @@ class _Run:
 
     def __init__(self, *, thought: bool) -> None:
         self.thought = thought
-        self.pieces: list[str] = []
+        self.pieces = Growing()
         self.extra: dict[str, Any] = {}  # the signature, and what else came with the last piece: it ends the run
 
     def end(self, kept: dict[str, Any]) -> None:
         """The next piece is the last: `kept` came with it, and with none before it."""
-        bare = sum(map(len, self.pieces))
+        bare = len(str(self.pieces))
         self.extra = {"bare": bare, **kept} if bare else kept
 
     def part(self, citations: Sequence[Citation] = ()) -> Text | Thinking:
-        text, kept = "".join(self.pieces), dict(self.extra)
+        text, kept = str(self.pieces), dict(self.extra)
         if not self.thought:
             return Text(text, tuple(citations), extra={WIRE_NAME: kept} if kept else {})
         signature = kept.pop("thoughtSignature", None)
@@ -107,18 +108,26 @@ class Content:
         self._parts += 1
         return events
 
-    def more(self, part: Any) -> str | None:
-        """The text of a part that holds nothing else and goes on with the text that is being written; else None."""
+    def more(self, part: Mapping[str, Any]) -> Callable[[str], Sequence[Event]] | None:
+        """What takes more parts like the one that was added last but for their text; None where they may end it."""
         run = self._run
-        if run is None or run.thought or run.extra or part.__class__ is not dict or len(part) != 1:
+        if run is None or run.extra or not part.keys() <= _SPOKEN:
             return None
-        text = part.get("text")
-        if text.__class__ is not str or not text:
-            return None
-        self._parts += 1
-        run.pieces.append(text)
-        found: str = text
-        return found
+        add, new = run.pieces.add, thinking_delta if run.thought else text_delta
+
+        def goes_on(text: str) -> Sequence[Event]:
+            self._parts += 1
+            add(text)
+            return (new(text),)
+
+        return goes_on
+
+    def begun(self) -> tuple[str, str]:
+        """The thoughts and the text that may go on."""
+        run = self._run
+        if run is None:
+            return "", ""
+        return (str(run.pieces), "") if run.thought else ("", str(run.pieces))
 
     def pending(self) -> Sequence[Event]:
         """Sound that may go on; of text its deltas have been handed out."""
@@ -155,7 +164,7 @@ class Content:
         if kept:
             run.end(_checked(kept, self._path()))
         if text:
-            run.pieces.append(text)
+            run.pieces.add(text)
             events.append(ThinkingDelta(text) if thought else TextDelta(text))
         return events
 

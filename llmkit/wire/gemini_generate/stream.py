@@ -7,16 +7,19 @@ Source: https://ai.google.dev/api/generate-content#method:-models.streamgenerate
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from llmkit.errors import IncompleteStreamError
-from llmkit.events import Event
+from llmkit.events import Event, TextDelta, ThinkingDelta
 from llmkit.json_codec import loads, loads_or_text
 from llmkit.response import FinishReason, Usage
 from llmkit.sse import ServerSentEvent
 from llmkit.wire.gemini_generate.assembly import Assembly
 from llmkit.wire.quirks import GeminiGenerateQuirks
+from llmkit.wire.recurring import Recurring
 from llmkit.wire.signals import ErrorEvent
+
+_TEXT: Final = ("candidates", 0, "content", "parts", 0, "text")
 
 
 class StreamDecoder:
@@ -28,6 +31,7 @@ class StreamDecoder:
         self.ended = False  # by itself it never does
         self.whole = False
         self.logprobs: list[Any] | None = None
+        self._recurring = Recurring(counted="usageMetadata", count=self._answer.count)
 
     @property
     def id(self) -> str:
@@ -46,6 +50,9 @@ class StreamDecoder:
             ErrorEvent: It is an error.
             InvalidResponseError: It is not what the wire promises.
         """
+        if (more := self._recurring.read(event)) is not None:
+            return more
+        self._recurring.forget()
         if event.data[:1] != "{" and event.data.strip() == "[DONE]":
             return None  # as gateways add that are used to another wire
         if event.event == "error":  # likewise
@@ -56,7 +63,19 @@ class StreamDecoder:
         events = answer.take(chunk)
         self.whole = answer.whole
         self.logprobs = answer.logprobs
+        if events and len(events) == 1 and isinstance(events[0], (TextDelta, ThinkingDelta)):
+            self._learn(event, chunk)
         return events
+
+    def _learn(self, event: ServerSentEvent, chunk: dict[str, Any]) -> None:
+        """One delta was told. Where it is all that is news, the next chunk that is like this one tells the next."""
+        if (found := self._answer.more(chunk)) is not None:
+            goes_on, text = found
+            self._recurring.learn(event, text, _TEXT, goes_on)
+
+    def begun(self) -> tuple[str, str]:
+        """The thoughts and the text that may go on."""
+        return self._answer.content.begun()
 
     def pending(self) -> Sequence[Event]:
         """Sound that may go on."""

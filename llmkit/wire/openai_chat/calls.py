@@ -5,38 +5,38 @@ and some give every call the same number.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from llmkit.errors import InvalidResponseError
-from llmkit.events import Event, ToolCallDelta
+from llmkit.events import Event, ToolCallDelta, call_delta
+from llmkit.growing import Growing
 from llmkit.json_codec import loads
 from llmkit.wire.openai_chat.parts import as_json, identifier, made_up_id, others, unknown_kind
 from llmkit.wire.reading import expect, whole_number
 
 _PATH = "$.choices[0].delta.tool_calls"
+_MOST_UNREAD = 1000
 _SIGNS = re.compile(r'\\.?|["{}\[\]]', re.DOTALL)
 
 
 class _Nesting:
     """How JSON that comes in pieces is nested: each piece is looked at once, so that asking often costs little."""
 
-    __slots__ = ("_depth", "_escaped", "_quoted", "_read")
+    __slots__ = ("_depth", "_escaped", "_quoted")
 
     def __init__(self) -> None:
-        self._read = 0  # pieces
         self._depth = 0
         self._quoted = False
         self._escaped = False  # the last piece ended with a backslash
 
-    def is_closed(self, pieces: list[str]) -> bool:
-        """Whether every string, object and array in `pieces` has its end; `pieces` only ever grows."""
-        for piece in pieces[self._read :]:
-            self._take(piece)
-        self._read = len(pieces)
+    @property
+    def is_closed(self) -> bool:
+        """Whether every string, object and array has its end."""
         return not self._quoted and self._depth == 0
 
-    def _take(self, piece: str) -> None:
+    def take(self, piece: str) -> None:
+        """It goes on."""
         begin, self._escaped = int(self._escaped), False
         for found in _SIGNS.finditer(piece, begin):
             sign = found[0]
@@ -54,13 +54,14 @@ class _Call:
     __slots__ = (
         "_broken",
         "_nesting",
+        "_text",
+        "_unread",
         "id",
         "is_custom",
         "kind",
         "made_up",
         "name",
         "number",
-        "pieces",
         "rest",
         "size",
         "told",
@@ -73,10 +74,11 @@ class _Call:
         self.name: str | None = None
         self.is_custom = False
         self.kind: str | None = None  # where it is one that this version does not model
-        self.pieces: list[str] = []
         self.size = 0  # of all pieces
         self.rest: dict[str, Any] = {}
         self.told = False  # its first fragment was handed out
+        self._text = Growing()
+        self._unread: list[str] = []  # the latest pieces, whose nesting was not looked at
         self._nesting = _Nesting()
         self._broken = False  # its arguments are no JSON, and never will be
 
@@ -89,8 +91,7 @@ class _Call:
         if text and self._is_repeated(inner, text):
             text = ""
         if text:
-            self.pieces.append(text)
-            self.size += len(text)
+            self.grow(text)
         if len(item) > 2:  # noqa: PLR2004 - the usual case: its number and a fragment
             self.rest |= others(item, "id", "type", "index", "function", "custom")
         if not self.name:
@@ -99,19 +100,38 @@ class _Call:
             return self._first()
         return (self._delta(as_json(text)[1:-1] if self.is_custom else text),) if text else ()
 
+    def grow(self, text: str) -> None:
+        """Its arguments go on."""
+        self.size += len(text)
+        self._unread.append(text)
+        if len(self._unread) > _MOST_UNREAD:
+            self._settle()
+
+    def _settle(self) -> None:
+        text = "".join(self._unread)
+        self._unread.clear()
+        self._text.add(text)
+        self._nesting.take(text)
+
+    @property
+    def text(self) -> str:
+        """Its arguments, as far as they have come."""
+        self._settle()
+        return str(self._text)
+
     def _is_repeated(self, inner: dict[str, Any], text: str) -> bool:
         """Whether a host tells the whole call once more: behind a whole object nothing can go on."""
         if self.is_custom or len(text) != self.size or inner.get("name") != self.name or text[:1] != "{":
             return False
-        return text == "".join(self.pieces) and self.is_complete()
+        return text == self.text and self.is_complete()
 
     def _first(self) -> Sequence[ToolCallDelta]:
         self.told = True
-        text = "".join(self.pieces)
+        text = self.text
         return (self._delta('{"input":"' + as_json(text)[1:-1] if self.is_custom else text),)
 
     def _delta(self, text: str) -> ToolCallDelta:
-        return ToolCallDelta(self.number, self.id, self.name or "", text)
+        return call_delta(self.number, self.id, self.name or "", text)
 
     def close(self) -> Iterator[ToolCallDelta]:
         """What is left to say, so that joined the fragments are always the arguments."""
@@ -119,12 +139,12 @@ class _Call:
             yield from self._first()
         if self.is_custom:
             yield self._delta('"}')
-        elif not self.pieces and self.kind is None:
+        elif not self.size and self.kind is None:
             yield self._delta("{}")
 
     def whole(self) -> dict[str, Any]:
         """The call as it would stand in a whole body."""
-        text, name = "".join(self.pieces), self.name
+        text, name = self.text, self.name
         if self.kind is not None:
             return {**({} if self.made_up else {"id": self.id}), "type": self.kind, **self.rest}
         if self.is_custom:
@@ -133,9 +153,10 @@ class _Call:
 
     def is_complete(self) -> bool:
         """Whether its arguments are there in full."""
-        if self._broken or not self._nesting.is_closed(self.pieces):
+        self._settle()
+        if self._broken or not self._nesting.is_closed:
             return False
-        text = "".join(self.pieces)
+        text = self.text
         try:
             loads(text)
         except InvalidResponseError:
@@ -166,6 +187,27 @@ class Calls:
                 expect(inner, dict, f"{_PATH}[].function")
             events += self._of(found, inner, answer).add(found, inner)
         return events
+
+    def more(self, items: Any) -> tuple[Callable[[str], Sequence[Event]], str, Sequence[str | int]] | None:
+        """Of the fragments that were fed last: what takes more like it, its text, and where that stands in `items`.
+
+        None where that may not be the same whatever the text is.
+        """
+        item = items[0]
+        index, inner = item.get("index"), item.get("function")
+        call = self._numbered.get(index) if index.__class__ is int else None
+        if len(items) != 1 or call is None or call.is_custom or not inner or item.get("id") or inner.get("name"):
+            return None
+        text = inner.get("arguments")
+        if text.__class__ is not str:
+            return None
+        number, id_, name, grow = call.number, call.id, call.name or "", call.grow
+
+        def goes_on(text: str) -> Sequence[Event]:
+            grow(text)
+            return (call_delta(number, id_, name, text),)
+
+        return goes_on, text, (0, "function", "arguments")
 
     def close(self) -> list[Event]:
         """The fragments that were not told."""
@@ -201,4 +243,4 @@ class Calls:
             # Some hosts make up another id for each fragment; only the first of a call has a name.
             return id_ != call.id and bool(inner.get("name") or not call.name)
         # Without ids only a name tells, and only where there is nothing to add to the call that has the number.
-        return bool(inner.get("name") and call.name and call.pieces) and call.is_complete()
+        return bool(inner.get("name") and call.name and call.size) and call.is_complete()

@@ -11,7 +11,8 @@ from contextlib import suppress
 from typing import Any, Final
 
 from llmkit.errors import IncompleteStreamError, InvalidResponseError, MediaError
-from llmkit.events import Event, TextDelta, ThinkingDelta, text_delta
+from llmkit.events import Event, TextDelta, ThinkingDelta, text_delta, thinking_delta
+from llmkit.growing import Growing
 from llmkit.json_codec import loads, loads_or_text
 from llmkit.media import sources
 from llmkit.messages import Part, Text, Thinking, ToolCall
@@ -25,6 +26,7 @@ from llmkit.wire.openai_chat.parts import FIELDS, KEPT, as_json, details_text, p
 from llmkit.wire.openai_chat.pieces import merged
 from llmkit.wire.quirks import OpenAIChatQuirks
 from llmkit.wire.reading import expect, object_or_empty, text_or
+from llmkit.wire.recurring import Recurring
 from llmkit.wire.signals import ErrorEvent
 
 _NOTHING: Final[Sequence[Event]] = ()
@@ -43,12 +45,11 @@ class StreamDecoder:
         self.whole = False
         self.logprobs: list[Any] | None = None
         self._words: dict[str, Any] | None = None  # what was said last, where that was no chunk
-        self._around: dict[str, Any] | None = None  # what the last chunk said beside its choices
-        self._beside: dict[str, Any] | None = None  # and its choice beside the delta, where that was nothing
+        self._recurring = Recurring("obfuscation", counted="usage", count=self._bill)
         self._tells_reason = quirks is None or quirks.finish_reason
         self._choice: dict[str, Any] = {}  # of the first choice, the last value of each key but the delta
-        self._content: list[Any] = []
-        self._thoughts: list[str] = []
+        self._content: list[Any] = []  # texts that grow, and blocks
+        self._thoughts = Growing()
         self._field = ""  # which of the fields for thoughts the host uses
         self._details: list[dict[str, Any]] = []
         self._rows: dict[str, dict[str, Any]] = {}  # the latest of the details of each kind and index
@@ -89,6 +90,9 @@ class StreamDecoder:
             ErrorEvent: It tells of an error.
             InvalidResponseError: It is not what the wire promises.
         """
+        if (events := self._recurring.read(event)) is not None:
+            return events
+        self._recurring.forget()
         text = event.data
         if text.startswith("[DONE]") or text.lstrip().startswith("[DONE]"):
             self.ended = True
@@ -101,37 +105,50 @@ class StreamDecoder:
         data = loads(text, "an event of the stream")
         if data.__class__ is not dict:
             _not_a_chunk(data)
-        if "choices" in data:
-            choices = data.pop("choices")
-            if choices and data == self._around:  # as of most chunks: only what is in the choices is new
-                self._words = None
-                if more := self._more_text(choices):
-                    return (text_delta(more),)
-                events = self._chosen(choices)
-                return events if events or any(map(_says, choices)) else None
-            self._around = {**data}
-            data["choices"] = choices
-        else:
-            self._around = None  # what it tells holds until the next chunk tells it anew
-        return self._chunk(data)
+        found = self._chunk(data)
+        if found is not None and len(found) == 1 and not isinstance(found[0], ToolCall):
+            self._learn(event, data)
+        return found
 
-    def _more_text(self, choices: Any) -> str | None:
-        """The text of a choice that holds nothing else, as most do; else None."""
-        if choices.__class__ is not list or len(choices) != 1 or choices[0].__class__ is not dict:
-            return None
-        choice = choices[0]
-        delta = choice.pop("delta", None)
-        if choice == self._beside and delta.__class__ is dict and len(delta) == 1:
-            text = delta.get("content")
-            if text.__class__ is str and text:
-                self._content.append(text)
-                found: str = text
-                return found
-        if choice.get("index") in _FIRST and not any(choice.values()):
-            self._beside = {**choice}
-        if delta is not None:
-            choice["delta"] = delta
-        return None
+    def _learn(self, event: ServerSentEvent, data: dict[str, Any]) -> None:
+        """One delta was told. Where it is all that is news, the next chunk that is like this one tells the next."""
+        choices = data["choices"]
+        if len(choices) != 1 or choices[0].get("logprobs"):
+            return
+        delta = choices[0]["delta"]
+        told = [key for key, value in delta.items() if value and key in self._handlers]
+        if len(told) != 1:
+            return
+        key, value = told[0], delta[told[0]]
+        path: Sequence[str | int] = ("choices", 0, "delta", key)
+        if key == "tool_calls":
+            if (more := self._calls.more(value)) is not None:
+                goes_on, text, inner = more
+                self._recurring.learn(event, text, (*path, *inner), goes_on)
+        elif value.__class__ is str and (grows := self._grows(key)) is not None:
+            self._recurring.learn(event, value, path, grows)
+
+    def _grows(self, key: str) -> Callable[[str], Sequence[Event]] | None:
+        """What takes more of the text that is told in that field of deltas."""
+        said: Growing = self._content[-1] if key == "content" else self._thoughts
+        new = text_delta if key == "content" else thinking_delta
+
+        def goes_on(text: str) -> Sequence[Event]:
+            said.add(text)
+            return (new(text),)
+
+        return goes_on if key == "content" or key in FIELDS else None
+
+    def begun(self) -> tuple[str, str]:
+        """The thoughts and the text so far: all of it is handed out whole at the end."""
+        thoughts, said = str(self._thoughts), ""
+        for piece in self._content:
+            for event in [TextDelta(str(piece))] if piece.__class__ is Growing else _of_block(piece):
+                if isinstance(event, TextDelta):
+                    said += event.text
+                elif isinstance(event, ThinkingDelta):
+                    thoughts += event.text
+        return thoughts, said
 
     def _chunk(self, data: dict[str, Any]) -> Sequence[Event] | None:
         """The typed events of a chunk."""
@@ -156,6 +173,10 @@ class StreamDecoder:
         with suppress(InvalidResponseError):
             return [part for part in self._parts() if not isinstance(part, (Text, Thinking, ToolCall))]
         return _NOTHING
+
+    def _bill(self, value: Any) -> None:
+        if value:
+            self.envelope["usage"] = value
 
     def usage(self) -> Usage:
         """What was billed, as far as it is known."""
@@ -237,14 +258,14 @@ class StreamDecoder:
 
     def _parts(self) -> tuple[Part, ...]:
         """The parts of the message as it would stand in a whole body."""
-        content: Any = self._content
+        content: Any = [str(piece) if piece.__class__ is Growing else piece for piece in self._content]
         if all(piece.__class__ is str for piece in content):
             content = "".join(content)
         message = {
             **self._kept,
             **self._lists,
             "content": content,
-            self._field or "reasoning": "".join(self._thoughts) if self._field != "reasoning_details" else "",
+            self._field or "reasoning": str(self._thoughts) if self._field != "reasoning_details" else "",
             "refusal": "".join(self._refusal),
             "audio": {**self._sound, "data": _joined(self._sound["data"])} if self._sound else None,
             "tool_calls": self._calls.whole() or self._old_call.whole(),
@@ -257,13 +278,16 @@ class StreamDecoder:
 
     def _said(self, content: Any, _: dict[str, Any]) -> Sequence[Event]:
         if content.__class__ is str:
-            self._content.append(content)
+            if not self._content or self._content[-1].__class__ is not Growing:
+                self._content.append(Growing())
+            self._content[-1].add(content)
             return (TextDelta(content),)
         if isinstance(content, dict):  # some hosts send an answer in a schema as an object
             return self._said(as_json(content), {})
         blocks = merged(expect(content, list, f"{_DELTA}.content"), f"{_DELTA}.content")
+        events = [event for block in blocks for event in _of_block(block)]
         self._content += blocks
-        return [event for block in blocks for event in _of_block(block)]
+        return events
 
     def _thinks(self, key: str) -> Callable[[Any, dict[str, Any]], Sequence[Event]]:
         def thought(text: Any, delta: dict[str, Any]) -> Sequence[Event]:
@@ -271,7 +295,7 @@ class StreamDecoder:
                 return _NOTHING  # some hosts say the same in two fields
             if self._field not in FIELDS:
                 self._field = key
-            self._thoughts.append(text)
+            self._thoughts.add(text)
             return (ThinkingDelta(text),)
 
         return thought
@@ -284,7 +308,7 @@ class StreamDecoder:
         if not text or self._field in FIELDS or _told_in(delta):
             return _NOTHING
         self._field = "reasoning_details"
-        self._thoughts.append(text)
+        self._thoughts.add(text)
         return (ThinkingDelta(text),)
 
     def _add_detail(self, row: dict[str, Any]) -> None:

@@ -5,10 +5,11 @@ held until the lanes before it are complete, so that joined they are the text of
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from llmkit.events import Event, TextDelta, ThinkingDelta, ToolCallDelta
+from llmkit.events import Event, TextDelta, ThinkingDelta, ToolCallDelta, call_delta, text_delta, thinking_delta
+from llmkit.growing import Growing
 from llmkit.json_codec import dump_bytes
 from llmkit.messages import Part, ToolCall
 from llmkit.wire.openai_responses.calls import CALLS
@@ -27,7 +28,7 @@ class Lane:
 
     def __init__(self, kind: str) -> None:
         self.kind = kind  # as of the content that it becomes: output_text, refusal, summary_text, reasoning_text, …
-        self.pieces: list[str] = []
+        self.pieces = Growing()
         self.held: list[str] = []  # not handed out yet
         self.annotations: list[Any] = []
         self.logprobs: list[Any] = []
@@ -36,13 +37,13 @@ class Lane:
 
     def missing(self, whole: object) -> str:
         """What has not come of a text that was told whole."""
-        said = "".join(self.pieces)
+        said = str(self.pieces)
         return whole[len(said) :] if isinstance(whole, str) and whole.startswith(said) else ""
 
     def content(self) -> dict[str, Any]:
         """What it becomes."""
         found: dict[str, Any] = {"type": self.kind}
-        found["refusal" if self.kind == "refusal" else "text"] = "".join(self.pieces)
+        found["refusal" if self.kind == "refusal" else "text"] = str(self.pieces)
         if self.kind == "output_text":
             found |= {"annotations": self.annotations, "logprobs": self.logprobs}
         return found
@@ -69,7 +70,6 @@ class Item:
         "_current",
         "_final",
         "_lanes",
-        "_said",
         "_thought",
         "call",
         "data",
@@ -99,7 +99,6 @@ class Item:
         self._final = False
         self._lanes: dict[tuple[str, object], Lane] = {}
         self._current: Lane | None = None  # the first lane that is open
-        self._said: list[str] = []  # all deltas that were handed out
         self._thought: str | None = None  # the kind of lane in which thoughts are told
 
     def begin(self) -> Sequence[Event]:
@@ -112,7 +111,7 @@ class Item:
         lane = self._lanes.get((kind, index)) or self.lane(kind, index)
         if lane.closed:
             return ()
-        lane.pieces.append(piece)
+        lane.pieces.add(piece)
         if more.__class__ is list:
             lane.logprobs += more
         if lane is self._current:
@@ -163,8 +162,27 @@ class Item:
         self.data = gist(data)
         self.held = []
         self._lanes = {}
-        self._said = []
         return events
+
+    def more(self, kind: str, index: object) -> Callable[[str], Sequence[Event]]:
+        """What takes more of a lane that is being handed out, and tells the deltas."""
+        lane = self._lanes[(kind, index)]
+        add, events = lane.pieces.add, self._events
+
+        def goes_on(piece: str) -> Sequence[Event]:
+            add(piece)
+            return events(lane, piece)
+
+        def more_text(piece: str) -> Sequence[Event]:
+            add(piece)
+            return (text_delta(piece),)
+
+        return more_text if kind == "output_text" else goes_on
+
+    def said(self) -> str:
+        """All that was handed out of it as deltas, joined; of a call the arguments as the provider wrote them."""
+        between = "\n\n" if self.data.get("type") == "reasoning" else ""
+        return between.join(str(lane.pieces) for lane in self._lanes.values() if lane.begun)
 
     def received(self) -> Sequence[Event]:
         """What has come of it and was not handed out."""
@@ -172,7 +190,7 @@ class Item:
             return self.parts if self.silent else self.held
         twin = Item({}, self.number, self.call)
         twin.data, twin.held = self.data, self.held
-        twin._final, twin._lanes, twin._said = self._final, self._lanes, self._said
+        twin._final, twin._lanes = self._final, self._lanes
         events = twin.tell()
         return [*events, *twin.parts]
 
@@ -182,10 +200,10 @@ class Item:
             return ()
         kind = lane.kind
         if kind == "output_text":
-            self._said.append(piece)
-            return (TextDelta(piece),)
+            lane.begun = True
+            return (text_delta(piece),)
         if kind == "arguments":
-            return self._call_events(piece)
+            return self._call_events(lane, piece)
         if kind in ("summary_text", "reasoning_text"):
             return self._thought_events(lane, piece)
         return ()
@@ -196,21 +214,19 @@ class Item:
             self._thought = lane.kind
         elif self._thought != lane.kind:
             return ()
-        if self._said and not lane.begun:
+        if not lane.begun and any(other.begun for other in self._lanes.values()):
             piece = "\n\n" + piece
         lane.begun = True
-        self._said.append(piece)
-        return (ThinkingDelta(piece),)
+        return (thinking_delta(piece),)
 
-    def _call_events(self, piece: str) -> Sequence[Event]:
+    def _call_events(self, lane: Lane, piece: str) -> Sequence[Event]:
         named = self._named()
         if named is None:
             return ()  # not announced: there is no name to hand it out under before it is complete
-        first = not self._said
-        self._said.append(piece)
+        first, lane.begun = not lane.begun, True
         if self.data.get("type") == "custom_tool_call":
             piece = (_INPUT if first else "") + _escaped(piece)
-        return (ToolCallDelta(self.call, *named, piece),)
+        return (call_delta(self.call, *named, piece),)
 
     def _named(self) -> tuple[str, str] | None:
         """The id and the name of the call that it is."""
@@ -234,12 +250,12 @@ class Item:
             words = [entry for entry in built if entry["type"] == "reasoning_text"]
             return {**self.data, "summary": summaries, **({"content": words} if words else {})}
         if kind in CALLS:
-            return {**self.data, _FIELDS[str(kind)]: "".join(piece for lane in lanes for piece in lane.pieces)}
+            return {**self.data, _FIELDS[str(kind)]: "".join(str(lane.pieces) for lane in lanes)}
         return self.data
 
     def _rest(self, data: Mapping[str, Any], parts: Sequence[Part]) -> Sequence[Event]:
         """Deltas for what none has told of the final form."""
-        kind, said = data.get("type"), "".join(self._said)
+        kind, said = data.get("type"), self.said()
         if kind in CALLS:
             return self._rest_of_call(data, said, parts)
         if kind == "message":

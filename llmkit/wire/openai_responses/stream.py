@@ -13,6 +13,7 @@ from typing import Any, Final, TypeAlias
 from llmkit.errors import IncompleteStreamError, InvalidResponseError
 from llmkit.events import Event
 from llmkit.json_codec import loads, loads_or_text
+from llmkit.messages import Text, Thinking
 from llmkit.response import FinishReason, Usage
 from llmkit.sse import ServerSentEvent
 from llmkit.wire.openai_responses.assembly import Item
@@ -20,6 +21,7 @@ from llmkit.wire.openai_responses.calls import CALLS
 from llmkit.wire.openai_responses.decode import finish_reason, usage
 from llmkit.wire.quirks import OpenAIResponsesQuirks
 from llmkit.wire.reading import expect, object_or_empty, text_or
+from llmkit.wire.recurring import Recurring
 from llmkit.wire.signals import ErrorEvent
 
 _NOTHING: Final[Sequence[Event]] = ()
@@ -40,6 +42,7 @@ _DELTAS: Final[Mapping[str, tuple[str, str, str]]] = {
     "response.function_call_arguments": ("function_call", "arguments", ""),
     "response.custom_tool_call_input": ("custom_tool_call", "arguments", ""),
 }
+_GROWING: Final = {f"{name}.delta": about for name, about in _DELTAS.items()}
 _WHOLES: Final = ("text", "refusal", "arguments", "input")
 
 _Handler: TypeAlias = Callable[[dict[str, Any]], Sequence[Event] | None]
@@ -59,8 +62,9 @@ class StreamDecoder:
         self._named: dict[str, list[Item]] = {}  # of those, the ones with an id
         self._turn: Item | None = None  # whose deltas are handed out as they come
         self._calls = 0
+        self._recurring = Recurring("sequence_number", "obfuscation")
         self._handlers: dict[str, _Handler] = {
-            **{f"{name}.delta": self._delta(*about) for name, about in _DELTAS.items()},
+            **{name: self._delta(*about) for name, about in _GROWING.items()},
             **{f"{name}.done": self._closing(*about) for name, about in _DELTAS.items()},
             **dict.fromkeys(_ENDS, self._end),
             "response.output_item.added": self._begin,
@@ -90,6 +94,9 @@ class StreamDecoder:
             ErrorEvent: It is an error.
             InvalidResponseError: It is not what the wire promises.
         """
+        if (events := self._recurring.read(event)) is not None:
+            return events
+        self._recurring.forget()
         if event.data == _DONE:
             return None
         if event.event == "error":
@@ -102,10 +109,32 @@ class StreamDecoder:
             kind = event.event
         handler = self._handlers.get(kind)
         if handler is not None:
-            return handler(data)
+            found = handler(data)
+            if found and kind in _GROWING and not data.get("logprobs"):
+                self._learn(event, data, _GROWING[kind])
+            return found
         if data.get("error"):
             return self._error(data)  # as gateways tell of errors that are not the provider's
         return _NOTHING if kind.startswith("response.") else None
+
+    def _learn(self, event: ServerSentEvent, data: dict[str, Any], about: tuple[str, str, str]) -> None:
+        """The delta in `data` was handed out, and so is the next one of its lane."""
+        _, lane, number = about
+        assert self._turn is not None  # noqa: S101 - only its deltas are
+        goes_on = self._turn.more(lane, _number(data, number))
+        self._recurring.learn(event, data["delta"], ("delta",), goes_on)
+
+    def begun(self) -> tuple[str, str]:
+        """The thoughts and the text of the item whose turn it is, and of those that wait whole behind a silent one."""
+        thoughts, text = "", ""
+        for item in self._order:
+            if item is self._turn:
+                thoughts += item.said() if item.data.get("type") == "reasoning" else ""
+                text += item.said() if item.data.get("type") == "message" else ""
+            elif item.told:
+                thoughts += "".join(part.text for part in item.parts if isinstance(part, Thinking))
+                text += "".join(part.text for part in item.parts if isinstance(part, Text))
+        return thoughts, text
 
     def pending(self) -> Sequence[Event]:
         """What has been received of items that have one before them that is not complete."""
