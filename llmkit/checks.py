@@ -245,29 +245,26 @@ def time_limit(name: str, value: Any) -> float | Timeout | None:
 
 def tool_list(name: str, value: Any) -> "tuple[Tool | ServerTool, ...]":
     """Tools, made of functions where they are none; no two of one name."""
-    from llmkit.tools import Tool  # noqa: PLC0415 - as above
+    from llmkit.tools import ServerTool, Tool, offered  # noqa: PLC0415 - most calls have none
 
     if not isinstance(value, Sequence) or isinstance(value, str):
         raise wrong(name, "a list of tools", value)
+    found = []
+    for index, item in enumerate(value):
+        if not isinstance(item, (Tool, ServerTool)) and not callable(item):
+            expected = "a function, a Tool(name, description, parameters) or a ServerTool({…})"
+            raise wrong(f"{name}[{index}]", expected, item)
+        try:
+            found.append(offered(item))
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{name}[{index}]: {error}") from error.__cause__
     seen: set[str] = set()
-    found = tuple(_tool(f"{name}[{index}]", item) for index, item in enumerate(value))
     for index, tool in enumerate(found):
         if tool.name in seen:
             raise ConfigurationError(f"{name}[{index}]: a second tool named {tool.name!r}")
         if isinstance(tool, Tool):  # of the provider's own there may be several of one type
             seen.add(tool.name)
-    return found
-
-
-def _tool(name: str, value: object) -> "Tool | ServerTool":
-    from llmkit.tools import ServerTool, Tool, offered  # noqa: PLC0415 - as above
-
-    if not isinstance(value, (Tool, ServerTool)) and not callable(value):
-        raise wrong(name, "a function, a Tool(name, description, parameters) or a ServerTool({…})", value)
-    try:
-        return offered(value)
-    except ConfigurationError as error:
-        raise ConfigurationError(f"{name}: {error}") from error.__cause__
+    return tuple(found)
 
 
 def tool_choice(name: str, value: Any) -> str:

@@ -84,7 +84,7 @@ def conversation(prompt: object, where: str = "prompt") -> list[Message]:
     if not isinstance(prompt, Sequence) or isinstance(prompt, (bytes, bytearray)):
         hint = " (a part goes into UserMessage([…]) or media=)" if isinstance(prompt, PARTS) else ""
         raise wrong(where, f"text, a message or a sequence of messages{hint}", prompt)
-    if all(isinstance(item, _MESSAGES) for item in prompt):
+    if all(issubclass(cls, _MESSAGES) for cls in {*map(type, prompt)}):  # hundreds of messages have two classes
         return [*prompt]
     for index, item in enumerate(prompt):
         if not isinstance(item, (*_MESSAGES, Mapping)):
@@ -159,21 +159,26 @@ def _check_conversation(messages: Sequence[Message], spoken: Sequence[Message], 
     if not spoken:
         raise ConfigurationError("prompt: it is empty; pass text or at least one user message")
     skipped = len(messages) - len(spoken)
-    called: set[str] = set()
-    for number, message in enumerate(spoken, skipped):
-        calls = []
-        for index, part in enumerate(message.content):
-            if isinstance(part, ToolResult):
-                if not (kept or part.call_id in called):
-                    raise _unknown_call(part, f"prompt[{number}].content[{index}]")
-            elif isinstance(part, ToolCall):
-                calls.append(part.id)
-        called.update(calls)
+    if not kept:
+        _check_results(spoken, skipped)
     if isinstance(spoken[-1], UserMessage) and all(_is_blank(part) for part in spoken[-1].content):
         where = "prompt" if len(messages) == 1 else f"prompt[{len(messages) - 1}]"
         raise ConfigurationError(f"{where}: it is empty; say something, or attach media")
     if all(message.role != "user" for message in spoken):
         raise ConfigurationError("prompt: there is no user message in it")
+
+
+def _check_results(spoken: Sequence[Message], skipped: int) -> None:
+    """Raise `ConfigurationError` where a call's result has no call before it."""
+    called: set[str] = set()
+    for number, message in enumerate(spoken, skipped):
+        for part in message.content:  # no message may hold both
+            if type(part) is Text:
+                continue  # as most are
+            if isinstance(part, ToolCall):
+                called.add(part.id)
+            elif isinstance(part, ToolResult) and part.call_id not in called:
+                raise _unknown_call(part, f"prompt[{number}].content[{message.content.index(part)}]")
 
 
 def _is_blank(part: Part) -> bool:

@@ -680,6 +680,8 @@ RESULTS_OF_TOOLS = {
     "an error": (ToolResult("c1", "look", "no", is_error=True), "no"),
     "texts": (ToolResult("c1", "look", ["a", "b"]), [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]),
     "a text document": (ToolResult("c1", "look", Document(b"x", media_type="text/csv")), "x"),
+    "blank": (ToolResult("c1", "look", " \n"), ""),
+    "a block of a kind unheard of": (ToolResult("c1", "look", Opaque(NAME, {"text": "x"})), [{"text": "x"}]),
 }
 
 

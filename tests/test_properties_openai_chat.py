@@ -37,6 +37,9 @@ from llmkit import (
     InvalidResponseError,
     LLMKitError,
     Response,
+    Text,
+    ToolCall,
+    ToolResult,
     UserMessage,
 )
 from llmkit.accumulate import Accumulator
@@ -121,6 +124,22 @@ def test_all_that_is_said_is_sent(messages, chosen):
         if message["role"] == "tool":
             assert before is not None
             assert before["role"] == "tool" or before.get("tool_calls")
+
+
+_MARKING = OpenAIChatQuirks(cache="cache_control", reasoning_with_calls=" ", text_parts=False)
+
+
+@given(conversations(), options(), st.sampled_from([PLAIN, QUIRKS, _MARKING]))
+def test_the_shortest_way_of_a_message_gives_what_the_long_one_does(messages, chosen, quirks):
+    """What another wire wants to see again of a part changes nothing here, but every part is looked at for more."""
+    longest = [attrs.evolve(turn, content=[*map(_taking_the_long_way, turn.content)]) for turn in messages]
+    assert encoded(resolved(messages, **chosen), quirks) == encoded(resolved(longest, **chosen), quirks)
+
+
+def _taking_the_long_way(part: Any) -> Any:
+    if isinstance(part, ToolResult):
+        return attrs.evolve(part, content=[_taking_the_long_way(item) for item in part.content])
+    return attrs.evolve(part, extra={"another": {}, **part.extra}) if isinstance(part, (Text, ToolCall)) else part
 
 
 def _joined(items: Any) -> list[Any]:

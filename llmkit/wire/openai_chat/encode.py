@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from llmkit.errors import ConfigurationError
 from llmkit.request import ResolvedRequest
 from llmkit.tools import ServerTool, Tool
 from llmkit.wire.base import Call, Refuse, merge_body, need
@@ -106,11 +107,10 @@ def _named(name: str, tools: tuple[Tool | ServerTool, ...]) -> dict[str, Any]:
 def _tool(tool: Tool | ServerTool, where: str, blocks: Blocks, refuse: Refuse) -> schema.Tool:
     if isinstance(tool, ServerTool):
         return {**tool.data, **blocks.mark(tool.cache)}
-    need(
-        _TOOL_NAME.fullmatch(tool.name) is not None,
-        f"{where}.name",
-        f"expected up to 64 letters, digits, '_' and '-' on this wire, got {tool.name[:140]!r}",
-    )
+    if _TOOL_NAME.fullmatch(tool.name) is None:
+        raise ConfigurationError(
+            f"{where}.name: expected up to 64 letters, digits, '_' and '-' on this wire, got {tool.name[:140]!r}"
+        )
     function: schema.Function = {"name": tool.name}
     if tool.description:
         function["description"] = tool.description

@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Any, Final, TypeGuard, assert_never, cast
 
 from llmkit.errors import InvalidResponseError
-from llmkit.json_codec import loads
+from llmkit.json_codec import dump_text, loads
 from llmkit.messages import (
     AssistantMessage,
     Audio,
@@ -30,7 +30,7 @@ from llmkit.request import ResolvedRequest
 from llmkit.wire.base import Refuse
 from llmkit.wire.openai_chat import schema
 from llmkit.wire.openai_chat.blocks import Blocks
-from llmkit.wire.openai_chat.parts import KEPT, as_json
+from llmkit.wire.openai_chat.parts import KEPT
 from llmkit.wire.openai_chat.schema import WIRE_NAME
 from llmkit.wire.quirks import OpenAIChatQuirks
 from llmkit.wire.reading import object_or_empty
@@ -46,13 +46,72 @@ class Messages:
 
     def of(self, request: ResolvedRequest) -> list[schema.Message]:
         """The messages of `request`, its instructions first; empty where nothing is left to send."""
-        numbered = enumerate(request.messages, request.skipped)
-        spoken = [turn for number, message in numbered for turn in self._turns(message, number)]
+        spoken: list[schema.Message] = []
+        for number, message in enumerate(request.messages, request.skipped):
+            parts = message.content
+            if len(parts) == 1 and type(part := parts[0]) is Text and not part.extra and part.cache is None:
+                if part.text and not part.text.isspace():
+                    spoken.append({"role": message.role, "content": part.text})
+            elif (plain := self._plain(message)) is not None:
+                spoken += plain
+            else:
+                spoken += self._turns(message, number)
         if not spoken:
             return []
         if request.cache is not None:
             self._cache(spoken[-1], request.cache)
         return [*self._system(request.system, "system"), *spoken]
+
+    # ---- most messages ----------------------------------------------------------------------------------------------
+
+    def _plain(self, message: Message) -> list[schema.Message] | None:
+        """What `_turns` makes of words with calls, or of results, that have nothing beside them; else None.
+
+        Most messages are no more, and to look for all that there may be takes several times as long.
+        """
+        if type(message) is AssistantMessage:
+            calling = self._calling(message.content)
+            return None if calling is None else [calling]
+        return self._results(message.content)
+
+    def _calling(self, parts: tuple[Part, ...]) -> schema.Message | None:
+        words = ""
+        calls: list[schema.ToolCall] = []
+        for part in parts:
+            if type(part) is ToolCall and not part.extra:
+                calls.append(self._plain_call(part))
+            elif type(part) is Text and not part.extra and part.cache is None:
+                words += "" if part.text.isspace() else part.text
+            else:
+                return None
+        if not calls:
+            return None
+        found: schema.Message = {"role": "assistant", "content": words or None, "tool_calls": calls}
+        if self._quirks.reasoning_with_calls is not None:
+            found[self._quirks.reasoning_key] = self._quirks.reasoning_with_calls
+        return found
+
+    def _results(self, parts: tuple[Part, ...]) -> list[schema.Message] | None:
+        found: list[schema.Message] = []
+        for part in parts:
+            if type(part) is not ToolResult or part.cache is not None or len(part.content) != 1:
+                return None
+            only = part.content[0]
+            if type(only) is not Text or only.extra or only.cache is not None:
+                return None
+            content = "" if only.text.isspace() else only.text
+            found.append({"role": "tool", "tool_call_id": self._call_id(part.call_id), "content": content})
+        return found
+
+    def _plain_call(self, part: ToolCall) -> schema.ToolCall:
+        arguments = part.raw if part.raw is not None else dump_text(part.arguments)
+        return {
+            "id": self._call_id(part.id),
+            "type": "function",
+            "function": {"name": part.name, "arguments": arguments},
+        }
+
+    # ---- whatever they are ----------------------------------------------------------------------------------------
 
     def _turns(self, message: Message, number: int) -> Iterator[schema.Message]:
         where = f"prompt[{number}].content"
@@ -83,7 +142,7 @@ class Messages:
         blocks: list[schema.Block] = []
         for index, item in enumerate(part.content):
             for block in self._blocks.block(item, f"{where}[{index}]"):
-                if block["type"] == "text" or isinstance(item, Opaque) or self._quirks.result_media:
+                if isinstance(item, Opaque) or block["type"] == "text" or self._quirks.result_media:
                     blocks.append(block)
                 else:
                     self._refuse(f"{where}[{index}]", "this wire takes only text as a tool's answer")
@@ -227,7 +286,7 @@ def _very_text(text: object, part: ToolCall) -> str:
                 return text
         except InvalidResponseError:
             pass
-    return as_json(part.arguments)
+    return dump_text(part.arguments)
 
 
 def _field(part: Part) -> object:
