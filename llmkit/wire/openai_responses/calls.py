@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final, cast
 
 from llmkit.errors import InvalidResponseError
-from llmkit.json_codec import dump_bytes, loads
+from llmkit.json_codec import dump_bytes, dump_text, loads
 from llmkit.messages import ToolCall
 from llmkit.wire.openai_responses import schema
 from llmkit.wire.openai_responses.schema import WIRE_NAME
@@ -58,11 +58,14 @@ def is_custom(part: ToolCall) -> bool:
 
 def call_item(part: ToolCall, id_: str) -> schema.Call:
     """The item that `part` was, or would have been; `id_` is what results call it by."""
-    extra = part.extra.get(WIRE_NAME) or {}
+    extra = part.extra.get(WIRE_NAME)
+    if not extra:
+        arguments = dump_text(part.arguments, "arguments") if part.raw is None else part.raw
+        return {"type": "function_call", "call_id": id_, "name": part.name, "arguments": arguments}
     known: dict[str, Any] = {key: value for key, value in extra.items() if key not in ("type", "arguments")}
     if is_custom(part):
         text = part.arguments.get("input")
-        text = text if isinstance(text, str) else part.raw or _written(part.arguments)
+        text = text if isinstance(text, str) else part.raw or dump_text(part.arguments, "arguments")
         item = {"type": "custom_tool_call", **known, "call_id": id_, "name": part.name, "input": text}
         return cast("schema.CustomToolCall", item)
     arguments = _arguments(part, extra.get("arguments"))
@@ -76,17 +79,15 @@ def _arguments(part: ToolCall, sent: object) -> str:
     # The caller may have changed the arguments since.
     if isinstance(sent, str) and _read(sent) == (part.arguments, None):
         return sent or "{}"
-    return _written(part.arguments)
-
-
-def _written(arguments: object) -> str:
-    return dump_bytes(arguments, "arguments").decode()
+    return dump_text(part.arguments, "arguments")
 
 
 def _read(written: object) -> tuple[dict[str, Any], str | None]:
     """Arguments as an object, or empty with the text that is none."""
     if not isinstance(written, str):
-        return (written, None) if isinstance(written, dict) else ({}, None if written is None else _written(written))
+        if isinstance(written, dict):
+            return written, None
+        return {}, None if written is None else dump_bytes(written, "arguments").decode()
     if not written.strip():
         return {}, None
     try:

@@ -9,6 +9,7 @@ import re
 from functools import cache
 from typing import Any, Final, cast
 
+from llmkit.errors import ConfigurationError
 from llmkit.messages import Text
 from llmkit.request import ResolvedRequest
 from llmkit.tools import ServerTool, Tool
@@ -95,9 +96,9 @@ class _Encoder:
         texts = [part.text for part in request.system if isinstance(part, Text)]
         plain = len(texts) == len(request.system)
         if not plain:
-            found.system(request.system, "system")
+            found.system(request.system)
         for index, message in enumerate(request.messages, request.skipped):
-            found.message(message, f"prompt[{index}].content")
+            found.message(message, index)
         return "\n\n".join(text for text in texts if text) if plain else "", found.items
 
     def _reasoning(self) -> schema.ReasoningOptions | None:
@@ -139,11 +140,10 @@ class _Encoder:
     def _tool(self, tool: Tool | ServerTool, where: str) -> schema.FunctionTool | dict[str, Any]:
         if isinstance(tool, ServerTool):
             return dict(tool.data)
-        need(
-            _TOOL_NAME.fullmatch(tool.name) is not None,
-            f"{where}.name",
-            f"expected up to 128 letters, digits, '_' and '-' on this wire, got {tool.name[:140]!r}",
-        )
+        if _TOOL_NAME.fullmatch(tool.name) is None:
+            raise ConfigurationError(
+                f"{where}.name: expected up to 128 letters, digits, '_' and '-' on this wire, got {tool.name[:140]!r}"
+            )
         told, is_strict = parameters(tool, where, self._refuse)
         # Left out, it would be true here and nowhere else: parameters that may be left out would have to be given.
         found: schema.FunctionTool = {

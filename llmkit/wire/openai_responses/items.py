@@ -41,6 +41,8 @@ _MESSAGE: Final = ("id", "phase")  # what tells one message of an answer from th
 
 Told: TypeAlias = Text | Image | Audio | Video | Document | Opaque
 """What the model can be told: messages see to it that no other part stands where it is."""
+_Other: TypeAlias = Refusal | Thinking | Image | Audio | Video | Document | ToolResult | Opaque  # but texts and calls
+_NEW: Final[Mapping[str, Any]] = {}  # of a message of which nothing is known
 
 
 class Conversation:
@@ -58,18 +60,29 @@ class Conversation:
         self._call_ids = CallIds(_CALL_ID)
         self._custom: set[str] = set()  # ids of calls of custom tools, as they were sent
 
-    def system(self, parts: Sequence[Part], where: str) -> None:
+    def system(self, parts: Sequence[Part]) -> None:
         """Add instructions."""
-        _Turn(self, "system").add_all(enumerate(parts), where)
+        turn = _Turn(self, "system")
+        for index, part in enumerate(parts):
+            turn.told(part, f"system[{index}]")
+        self.items += turn.items
 
-    def message(self, message: Message, where: str) -> None:
-        """Add a message."""
-        turn = _Turn(self, message.role)
-        if message.role == "assistant":
+    def message(self, message: Message, number: int) -> None:
+        """Add a message, the caller's of that number. No path is written of what nothing can be wrong with."""
+        role, content = message.role, message.content
+        if role == "assistant":
             self._call_ids.turn()
-        # Answers to calls first, as nothing may stand between a call and its answer.
-        ordered = sorted(enumerate(message.content), key=lambda item: not isinstance(item[1], ToolResult))
-        turn.add_all(ordered, where)
+        only = content[0] if len(content) == 1 else None  # as most have
+        if type(only) is Text and not only.extra:
+            if only.text:
+                words = _output_text(only) if role == "assistant" else text(only)
+                self.items.append({"type": "message", "role": role, "content": [words]})
+        elif type(only) is ToolResult:
+            self.items.append(self.result(only, number, 0))
+        elif role == "assistant":
+            self.items += _Turn(self, role).answer(content, number)
+        else:
+            self.items += _Turn(self, role).question(content, number)
 
     def input_parts(self, part: Told, where: str) -> list[Any]:
         """What stands for `part` in what is told to the model; none for what is refused or empty."""
@@ -124,23 +137,36 @@ class Conversation:
     def call(self, part: ToolCall) -> schema.Call:
         """The item for a call."""
         id_ = self._call_ids.call(part.id)
-        if is_custom(part):
+        if part.extra and is_custom(part):
             self._custom.add(id_)
         return call_item(part, id_)
 
-    def result(self, part: ToolResult, where: str) -> schema.CallOutput:
-        """The item for the answer to a call. That it failed is said by its text alone: the wire has no field for it."""
+    def result(self, part: ToolResult, number: int, index: int) -> schema.CallOutput:
+        """The item for the answer to a call. That it failed is said by its text alone: the wire has no field for it.
+
+        Args:
+            part: The answer.
+            number: In which of the caller's messages it stands.
+            index: Where in it.
+        """
         id_ = self._call_ids.result(part.call_id)
         kind = "custom_tool_call_output" if id_ in self._custom else "function_call_output"
-        found = {"type": kind, "call_id": id_, "output": self._output(part, where)}
-        return cast("schema.CallOutput", {**found, **(part.extra.get(WIRE_NAME) or {})})
+        content = part.content
+        if len(content) == 1 and type(only := content[0]) is Text:  # as nearly all are
+            output: str | list[Any] = only.text
+        else:
+            output = self._output(content, f"prompt[{number}].content[{index}].content")
+        found = {"type": kind, "call_id": id_, "output": output}
+        if extra := part.extra.get(WIRE_NAME):
+            found |= extra
+        return cast("schema.CallOutput", found)
 
-    def _output(self, part: ToolResult, where: str) -> str | list[Any]:
-        if all(isinstance(item, Text) for item in part.content):
-            return "".join(item.text for item in part.content if isinstance(item, Text))
+    def _output(self, content: Sequence[Part], where: str) -> str | list[Any]:
+        if all(isinstance(item, Text) for item in content):
+            return "".join(item.text for item in content if isinstance(item, Text))
         found: list[Any] = []
-        for index, item in enumerate(part.content):
-            path = f"{where}.content[{index}]"
+        for index, item in enumerate(content):
+            path = f"{where}[{index}]"
             if isinstance(item, Audio):
                 self._refuse(path, "this wire takes no audio in the answer to a call")
                 continue
@@ -149,40 +175,55 @@ class Conversation:
 
 
 class _Turn:
-    """One message on its way to items: those of its parts that are of one message stand in one item."""
+    """One message on its way to items: those of its parts that are of one message stand in one item.
+
+    Attributes:
+        items: What has been added.
+    """
 
     def __init__(self, conversation: Conversation, role: str) -> None:
+        self.items: list[Any] = []
         self._conversation = conversation
         self._role = role
-        self._items: list[Any] = []
         self._open: dict[str, Any] | None = None  # the message that takes further parts
         self._thoughtless = False  # thoughts were left out
 
-    def add_all(self, parts: Any, where: str) -> None:
-        for index, part in parts:
-            if self._role == "assistant":
-                self._said(part, f"{where}[{index}]")
+    def question(self, content: Sequence[Part], number: int) -> list[Any]:
+        """The items for what the model is told in the caller's message of that number."""
+        # Answers to calls first, as nothing may stand between a call and its answer.
+        for index, part in sorted(enumerate(content), key=lambda item: not isinstance(item[1], ToolResult)):
+            if isinstance(part, ToolResult):
+                self._alone(self._conversation.result(part, number, index))
             else:
-                self._told(part, f"{where}[{index}]")
-        self._conversation.items += self._consistent() if self._role == "assistant" else self._items
+                self.told(part, f"prompt[{number}].content[{index}]")
+        return self.items
 
-    def _told(self, part: Part, where: str) -> None:
-        if isinstance(part, ToolResult):
-            self._alone(self._conversation.result(part, where))
-            return
+    def answer(self, content: Sequence[Part], number: int) -> list[Any]:
+        """The items for the caller's message of that number, which is one of the model's."""
+        plain = True  # nothing but texts and calls, which are consistent
+        for index, part in enumerate(content):
+            if isinstance(part, Text):
+                # An empty one is sent back only to stand in its place behind the thoughts before it.
+                if part.text or WIRE_NAME in part.extra:
+                    self._spoken(part, _output_text(part))
+            elif isinstance(part, ToolCall):
+                self._alone(self._conversation.call(part))
+            else:
+                plain = False
+                self._said(part, f"prompt[{number}].content[{index}]")
+        return self.items if plain else self._consistent()
+
+    def told(self, part: Part, where: str) -> None:
+        """Add what the model is told, but for the answers to its calls."""
         for found in self._conversation.input_parts(cast("Told", part), where):
             if found.get("type") in _PARTS:
-                self._join({}, [found])
+                self._join(_NEW, [found])
             else:
                 self._alone(found)
 
-    def _said(self, part: Part, where: str) -> None:
+    def _said(self, part: _Other, where: str) -> None:
         conversation = self._conversation
         match part:
-            case Text(text=words):
-                # An empty one is sent back only to stand in its place behind the thoughts before it.
-                if words or WIRE_NAME in part.extra:
-                    self._spoken(part, _output_text(part))
             case Refusal(text=words):
                 if words or WIRE_NAME in part.extra:
                     self._spoken(part, {"type": "refusal", "refusal": words})
@@ -190,8 +231,6 @@ class _Turn:
                 item = conversation.reasoning(part)
                 self._thoughtless |= item is None and part.wire == WIRE_NAME
                 self._alone(item)
-            case ToolCall():
-                self._alone(conversation.call(part))
             case Image():
                 self._alone(conversation.made(part, where))
             case Opaque(wire=wire, data=data):
@@ -202,7 +241,10 @@ class _Turn:
                 assert_never(part)
 
     def _spoken(self, part: Text | Refusal, found: dict[str, Any]) -> None:
-        extra = part.extra.get(WIRE_NAME) or {}
+        extra = part.extra.get(WIRE_NAME)
+        if not extra:
+            self._join(_NEW, [found])
+            return
         shared = {key: value for key, value in extra.items() if key != "part"}
         self._join(shared, [{**found, **(extra.get("part") or {})}])
 
@@ -211,23 +253,26 @@ class _Turn:
         if data.get("type") == "message" and isinstance(content, list):
             self._join({key: value for key, value in data.items() if key not in ("type", "content")}, content)
         elif data.get("type") in _PARTS:
-            self._join({}, [data])
+            self._join(_NEW, [data])
         else:
             self._alone(data)
 
     def _alone(self, item: Any) -> None:
         """Add an item that is no message."""
         if item is not None:
-            self._items.append(item)
+            self.items.append(item)
             self._open = None
 
     def _join(self, shared: Mapping[str, Any], content: Sequence[Any]) -> None:
         """Add parts to the message that they are of."""
         found = self._open
-        same = found is not None and all(found.get(key) == shared.get(key) for key in _MESSAGE)
-        if found is None or not same or found["role"] != shared.get("role", self._role):
+        if (
+            found is None
+            or any(found.get(key) != shared.get(key) for key in _MESSAGE)
+            or found["role"] != shared.get("role", self._role)
+        ):
             found = self._open = {"type": "message", "role": self._role, "content": [], **shared}
-            self._items.append(found)
+            self.items.append(found)
         found["content"] += content
 
     def _consistent(self) -> list[Any]:
@@ -236,7 +281,7 @@ class _Turn:
         It refuses thoughts that nothing follows. And it holds items that it knows by their ids to what stood beside
         them: where something of the answer is not there any more, no id may be either.
         """
-        items = self._items
+        items = self.items
         while items and items[-1].get("type") == "reasoning":
             del items[-1]
         thought = self._thoughtless or any(item.get("type") == "reasoning" for item in items)
@@ -256,7 +301,11 @@ def _nameless(item: dict[str, Any]) -> dict[str, Any]:
 
 
 def _output_text(part: Text) -> dict[str, Any]:
-    return {"type": "output_text", "text": part.text, "annotations": _annotations(part.citations)}
+    return {
+        "type": "output_text",
+        "text": part.text,
+        "annotations": _annotations(part.citations) if part.citations else [],
+    }
 
 
 def _annotations(citations: Sequence[Citation]) -> list[dict[str, Any]]:
