@@ -205,3 +205,24 @@ def test_what_has_come_of_a_call_that_was_cut_off():
     """Its name: of its arguments nothing is told before they are whole."""
     decoder, events = fed([begun(id="i"), *CITY])
     assert Accumulator().taking(events).message(decoder.pending()).content == (ToolCall("i", "get", raw=""),)
+
+
+def test_many_pieces_of_one_text():
+    """Nearly all are alike but for their letters, and none but the last tells an event; each is news nevertheless."""
+    words = [f"wörd {number} " for number in range(50)]
+    pieces = [text("$.s", word, more=number < 49) for number, word in enumerate(words)]
+    parts = [begun(id="i"), *({"functionCall": {"partialArgs": [piece], "willContinue": True}} for piece in pieces)]
+    decoder = WIRE.decoder(QUIRKS)
+    found = [decoder.feed(ServerSentEvent("message", json.dumps(chunk(part)))) for part in parts]
+    assert None not in found
+    last = decoder.feed(ServerSentEvent("message", json.dumps(chunk({"functionCall": {}}))))
+    assert last is not None
+    assert last[-1] == ToolCall("i", "get", {"s": "".join(words)})
+
+
+def test_sound_that_is_held_back_is_news():
+    """Else a stream of it would be ended as one that says nothing."""
+    part = {"inlineData": {"mimeType": "audio/L16;rate=24000", "data": "AAAA"}}
+    decoder = WIRE.decoder(QUIRKS)
+    found = [decoder.feed(ServerSentEvent("message", json.dumps(chunk(part)))) for _ in range(3)]
+    assert found == [(), (), ()]

@@ -204,6 +204,10 @@ def gemini(deltas):
             part["thoughtSignature"] = "s"
         if field == "tool_calls":
             part = {"functionCall": {"id": f"c{number}", "name": "f", "args": {"a": text}}}
+            if number % 7:
+                piece = {"jsonPath": f"$.{'b' if number % 5 else 'a'}", "stringValue": text, "willContinue": True}
+                part = {"functionCall": {"partialArgs": [piece], "willContinue": number % 6 != 0}}
+                part["functionCall"] |= {"name": "f", "id": f"c{number}"} if number % 4 == 1 else {}
         candidate = {"content": {"parts": [part]}}
         if "why" in beside:
             candidate["finishReason"] = "STOP"

@@ -26,6 +26,7 @@ from llmkit.wire.signals import ErrorEvent
 _NOTHING: Final[Sequence[Event]] = ()
 _ABSENT: Final = object()
 _SILENT: Final = frozenset({"content", "index"})
+_PART: Final = ("candidates", 0, "content", "parts", 0)
 _PLAIN: Final = frozenset({"finishReason", "index"})
 
 
@@ -75,7 +76,7 @@ class Assembly:
         if chunk.get("error"):
             raise ErrorEvent(chunk)
         news = self._told(chunk)
-        events: Sequence[Event] = _NOTHING
+        events: Sequence[Event] | None = None
         if (found := chunk.get("candidates")) is not None:
             if found.__class__ is not list:
                 expect(found, list, f"{path}.candidates")
@@ -83,20 +84,18 @@ class Assembly:
             if candidate is not None:
                 news = self._about(candidate) or news
                 events = self._said(candidate, path)
-        return events if events or news else None
+        return _NOTHING if events is None and news else events
 
-    def more(self, chunk: dict[str, Any]) -> tuple[Callable[[str], Sequence[Event]], str] | None:
-        """Of a chunk that was taken and told one delta: what takes more like it, and the text of that delta.
+    def more(self, chunk: Any) -> tuple[Callable[[str], Sequence[Event]], str, Sequence[str | int]] | None:
+        """Of a chunk that was taken: what takes more like it, its text, and where that stands.
 
         None where the next one may say something else beside its text.
         """
-        candidates = chunk["candidates"]
-        if len(candidates) != 1 or not candidates[0].keys() <= _SILENT:
-            return None
-        parts = candidates[0]["content"]["parts"]
-        if len(parts) != 1 or (goes_on := self.content.more(parts[0])) is None:
-            return None
-        return goes_on, parts[0]["text"]
+        match chunk:
+            case {"candidates": [{"content": {"parts": [dict(part)]}} as candidate]} if candidate.keys() <= _SILENT:
+                found = self.content.more(part)
+                return None if found is None else (*found[:2], (*_PART, *found[2]))
+        return None
 
     def count(self, value: Any) -> None:
         """Keep what a later chunk tells of what was billed."""
@@ -164,21 +163,22 @@ class Assembly:
             tokens = zip_longest(_listed(chosen), _listed(others))
             self.logprobs = [*(self.logprobs or ()), *(_weighed(token, beside) for token, beside in tokens)]
 
-    def _said(self, candidate: Mapping[str, Any], path: str) -> Sequence[Event]:
+    def _said(self, candidate: Mapping[str, Any], path: str) -> Sequence[Event] | None:
         content: Any = candidate.get("content")
         if content is None:
-            return _NOTHING
+            return None
         if content.__class__ is not dict:
             expect(content, dict, f"{path}.candidates[0].content")
         parts = content.get("parts")
         if parts is None:
-            return _NOTHING
+            return None
         if parts.__class__ is not list:
             expect(parts, list, f"{path}.candidates[0].content.parts")
         answer = self.id
         if len(parts) == 1:
             return self.content.add(parts[0], answer)
-        return [event for part in parts for event in self.content.add(part, answer)]
+        found = [events for part in parts if (events := self.content.add(part, answer)) is not None]
+        return [event for events in found for event in events] if found else None
 
 
 def _listed(value: object) -> list[Any]:

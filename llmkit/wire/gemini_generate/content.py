@@ -6,7 +6,7 @@ sound comes in pieces, too, and so do the arguments of calls where that was aske
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from attrs import evolve
 
@@ -20,10 +20,15 @@ from llmkit.wire.gemini_generate.parts import DATA, decode_part, extra
 from llmkit.wire.gemini_generate.schema import WIRE_NAME
 from llmkit.wire.reading import expect
 
+_More: TypeAlias = Callable[[str], Sequence[Event]]
+_Path: TypeAlias = tuple[str | int, ...]
+
 _NOTHING: Final[Sequence[Event]] = ()
 _HEADERLESS: Final = ("audio/l16", "audio/l24", "audio/pcm")
 _TEXT: Final = frozenset({"text"})
 _SPOKEN: Final = frozenset({"text", "thought"})
+_GOES_ON: Final = frozenset({"partialArgs", "willContinue"})
+_PIECE: Final[_Path] = ("functionCall", "partialArgs", 0, "stringValue")
 _UNSPOKEN: Final = frozenset({"thought", "thoughtSignature"})
 
 
@@ -62,8 +67,16 @@ class _Growing:
 
     def add(self, part: Mapping[str, Any]) -> None:
         self._arguments.add(part["functionCall"].get("partialArgs"))
-        kept = {**self.call.extra.get(WIRE_NAME, {}), **extra(part, "functionCall").get(WIRE_NAME, {})}
-        self.call = evolve(self.call, extra={WIRE_NAME: kept} if kept else {})
+        if found := extra(part, "functionCall"):
+            kept = {**self.call.extra.get(WIRE_NAME, {}), **found[WIRE_NAME]}
+            self.call = evolve(self.call, extra={WIRE_NAME: kept})
+
+    def more(self, part: Mapping[str, Any]) -> tuple[Callable[[str], None], str] | None:
+        """As `Content.more`, of pieces that are not told one by one."""
+        call = part.get("functionCall")
+        if not isinstance(call, dict) or call.keys() != _GOES_ON or len(part) != 1 or not goes_on(call):
+            return None
+        return self._arguments.more(call["partialArgs"])
 
     def part(self, *, ended: bool) -> ToolCall:
         told, whole = self._arguments.close()
@@ -88,8 +101,10 @@ class Content:
         self._growing: _Growing | None = None
         self._grew = False  # a call came in pieces
 
-    def add(self, part: Any, answer: str) -> Sequence[Event]:
+    def add(self, part: Any, answer: str) -> Sequence[Event] | None:
         """The events of the next part of the answer of that id; whole parts when the next one has begun.
+
+        None where it says nothing, as an empty text does.
 
         Raises:
             InvalidResponseError: It is not what the wire promises.
@@ -99,28 +114,40 @@ class Content:
         if None in part.values():  # as gateways write fields that are not there
             part = {key: value for key, value in part.items() if value is not None}
         if "text" not in part and not part.keys() <= _UNSPOKEN:
-            events = self._hold(part, answer)
+            events: Sequence[Event] | None = self._hold(part, answer)
         elif part.keys().isdisjoint(DATA):
             events = self._say(part)
         else:  # of the fields for what a part is one is set; some gateways write an empty text beside it
-            said = self._say({key: part[key] for key in part if key in _SPOKEN})
+            said = self._say({key: part[key] for key in part if key in _SPOKEN}) or _NOTHING
             events = [*said, *self._hold({key: part[key] for key in part if key != "text"}, answer)]
         self._parts += 1
         return events
 
-    def more(self, part: Mapping[str, Any]) -> Callable[[str], Sequence[Event]] | None:
-        """What takes more parts like the one that was added last but for their text; None where they may end it."""
+    def more(self, part: Mapping[str, Any]) -> tuple[_More, str, _Path] | None:
+        """What takes more parts like this one, which was added last, but for their text; that, and where it stands.
+
+        None where the next one may be something else although it is like this one.
+        """
+        if self._growing is not None and (found := self._growing.more(part)) is not None:
+            add, text = found
+
+            def piece(text: str) -> Sequence[Event]:
+                self._parts += 1
+                add(text)
+                return _NOTHING
+
+            return piece, text, _PIECE
         run = self._run
-        if run is None or run.extra or not part.keys() <= _SPOKEN:
+        if run is None or run.extra or not part.keys() <= _SPOKEN or not part.get("text"):
             return None
         add, new = run.pieces.add, thinking_delta if run.thought else text_delta
 
-        def goes_on(text: str) -> Sequence[Event]:
+        def spoken(text: str) -> Sequence[Event]:
             self._parts += 1
             add(text)
             return (new(text),)
 
-        return goes_on
+        return spoken, part["text"], ("text",)
 
     def begun(self) -> tuple[str, str]:
         """The thoughts and the text that may go on."""
@@ -148,14 +175,14 @@ class Content:
     def _path(self) -> str:
         return f"$.candidates[0].content.parts[{self._parts}]"
 
-    def _say(self, part: dict[str, Any]) -> Sequence[Event]:
+    def _say(self, part: dict[str, Any]) -> Sequence[Event] | None:
         text = part.get("text", "")
         if text.__class__ is not str:
             expect(text, str, f"{self._path()}.text")
         thought = part.get("thought") is True
         kept = {} if part.keys() == _TEXT else {k: v for k, v in part.items() if k not in _SPOKEN}
         if not text and not kept:
-            return _NOTHING
+            return None
         events: list[Event] = []
         run = self._run
         if run is None or run.thought is not thought or run.extra:

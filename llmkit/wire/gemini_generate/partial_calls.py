@@ -7,9 +7,10 @@ Source: https://cloud.google.com/vertex-ai/generative-ai/docs/multimodal/functio
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
+from llmkit.growing import Growing
 from llmkit.wire.reading import object_or_empty
 
 _Step: TypeAlias = str | int
@@ -30,7 +31,7 @@ class Arguments:
     """The arguments of one call, as far as they have come."""
 
     def __init__(self) -> None:
-        self._values: dict[_Path, Any] = {}  # of texts their pieces
+        self._values: dict[_Path, Any] = {}  # texts grow
         self._open: set[_Path] = set()
         self._fit = True
 
@@ -39,11 +40,20 @@ class Arguments:
         for piece in pieces if isinstance(pieces, list) else ():
             self._take(object_or_empty(piece))
 
+    def more(self, pieces: object) -> tuple[Callable[[str], None], str] | None:
+        """What takes more pieces like these, which were added last, but for their text, and that; None if nothing."""
+        match pieces:
+            case [{"jsonPath": str(place), "stringValue": str(text), "willContinue": True}]:
+                path = _path(place)
+                value = self._values.get(path) if path in self._open else None
+                return (value.add, text) if isinstance(value, Growing) else None
+        return None
+
     def close(self) -> tuple[dict[str, Any], bool]:
         """The object that they make, and whether that is all of it: each piece in its place, and none still to come."""
         found: dict[str, Any] = {}
         for path, value in self._values.items():
-            self._fit &= _put(found, path, "".join(value) if isinstance(value, list) else value)
+            self._fit &= _put(found, path, str(value) if isinstance(value, Growing) else value)
         return found, self._fit and not self._open
 
     def _take(self, piece: Mapping[str, Any]) -> None:
@@ -54,10 +64,10 @@ class Arguments:
         value = next((piece[key] for key in _VALUES if key in piece), None)
         if isinstance(value, str):
             pieces = self._values.get(path) if path in self._open else None
-            if isinstance(pieces, list):
-                pieces.append(value)
+            if isinstance(pieces, Growing):
+                pieces.add(value)
             else:
-                self._values[path] = [value]
+                self._values[path] = Growing(value)
         elif value is not None or "nullValue" in piece:
             self._values[path] = value
         if goes_on(piece):

@@ -7,10 +7,10 @@ Source: https://ai.google.dev/api/generate-content#method:-models.streamgenerate
 """
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 from llmkit.errors import IncompleteStreamError
-from llmkit.events import Event, TextDelta, ThinkingDelta
+from llmkit.events import Event
 from llmkit.json_codec import loads, loads_or_text
 from llmkit.response import FinishReason, Usage
 from llmkit.sse import ServerSentEvent
@@ -18,8 +18,6 @@ from llmkit.wire.gemini_generate.assembly import Assembly
 from llmkit.wire.quirks import GeminiGenerateQuirks
 from llmkit.wire.recurring import Recurring
 from llmkit.wire.signals import ErrorEvent
-
-_TEXT: Final = ("candidates", 0, "content", "parts", 0, "text")
 
 
 class StreamDecoder:
@@ -63,15 +61,10 @@ class StreamDecoder:
         events = answer.take(chunk)
         self.whole = answer.whole
         self.logprobs = answer.logprobs
-        if events and len(events) == 1 and isinstance(events[0], (TextDelta, ThinkingDelta)):
-            self._learn(event, chunk)
+        if events is not None and (found := answer.more(chunk)) is not None:
+            goes_on, text, path = found
+            self._recurring.learn(event, text, path, goes_on)
         return events
-
-    def _learn(self, event: ServerSentEvent, chunk: dict[str, Any]) -> None:
-        """One delta was told. Where it is all that is news, the next chunk that is like this one tells the next."""
-        if (found := self._answer.more(chunk)) is not None:
-            goes_on, text = found
-            self._recurring.learn(event, text, _TEXT, goes_on)
 
     def begun(self) -> tuple[str, str]:
         """The thoughts and the text that may go on."""

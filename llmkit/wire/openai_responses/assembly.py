@@ -166,18 +166,25 @@ class Item:
 
     def more(self, kind: str, index: object) -> Callable[[str], Sequence[Event]]:
         """What takes more of a lane that is being handed out, and tells the deltas."""
-        lane = self._lanes[(kind, index)]
+        lane, named = self._lanes[(kind, index)], self._named()
         add, events = lane.pieces.add, self._events
 
-        def goes_on(piece: str) -> Sequence[Event]:
-            add(piece)
-            return events(lane, piece)
-
-        def more_text(piece: str) -> Sequence[Event]:
+        def text(piece: str) -> Sequence[Event]:
             add(piece)
             return (text_delta(piece),)
 
-        return more_text if kind == "output_text" else goes_on
+        def arguments(piece: str) -> Sequence[Event]:
+            add(piece)
+            return (call_delta(number, id_, name, piece),)
+
+        def other(piece: str) -> Sequence[Event]:
+            add(piece)
+            return events(lane, piece)
+
+        if named is not None and self.data["type"] == "function_call":
+            number, (id_, name) = self.call, named
+            return arguments
+        return text if kind == "output_text" else other
 
     def said(self) -> str:
         """All that was handed out of it as deltas, joined; of a call the arguments as the provider wrote them."""
