@@ -13,6 +13,7 @@ from typing import Any, Final, NoReturn
 
 from llmkit.errors import BODY_SHOWN, ConfigurationError, InvalidResponseError
 
+_PIECE: Final = 16_384  # letters that are written in UTF-8 at once
 DEEPEST: Final = 200  # levels of what is read; and to which what cannot be written is looked for: a cycle has no end
 
 
@@ -168,8 +169,11 @@ def dump_text(value: object, what: str = "request") -> str:
 
 def to_utf8(text: str) -> bytes:
     """`text` in UTF-8; two halves of a surrogate pair are joined, one that stands alone becomes U+FFFD."""
-    try:
+    if text.isascii():
         return text.encode()
+    try:
+        # Python makes room for three bytes a letter, which for a long text comes from the system anew each time.
+        return b"".join([text[at : at + _PIECE].encode() for at in range(0, len(text), _PIECE)])
     except UnicodeEncodeError:
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
 

@@ -59,6 +59,13 @@ def test_surrogates():
     assert json.loads(dump_bytes(["\ud83d\ude00", "a\ud800b"])) == ["😀", "a\ufffdb"]
 
 
+def test_long_texts_are_written_as_short_ones_are():
+    """They are written in pieces, between which a pair's halves may stand."""
+    for before in range(16_380, 16_390):
+        assert json.loads(dump_bytes("a" * before + "😀€ä")) == "a" * before + "😀€ä"
+        assert json.loads(dump_bytes("ä" * before + "\ud83d\ude00€\ud800")) == "ä" * before + "😀€\ufffd"
+
+
 def cycle():
     value: list[object] = []
     value.append({"again": value})

@@ -49,10 +49,12 @@ class Messages:
         spoken: list[schema.Message] = []
         for number, message in enumerate(request.messages, request.skipped):
             parts = message.content
+            # Most messages are a text, words with calls, or results, and nothing beside them: to look for all that
+            # there may be takes several times as long.
             if len(parts) == 1 and type(part := parts[0]) is Text and not part.extra and part.cache is None:
                 if part.text and not part.text.isspace():
                     spoken.append({"role": message.role, "content": part.text})
-            elif (plain := self._plain(message)) is not None:
+            elif plain := self._calling(parts) if message.role == "assistant" else self._results(parts):
                 spoken += plain
             else:
                 spoken += self._turns(message, number)
@@ -62,56 +64,38 @@ class Messages:
             self._cache(spoken[-1], request.cache)
         return [*self._system(request.system, "system"), *spoken]
 
-    # ---- most messages ----------------------------------------------------------------------------------------------
-
-    def _plain(self, message: Message) -> list[schema.Message] | None:
-        """What `_turns` makes of words with calls, or of results, that have nothing beside them; else None.
-
-        Most messages are no more, and to look for all that there may be takes several times as long.
-        """
-        if type(message) is AssistantMessage:
-            calling = self._calling(message.content)
-            return None if calling is None else [calling]
-        return self._results(message.content)
-
-    def _calling(self, parts: tuple[Part, ...]) -> schema.Message | None:
+    def _calling(self, parts: tuple[Part, ...]) -> list[schema.Message]:
+        """As `_assistant`, of words with calls that have nothing beside them; nothing where they are anything else."""
         words = ""
         calls: list[schema.ToolCall] = []
         for part in parts:
             if type(part) is ToolCall and not part.extra:
-                calls.append(self._plain_call(part))
+                arguments = part.raw if part.raw is not None else dump_text(part.arguments)
+                function: schema.FunctionCall = {"name": part.name, "arguments": arguments}
+                calls.append({"id": self._call_id(part.id), "type": "function", "function": function})
             elif type(part) is Text and not part.extra and part.cache is None:
                 words += "" if part.text.isspace() else part.text
             else:
-                return None
+                return []
         if not calls:
-            return None
+            return []
         found: schema.Message = {"role": "assistant", "content": words or None, "tool_calls": calls}
         if self._quirks.reasoning_with_calls is not None:
             found[self._quirks.reasoning_key] = self._quirks.reasoning_with_calls
-        return found
+        return [found]
 
-    def _results(self, parts: tuple[Part, ...]) -> list[schema.Message] | None:
+    def _results(self, parts: tuple[Part, ...]) -> list[schema.Message]:
+        """As `_user`, of results that are a text each with nothing beside it; nothing where they are anything else."""
         found: list[schema.Message] = []
         for part in parts:
             if type(part) is not ToolResult or part.cache is not None or len(part.content) != 1:
-                return None
+                return []
             only = part.content[0]
             if type(only) is not Text or only.extra or only.cache is not None:
-                return None
+                return []
             content = "" if only.text.isspace() else only.text
             found.append({"role": "tool", "tool_call_id": self._call_id(part.call_id), "content": content})
         return found
-
-    def _plain_call(self, part: ToolCall) -> schema.ToolCall:
-        arguments = part.raw if part.raw is not None else dump_text(part.arguments)
-        return {
-            "id": self._call_id(part.id),
-            "type": "function",
-            "function": {"name": part.name, "arguments": arguments},
-        }
-
-    # ---- whatever they are ----------------------------------------------------------------------------------------
 
     def _turns(self, message: Message, number: int) -> Iterator[schema.Message]:
         where = f"prompt[{number}].content"
