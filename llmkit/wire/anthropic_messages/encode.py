@@ -154,8 +154,14 @@ class _Encoder:
                 continue
             if role == "assistant":
                 self._call_ids.turn()
+            content = message.content
+            if len(content) == 1 and isinstance(only := content[0], Text):  # as in most
+                block = _text(only)
+                blocks = [] if block is None else [block]
+            else:
+                blocks = self._turn(message, number)
             # A turn of which nothing may be sent (an empty answer) is left out; the provider merges its neighbours.
-            if blocks := self._turn(message, number):
+            if blocks:
                 found.append({"role": role, "content": blocks})
         return found
 

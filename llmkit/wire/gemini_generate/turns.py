@@ -165,9 +165,16 @@ class Turns:
                 "this id before"
             )
         sent = self._call_ids and not (call is not None and _is_made_up(call))
+        told, others = [], []
+        for inner, item in enumerate(part.content):
+            if isinstance(item, Text):
+                told.append(item.text)
+                continue
+            others.append((inner, item))
+            if isinstance(item, Document) and item.context is not None:
+                told.append(item.context)
         result: Json = {"id": part.call_id} if sent else {}
-        result["name"], result["response"] = name, _response(part)
-        others = [(inner, item) for inner, item in enumerate(part.content) if not isinstance(item, Text)]
+        result["name"], result["response"] = name, _response(told, is_error=part.is_error)
         if others:
             result |= self._beside(others, f"prompt[{number}].content[{index}].content")
         return {"functionResponse": {**result, **_extra(part)} if part.extra else result}
@@ -216,11 +223,6 @@ def _pieces(part: Text | Refusal | Thinking) -> tuple[str, str]:
     return part.text[:bare], part.text[bare:]
 
 
-def _told(part: Part) -> str | None:
-    """What a part of a result says in words; None where it says nothing."""
-    return part.text if isinstance(part, Text) else part.context if isinstance(part, Document) else None
-
-
 def _bare(part: _Other) -> _Other:
     """A part of a result without what may not stand beside it there."""
     if isinstance(part, Document) and part.context:
@@ -228,10 +230,9 @@ def _bare(part: _Other) -> _Other:
     return evolve(part, detail=None) if isinstance(part, Image) and part.detail else part
 
 
-def _response(part: ToolResult) -> Json:
+def _response(texts: list[str], *, is_error: bool) -> Json:
     """What the tool said: an object as it is, all else under one of the two keys that the provider knows."""
-    texts = [text for text in map(_told, part.content) if text is not None]
-    if part.is_error:
+    if is_error:
         return {"error": texts[0] if len(texts) == 1 else texts}
     if len(texts) == 1:
         found = _object(texts[0])
