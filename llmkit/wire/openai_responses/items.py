@@ -202,12 +202,14 @@ class _Turn:
         """The items for the caller's message of that number, which is one of the model's."""
         plain = True  # nothing but texts and calls, which are consistent
         for index, part in enumerate(content):
-            if isinstance(part, Text):
-                # An empty one is sent back only to stand in its place behind the thoughts before it.
-                if part.text or WIRE_NAME in part.extra:
-                    self._spoken(part, _output_text(part))
-            elif isinstance(part, ToolCall):
+            if isinstance(part, ToolCall):
                 self._alone(self._conversation.call(part))
+            elif isinstance(part, Text):
+                # An empty one is sent back only to stand in its place behind the thoughts before it.
+                if WIRE_NAME in part.extra:
+                    self._spoken(part, _output_text(part))
+                elif part.text:
+                    self._join(_NEW, [_output_text(part)])
             else:
                 plain = False
                 self._said(part, f"prompt[{number}].content[{index}]")
@@ -241,10 +243,7 @@ class _Turn:
                 assert_never(part)
 
     def _spoken(self, part: Text | Refusal, found: dict[str, Any]) -> None:
-        extra = part.extra.get(WIRE_NAME)
-        if not extra:
-            self._join(_NEW, [found])
-            return
+        extra = part.extra.get(WIRE_NAME) or {}
         shared = {key: value for key, value in extra.items() if key != "part"}
         self._join(shared, [{**found, **(extra.get("part") or {})}])
 
@@ -271,9 +270,10 @@ class _Turn:
             or any(found.get(key) != shared.get(key) for key in _MESSAGE)
             or found["role"] != shared.get("role", self._role)
         ):
-            found = self._open = {"type": "message", "role": self._role, "content": [], **shared}
-            self.items.append(found)
-        found["content"] += content
+            self._open = {"type": "message", "role": self._role, "content": [*content], **shared}
+            self.items.append(self._open)
+        else:
+            found["content"] += content
 
     def _consistent(self) -> list[Any]:
         """The items of an answer, as the provider takes them back.
