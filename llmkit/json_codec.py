@@ -6,12 +6,18 @@ Source: https://www.rfc-editor.org/rfc/rfc8259
 import json
 import re
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from json.encoder import c_make_encoder, encode_basestring  # type: ignore[attr-defined]  # in C, where Python has it
 from math import isfinite
 from types import NoneType
 from typing import Any, Final, NoReturn
 
 from llmkit.errors import BODY_SHOWN, ConfigurationError, InvalidResponseError
+
+try:
+    from orjson import loads as _orjson
+except ImportError:  # the extra `fast`
+    _orjson = None  # type: ignore[assignment]
 
 _PIECE: Final = 16_384  # letters that are written in UTF-8 at once
 DEEPEST: Final = 200  # levels of what is read; and to which what cannot be written is looked for: a cycle has no end
@@ -31,6 +37,10 @@ def _finite(digits: str) -> float:
 
 # What may stand between the place of a fault and the end of a text that was cut.
 _BEGUN: Final = re.compile(r"t(ru?)?|f(a(ls?)?)?|n(ul?)?|-|\.|[eE][+-]?|u[0-9A-Fa-f]{0,4}|")
+
+
+_DIGITS: Final = bytes.maketrans(b"123456789", b"0" * 9)
+_LONG_NUMBER: Final = b"0" * 19  # digits that 64 bits may be too few for
 
 
 # One decoder for all: `json.loads` makes a new one whenever an argument is given, and sniffs the encoding of bytes.
@@ -53,6 +63,9 @@ def loads(text: str, what: str = "the answer", deepest: int = DEEPEST) -> Any:
     Raises:
         InvalidResponseError: It is no JSON, is nested too deeply, or holds a number that is too large.
     """
+    if _orjson is not None:
+        with suppress(ValueError):
+            return _quickly(text.encode(), deepest)
     try:
         value, end = _scan(text, 0)
     except (StopIteration, ValueError, RecursionError):
@@ -63,6 +76,23 @@ def loads(text: str, what: str = "the answer", deepest: int = DEEPEST) -> Any:
     ):
         return value
     return _loads(text, what, deepest)  # blanks around it, or what is wrong
+
+
+def _quickly(data: bytes, deepest: int = DEEPEST) -> Any:
+    """What the standard library reads of `data`, by orjson.
+
+    Only reading: it writes NaN as null, and enumerations, of which users ought to hear.
+
+    Raises:
+        ValueError: It is not sure to be the same, or to be any: numbers of more than 64 bits would be rounded, and
+            surrogates that stand alone refused.
+    """
+    if _LONG_NUMBER in data.translate(_DIGITS):
+        raise ValueError("there may be a number of more than 64 bits")
+    value = _orjson(data)
+    if data.count(b"[") + data.count(b"{") > deepest and _deeper(value, deepest):
+        raise ValueError("nested too deeply")
+    return value
 
 
 def scan(text: str, at: int) -> tuple[Any, int]:
@@ -101,6 +131,9 @@ def loads_or_text(text: str) -> Any:
 
 def load_bytes(data: bytes, what: str = "the answer") -> Any:
     """As `loads`, of UTF-8 whatever charset was declared; a byte order mark is skipped."""
+    if _orjson is not None:
+        with suppress(ValueError):
+            return _quickly(data)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as exc:

@@ -39,6 +39,7 @@ DOORS = {
     "tenacity": {"retry"},
     "google": {"google_auth"},
     "cattrs": {"schema"},
+    "orjson": {"json_codec"},
 }
 NEVER = {
     "anthropic",

@@ -2,10 +2,25 @@
 
 import json
 
+import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from llmkit import json_codec
 from llmkit.errors import ConfigurationError, InvalidResponseError
 from llmkit.json_codec import cut_short, dump_bytes, load_bytes, loads, loads_or_text
+
+READERS = {"standard library": None, "orjson": orjson.loads}
+
+
+@pytest.fixture(autouse=True, scope="module", params=READERS.values(), ids=READERS.keys())
+def reader(request):
+    """All of it with and without the extra."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json_codec, "_orjson", request.param)
+        yield
+
 
 VALUES = {
     "deep enough": json.loads("[" * 190 + "]" * 190),
@@ -126,3 +141,42 @@ def test_what_is_no_beginning_of_a_body(data):
 def test_errors_come_as_json_or_as_words():
     assert loads_or_text('{"a": 1}') == {"a": 1}
     assert loads_or_text("upstream died") == "upstream died"
+
+
+NUMBERS = [
+    *("0", "-0", "-0.0", "1.0", "1E5", "1e-400", "0.1000000000000000055511151231257827", "123456789012345678"),
+    *("9223372036854775807", "9223372036854775808", "18446744073709551615", "18446744073709551616"),
+    *("-9223372036854775808", "-9223372036854775809", "123456789012345678901234567890", "1234567890123456789.5"),
+]
+
+
+@pytest.mark.parametrize("digits", NUMBERS)
+def test_numbers_are_read_as_they_stand(digits):
+    """None is rounded that an int can hold."""
+    for found in (loads(f"[{digits}]"), load_bytes(f"[{digits}]".encode())):
+        assert repr(found) == repr(json.loads(f"[{digits}]"))
+
+
+TEXTS = [
+    *(r'"\ud83d"', r'"\ude00\ud83d"', r'"\ud83d\ude00"', r'"\u0000\u007f"', '"\u2028"', r'"\/"'),
+    *('{"a":1,"a":2}', " 1\n"),
+]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_texts_are_read_as_they_stand(text):
+    assert loads(text) == load_bytes(text.encode()) == json.loads(text)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@settings(deadline=None)
+@given(value=JSON, escaped=st.booleans(), indent=st.sampled_from([None, 1]))
+def test_whatever_is_written_is_read(value, escaped, indent):
+    text = json.dumps(value, ensure_ascii=escaped, indent=indent)
+    assert repr(loads(text)) == repr(load_bytes(text.encode())) == repr(json.loads(text))
