@@ -19,11 +19,20 @@ class Format(NamedTuple):
         whole: The body of a whole answer that says `text`.
         text: The events that stream so many deltas of text.
         tool: The events that stream a call whose arguments come in so many deltas.
+        event: The events that stream so many KB of text in one delta.
     """
 
     whole: Callable[[str], Any]
     text: Callable[[int], Iterator[bytes]]
     tool: Callable[[int], Iterator[bytes]]
+    event: Callable[[int], Iterator[bytes]]
+
+
+KB = "The keeper rows out to the light, through rain that falls in sheets. " * 15
+
+
+def _long(count: int) -> str:
+    return (KB * count)[: count * 1_000]
 
 
 def words(count: int) -> Iterator[str]:
@@ -79,6 +88,12 @@ def _messages_stream(block: Any, deltas: Iterator[Any], reason: str) -> Iterator
     end = {"stop_reason": reason, "stop_sequence": None}
     yield _sse({"type": "message_delta", "delta": end, "usage": {"output_tokens": 24}}, named=True)
     yield _sse({"type": "message_stop"}, named=True)
+
+
+def _messages_event(count: int) -> Iterator[bytes]:
+    return _messages_stream(
+        {"type": "text", "text": ""}, iter([{"type": "text_delta", "text": _long(count)}]), "end_turn"
+    )
 
 
 def _messages_text(count: int) -> Iterator[bytes]:
@@ -138,6 +153,10 @@ def _chat_stream(first: Any, deltas: Iterator[Any], reason: str) -> Iterator[byt
 
 def _chat_text(count: int) -> Iterator[bytes]:
     return _chat_stream({"content": ""}, ({"content": word} for word in words(count)), "stop")
+
+
+def _chat_event(count: int) -> Iterator[bytes]:
+    return _chat_stream({"content": ""}, iter([{"content": _long(count)}]), "stop")
 
 
 def _chat_tool(count: int) -> Iterator[bytes]:
@@ -210,8 +229,16 @@ def _responses_stream(events: Iterator[Any], item: Any) -> Iterator[bytes]:
 
 
 def _responses_text(count: int) -> Iterator[bytes]:
+    return _responses_said([*words(count)])
+
+
+def _responses_event(count: int) -> Iterator[bytes]:
+    return _responses_said([_long(count)])
+
+
+def _responses_said(pieces: list[str]) -> Iterator[bytes]:
     place = {"item_id": _ITEM, "output_index": 0, "content_index": 0}
-    text = "".join(words(count))
+    text = "".join(pieces)
     item = _responses_whole(text)["output"][0]
     empty = {**item["content"][0], "text": ""}
 
@@ -219,7 +246,7 @@ def _responses_text(count: int) -> Iterator[bytes]:
         begun = {**item, "status": "in_progress", "content": []}
         yield {"type": "response.output_item.added", "output_index": 0, "item": begun}
         yield {"type": "response.content_part.added", **place, "part": empty}
-        for word in words(count):
+        for word in pieces:
             padding = {"logprobs": [], "obfuscation": "h6vXZyEIR1fHzJ"}
             yield {"type": "response.output_text.delta", **place, "delta": word, **padding}
         yield {"type": "response.output_text.done", **place, "text": text, "logprobs": []}
@@ -286,6 +313,10 @@ def _gemini_text(count: int) -> Iterator[bytes]:
     return _gemini_stream(({"text": word} for word in words(count)), {"text": ""})
 
 
+def _gemini_event(count: int) -> Iterator[bytes]:
+    return _gemini_stream(iter([{"text": _long(count)}]), {"text": ""})
+
+
 def _gemini_tool(count: int) -> Iterator[bytes]:
     def parts() -> Iterator[Any]:
         yield {"functionCall": {"name": "write", "willContinue": True}}
@@ -297,8 +328,8 @@ def _gemini_tool(count: int) -> Iterator[bytes]:
 
 
 FORMATS = {
-    "anthropic-messages": Format(_messages_whole, _messages_text, _messages_tool),
-    "openai-chat": Format(_chat_whole, _chat_text, _chat_tool),
-    "openai-responses": Format(_responses_whole, _responses_text, _responses_tool),
-    "gemini-generate": Format(_gemini_whole, _gemini_text, _gemini_tool),
+    "anthropic-messages": Format(_messages_whole, _messages_text, _messages_tool, _messages_event),
+    "openai-chat": Format(_chat_whole, _chat_text, _chat_tool, _chat_event),
+    "openai-responses": Format(_responses_whole, _responses_text, _responses_tool, _responses_event),
+    "gemini-generate": Format(_gemini_whole, _gemini_text, _gemini_tool, _gemini_event),
 }

@@ -20,26 +20,26 @@ def _tools() -> list[Any]:
     return [Tool(name=f"tool_{number}", description=TEXT[:80], parameters=schema) for number in range(TOOLS)]
 
 
-def _messages() -> list[Any]:
+def _messages(count: int = MESSAGES) -> list[Any]:
     from llmkit import AssistantMessage, ToolCall, ToolResult, UserMessage
 
     found: list[Any] = []
-    for number in range(MESSAGES // 4):
+    for number in range(count // 4):
         call = ToolCall(id=f"call_{number}", name="tool_1", arguments={"text": TEXT[:60], "place": "Zürich"})
         found += [UserMessage(TEXT), AssistantMessage([TEXT, call])]
         found += [UserMessage(ToolResult(call.id, call.name, [TEXT])), AssistantMessage(TEXT)]
-    return [*found[: MESSAGES - 1], UserMessage(TEXT)]
+    return [*found[: count - 1], UserMessage(TEXT)]
 
 
-def kit(wire: str, *, image: bool) -> Callable[[], Callable[[], bytes]]:
+def kit(wire: str, *, image: bool, messages: int = MESSAGES) -> Callable[[], Callable[[], bytes]]:
     """What gets the next request ready and returns what builds it, from the prompt to the bytes that are sent."""
     from llmkit import Client, Image, UserMessage
 
-    client, messages, tools = Client(PROVIDERS[wire], api_key="k", model=MODEL), _messages(), _tools()
+    client, turns, tools = Client(PROVIDERS[wire], api_key="k", model=MODEL), _messages(messages), _tools()
 
     def ready() -> Callable[[], bytes]:
-        last = UserMessage([Image.from_bytes(PNG + bytes(IMAGE)), TEXT]) if image else messages[-1]
-        prompt = [*messages[:-1], last]
+        last = UserMessage([Image.from_bytes(PNG + bytes(IMAGE)), TEXT]) if image else turns[-1]
+        prompt = [*turns[:-1], last]
 
         def build() -> bytes:
             call = client._asking(prompt, None, {"tools": tools})._encode(stream=False)  # noqa: SLF001

@@ -53,17 +53,18 @@ class Case(NamedTuple):
 
 
 class Sizes(NamedTuple):
-    """How much is done."""
+    """How much is done; `growth` are few and many of the same."""
 
     rounds: int
     calls: int
     deltas: int
     many_deltas: int
     builds: int
+    growth: tuple[int, int]
 
 
-FULL = Sizes(rounds=11, calls=100, deltas=20_000, many_deltas=200_000, builds=5)
-QUICK = Sizes(rounds=1, calls=3, deltas=200, many_deltas=2_000, builds=1)
+FULL = Sizes(rounds=11, calls=100, deltas=20_000, many_deltas=200_000, builds=5, growth=(1_000, 1_000_000))
+QUICK = Sizes(rounds=1, calls=3, deltas=200, many_deltas=2_000, builds=1, growth=(10, 100))
 THREADS = 16
 
 
@@ -88,6 +89,7 @@ def cases(sizes: Sizes) -> Iterator[Case]:
         for wire in FORMATS:
             sample = {"what": "build", "image": image, "times": sizes.builds}
             yield Case("build", name, wire, sample, ("floor", "llmkit"), sizes.rounds, "ms", Bound(most))
+    yield from _growth(sizes)
     for wire in FORMATS:
         sample = {"what": "memory", "mode": f"text-{sizes.many_deltas}-16"}
         yield Case("memory", f"{sizes.many_deltas:,} deltas", wire, sample, ("llmkit",), 1, "MiB")
@@ -128,3 +130,23 @@ def _streams(sizes: Sizes) -> Iterator[Case]:
                 }
                 bound = Bound(1.1 if per == 1 else 1.0, 5.0 if per == 1 else None)
                 yield Case("stream", f"{name}, {per} per chunk", wire, sample, names, sizes.rounds, "µs", bound)
+
+
+def _growth(sizes: Sizes) -> Iterator[Case]:
+    """What one costs of many, beside one of few, which stand where the floor does: the same, if cost grows as the work.
+
+    The many are 1,000 times as many, of which a share that is enough to see what grows faster.
+    """
+    few, many = sizes.growth
+    kinds = {
+        "event of a stream": ("stream", "text-{deltas}-16", many),
+        "piece of a call's arguments": ("stream", "tool-{deltas}-16", many),
+        "KB of one event": ("event", "event-{deltas}", many // 1_000),
+        "message that is built": ("messages", "", many // 100),
+    }
+    for name, (what, mode, most) in kinds.items():
+        least = max(2, min(few, most // 100))
+        for wire in FORMATS:
+            sample = {"what": what, "mode": mode, "few": least, "deltas": most}
+            row = f"{name}, of {most:,} beside of {least:,}"
+            yield Case("growth", row, wire, sample, ("floor", "llmkit"), 1 if most == many else 3, "µs", Bound(1.5))

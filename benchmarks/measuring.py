@@ -81,6 +81,8 @@ class Bench:
         if case.group == "import":
             return fresh(case.sample[name].replace("URL", self._url))
         sample: dict[str, Any] = {**case.sample, "wire": case.wire}
+        if case.group == "growth":
+            return self._grown(sample, name)
         if "deltas" in sample:
             sample["deltas"] = int(sample["deltas"] * (1 if name in OURS else VENDOR_SHARE))
         sample["url"] = f"{self._url}/{sample.get('mode', '').format(**sample)}"
@@ -89,6 +91,17 @@ class Bench:
         before = self._connections()
         took = cast("dict[str, float]", json.loads(self._workers[name].ask(json.dumps(sample))))
         return {**took, "connections": self._connections() - before}
+
+    def _grown(self, sample: dict[str, Any], name: str) -> dict[str, float]:
+        """What few take where the floor is asked for, else many; of llmkit both times."""
+        few = sample.pop("few")
+        sample["times"] = 1
+        if name == "floor":
+            sample["times"], sample["deltas"] = max(1, min(sample["deltas"] // few, 100)), few
+        sample["url"] = f"{self._url}/{sample['mode'].format(**sample)}"
+        if "llmkit" not in self._workers:
+            self._workers["llmkit"] = Process("benchmarks.worker", "llmkit")
+        return cast("dict[str, float]", json.loads(self._workers["llmkit"].ask(json.dumps(sample))))
 
     def _connections(self) -> int:
         return int(self._server.ask("connections"))

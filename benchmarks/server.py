@@ -1,12 +1,13 @@
 """A provider on loopback, in a process of its own so that what it costs is counted for nobody.
 
 The first step of a path says what is answered: ``whole``; ``text-COUNT-PER`` or ``tool-COUNT-PER``, a stream of so
-many deltas with so many events in a chunk; ``first``, a stream that pauses after its first delta. The rest of the path
-says in which format. Writes its port to the standard output; to each line that it reads, how many connections it
-accepted.
+many deltas with so many events in a chunk; ``event-COUNT``, a stream with one delta of so many KB; ``first``, a stream
+that pauses after its first delta. The rest of the path says in which format. Writes its port to the standard output; to
+each line that it reads, how many connections it accepted.
 """
 
 import functools
+import itertools
 import json
 import re
 import socket
@@ -22,6 +23,7 @@ FORMAT_OF = {
     "completions": "openai-chat",
     "responses": "openai-responses",
 }
+KEPT = 200_000  # deltas of a stream that is made once and kept
 PAUSE = 0.02  # seconds after the first delta of ``first``
 SSE = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -41,9 +43,14 @@ def whole(name: str) -> bytes:
 @functools.cache
 def stream(name: str, kind: str, count: int, per: int) -> bytes:
     """An answer in chunks."""
-    events = [*getattr(FORMATS[name], kind)(count)]
-    chunks = (b"".join(events[start : start + per]) for start in range(0, len(events), per))
-    return SSE + b"".join(map(_chunk, chunks)) + b"0\r\n\r\n"
+    return SSE + b"".join(chunks(name, kind, count, per)) + b"0\r\n\r\n"
+
+
+def chunks(name: str, kind: str, count: int, per: int) -> Iterator[bytes]:
+    """The chunks of an answer."""
+    events = getattr(FORMATS[name], kind)(count)
+    while some := b"".join(itertools.islice(events, per)):
+        yield _chunk(some)
 
 
 @functools.cache
@@ -76,9 +83,17 @@ def _answer(sock: socket.socket, path: str) -> None:
         sock.sendall(begun)
         time.sleep(PAUSE)
         sock.sendall(rest_of_it)
+    elif what == "event":
+        sock.sendall(SSE + b"".join(map(_chunk, FORMATS[name].event(int(numbers[0])))) + b"0\r\n\r\n")
     else:
         count, per = map(int, numbers)
-        sock.sendall(stream(name, what, count, per))
+        if count <= KEPT:
+            sock.sendall(stream(name, what, count, per))
+        else:
+            sock.sendall(SSE)
+            for chunk in chunks(name, what, count, per):
+                sock.sendall(chunk)
+            sock.sendall(b"0\r\n\r\n")
 
 
 def _requests(sock: socket.socket) -> Iterator[str]:

@@ -90,6 +90,21 @@ def build(name: str, sample: dict[str, Any]) -> dict[str, float]:
     return {"cpu": median(took), "wall": median(took)}
 
 
+def event(contender: Contender, sample: dict[str, Any]) -> dict[str, float]:
+    """Seconds of a KB where one event has all of them."""
+    assert contender.stream() >= sample["deltas"] * 1000
+    return {kind: took / sample["deltas"] for kind, took in _timed(contender.stream, sample["times"]).items()}
+
+
+def messages(sample: dict[str, Any]) -> dict[str, float]:
+    """Seconds of one message of a request."""
+    from benchmarks import building
+
+    built = building.kit(sample["wire"], image=False, messages=sample["deltas"])()
+    built()
+    return {kind: took / sample["deltas"] for kind, took in _timed(built, sample["times"]).items()}
+
+
 def memory(contender: Contender, _: dict[str, Any]) -> dict[str, float]:
     """MiB that a stream holds at most beyond its text, as its reader sees it from event to event; and at its peak."""
     assert isinstance(contender, Kit)
@@ -109,7 +124,7 @@ def memory(contender: Contender, _: dict[str, Any]) -> dict[str, float]:
     return {"held": (held - before - text) / _MIB, "peak": (peak - before - text) / _MIB, "text": text / _MIB}
 
 
-SAMPLES = {"whole": whole, "stream": stream, "threads": threads, "first": first, "memory": memory}
+SAMPLES = {"whole": whole, "stream": stream, "threads": threads, "first": first, "event": event, "memory": memory}
 
 
 def main() -> None:
@@ -123,6 +138,8 @@ def main() -> None:
         sample = json.loads(line)
         if sample["what"] == "build":
             took = build(name, sample)
+        elif sample["what"] == "messages":
+            took = messages(sample)
         else:
             key = sample["wire"], sample["url"]
             if key not in made:
