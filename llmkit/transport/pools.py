@@ -158,6 +158,14 @@ class Adapter(requests.adapters.HTTPAdapter):
             pool = self._pools[origin] = super().get_connection_with_tls_context(request, verify, proxies, cert)
         return pool
 
+    def request_url(self, request: Any, proxies: Any) -> str:
+        """As requests does, without looking for a proxy where there is none."""
+        if proxies:
+            found: str = super().request_url(request, proxies)
+            return found
+        path: str = request.path_url
+        return path
+
     def build_response(self, req: Any, resp: Any) -> requests.Response:
         """As requests does, without cookies, which nobody keeps, and the charset, which is UTF-8 whatever is said."""
         response = requests.Response()
