@@ -5,6 +5,7 @@ way: so each stream is told once as it is and once with such a field.
 """
 
 import json
+import time
 
 import pytest
 from faults.calls import KEY, chunked, once
@@ -130,6 +131,14 @@ def test_a_value_that_changes_is_counted_once_the_shape_without_it_did_not_recur
     assert shape.read(event('{"a": {"b": "x"}, "u": ' + "[" * 300 + "]" * 300 + "}")) is None
     assert shape.read(event('{"a": {"b": "x"}, "u": }')) is None
     assert counts == [{"n": [2]}]
+
+
+def test_many_blanks_are_looked_at_once():
+    """A model may say nothing else; a pattern that tries each of them anew takes minutes."""
+    text = " " * 100_000 + "x"
+    began = time.thread_time()
+    assert learned({"a": {"b": text}}, text).read(event({"a": {"b": "y"}})) == ["y"]
+    assert time.thread_time() - began < 5
 
 
 # ---- the four wires --------------------------------------------------------------------------------------------------

@@ -20,7 +20,6 @@ _TRIES: Final = 10  # events in a row, each unlike the one before it, after whic
 _NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,15}")
 _LETTERS: Final = re.compile(r'[^"\\\x00-\x1f]*')
 _BLANKS: Final = re.compile(" *")
-_PADDED: Final = re.compile(" +(?=}$)")
 _VALUE: Final = re.compile("")  # marks a place where any value may stand
 
 _Form = re.Pattern[str] | None
@@ -152,7 +151,9 @@ class Recurring:
     def _around(self, data: str, text: int) -> list[_Hole]:
         """The other holes."""
         # Blanks before the last sign are padding, and no part of any value.
-        holes = [_Hole(*found.span(), _BLANKS, (), " ") for found in _PADDED.finditer(data)]
+        bare = len(data[:-1].rstrip(" "))  # no pattern: one tries each of many blanks anew
+        padded = data.endswith(" }")
+        holes = [_Hole(bare, len(data) - 1, _BLANKS, (), " ")] if padded else []
         for key in self._silent:
             found = re.search(rf'"{key}": ?(?:(?P<number>{_NUMBER.pattern})|"(?P<letters>{_LETTERS.pattern})")', data)
             if found is not None and not found.start() <= text <= found.end():
