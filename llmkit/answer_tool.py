@@ -158,7 +158,9 @@ class _Decoder:
         return thoughts, text + "".join(str(fragments) for _, fragments in self._texts.values())
 
     def pending(self) -> Sequence[Event]:
-        return [event for event in map(self._told, self._inner.pending()) if event is not None]
+        aside = _Decoder(self._inner, self._name)  # what it told is told again when its turn has come
+        aside._others = dict(self._others)
+        return aside._read(self._inner.pending())
 
     def usage(self) -> Usage:
         return self._inner.usage()

@@ -102,20 +102,18 @@ class Reader:
             at = len(self._latest) - (waiting or 0)
             told, untold = self._latest[:at], self._latest[at:]
             pending = self._decoder.pending() if waiting is None else ()
-            content = self._content.copy().taking([*_whole(told), *self._unfinished(untold)])
+            content = self._content.copy().taking([*_whole(told), *self._unfinished(told, untold)])
             known = evolve(known, message=content.message(pending))
         return self._engine.respond(evolve(known, finish_reason=UNFINISHED), self.answer, attempts)
 
-    def _unfinished(self, untold: Sequence[Event]) -> Sequence[Event]:
+    def _unfinished(self, told: Sequence[Event], untold: Sequence[Event]) -> Sequence[Event]:
         """What was handed out of thoughts and text that were not handed out whole, as one delta each.
 
         The decoder has them, and nobody else: that is as far as they have come, but for what is `untold`.
         """
         thoughts, text = self._decoder.begun() if self.decoded is None else ("", "")
-        thoughts = "".join(part.text for part in untold if isinstance(part, Thinking)) + thoughts
-        text = "".join(part.text for part in untold if isinstance(part, Text)) + text
-        thoughts = thoughts[: len(thoughts) - sum(len(e.text) for e in untold if isinstance(e, ThinkingDelta))]
-        text = text[: len(text) - sum(len(e.text) for e in untold if isinstance(e, TextDelta))]
+        thoughts = _handed_out(thoughts, told, untold, Thinking, ThinkingDelta)
+        text = _handed_out(text, told, untold, Text, TextDelta)
         return [delta for delta in (ThinkingDelta(thoughts), TextDelta(text)) if delta.text]
 
     def _so_far(self) -> Decoded:
@@ -262,6 +260,29 @@ class Reader:
         lost = IncompleteStreamError(f"the connection was lost before the answer was whole: {error}")
         lost.__cause__ = error.__cause__
         return lost
+
+
+def _handed_out(
+    begun: str,
+    told: Sequence[Event],
+    untold: Sequence[Event],
+    part: type[Text | Thinking],
+    delta: type[TextDelta | ThinkingDelta],
+) -> str:
+    """What was `told` as deltas of a part that was not, where the decoder knows what has `begun` since."""
+    wholes = "".join(event.text for event in untold if isinstance(event, part))
+    ahead = "".join(event.text for event in untold if isinstance(event, delta))
+    if not wholes and not ahead:
+        return begun
+    latest: list[str] = []
+    for event in told:
+        if isinstance(event, part):
+            latest.clear()
+        elif isinstance(event, delta):
+            latest.append(event.text)
+    text, shown = wholes + begun, "".join(latest)
+    # Of a part that is not what its deltas said, those are known that came last.
+    return text[: len(text) - len(ahead)] if text.endswith(shown + ahead) else shown
 
 
 def _whole(events: Sequence[Event]) -> list[Event]:

@@ -182,15 +182,16 @@ class StreamDecoder:
     def _begin(self, data: dict[str, Any]) -> Sequence[Event]:
         index = expect(data.get("index"), int, "$.index")
         skeleton = dict(expect(data.get("content_block"), dict, "$.content_block"))
-        events = list(self._stop(data)) if index in self._open else []
         block = _Block(skeleton, f"$.content[{self._blocks}]", self._calls)
+        said = _first_events(block)  # first: where it fails, nothing of the one before it is lost
+        events = list(self._stop(data)) if index in self._open else []
         self._blocks += 1
         self._calls += skeleton.get("type") == "tool_use"
         self._open[index] = block
         self._order.append(block)
         if skeleton.get("type") == "fallback":  # another model goes on; of a whole body it is the one named at the top
             self.envelope["model"] = text_or(object_or_empty(skeleton.get("to")).get("model"), self.model)
-        return [*events, *self._heard(block, _first_events(block))]
+        return [*events, *self._heard(block, said)]
 
     def _delta(self, data: dict[str, Any]) -> Sequence[Event] | None:
         index = data.get("index")
@@ -228,20 +229,25 @@ class StreamDecoder:
         return self._complete()
 
     def _complete(self) -> Sequence[Event]:
-        """The blocks that are complete and have none before them that is not."""
+        """The blocks that are complete and have none before them that is not.
+
+        Raises:
+            InvalidResponseError: One of them is not what the wire promises; all are still there, for `begun`.
+        """
         events: list[Event] = []
-        while self._order:
-            block = self._order[0]
+        complete = 0
+        for block in self._order:
             events += block.held
-            block.held = []
             if not block.done:
+                block.held = []
                 break
-            del self._order[0]
             part = block.part()
             if isinstance(part, ToolCall) and not block.json:
                 # Joined, the fragments of a call are always its arguments, also where they came with its beginning.
                 events.append(ToolCallDelta(block.call, part.id, part.name, dump_bytes(part.arguments).decode()))
             events.append(part)
+            complete += 1
+        del self._order[:complete]
         return events
 
     def _message_delta(self, data: dict[str, Any]) -> Sequence[Event]:

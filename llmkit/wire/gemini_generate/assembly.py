@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any, Final
 
+from llmkit.errors import InvalidResponseError
 from llmkit.events import Event
 from llmkit.response import FinishReason, Usage
 from llmkit.wire.gemini_generate.content import Content
@@ -164,20 +165,25 @@ class Assembly:
             self.logprobs = [*(self.logprobs or ()), *(_weighed(token, beside) for token, beside in tokens)]
 
     def _said(self, candidate: Mapping[str, Any], path: str) -> Sequence[Event] | None:
-        content: Any = candidate.get("content")
-        if content is None:
+        said: Any = candidate.get("content")
+        if said is None:
             return None
-        if content.__class__ is not dict:
-            expect(content, dict, f"{path}.candidates[0].content")
-        parts = content.get("parts")
+        if said.__class__ is not dict:
+            expect(said, dict, f"{path}.candidates[0].content")
+        parts = said.get("parts")
         if parts is None:
             return None
         if parts.__class__ is not list:
             expect(parts, list, f"{path}.candidates[0].content.parts")
-        answer = self.id
-        if len(parts) == 1:
-            return self.content.add(parts[0], answer)
-        found = [events for part in parts if (events := self.content.add(part, answer)) is not None]
+        content, answer = self.content, self.id
+        before = content.kept(parts)
+        try:
+            if len(parts) == 1:
+                return content.add(parts[0], answer)
+            found = [events for part in parts if (events := content.add(part, answer)) is not None]
+        except InvalidResponseError:
+            content.run = before  # nothing of this chunk is handed out
+            raise
         return [event for events in found for event in events] if found else None
 
 

@@ -42,6 +42,12 @@ class _Run:
         self.pieces = Growing()
         self.extra: dict[str, Any] = {}  # the signature, and what else came with the last piece: it ends the run
 
+    def copy(self) -> "_Run":
+        """Another one with the same text."""
+        other = _Run(thought=self.thought)
+        other.pieces, other.extra = self.pieces.copy(), self.extra
+        return other
+
     def end(self, kept: dict[str, Any]) -> None:
         """The next piece is the last: `kept` came with it, and with none before it."""
         bare = len(str(self.pieces))
@@ -91,12 +97,13 @@ class Content:
 
     Attributes:
         calls: How many calls there are so far.
+        run: Text, or thoughts, that may go on.
     """
 
     def __init__(self) -> None:
         self.calls = 0
         self._parts = 0
-        self._run: _Run | None = None
+        self.run: _Run | None = None
         self._sound: list[Audio] = []  # pieces of one
         self._growing: _Growing | None = None
         self._grew = False  # a call came in pieces
@@ -137,7 +144,7 @@ class Content:
                 return _NOTHING
 
             return piece, text, _PIECE
-        run = self._run
+        run = self.run
         if run is None or run.extra or not part.keys() <= _SPOKEN or not part.get("text"):
             return None
         add, new = run.pieces.add, thinking_delta if run.thought else text_delta
@@ -149,9 +156,16 @@ class Content:
 
         return spoken, part["text"], ("text",)
 
+    def kept(self, parts: Sequence[Any]) -> _Run | None:
+        """`run` as it is before `parts` are added, of which one may fail behind another that was more of it."""
+        match parts:
+            case [dict(part)] if part.keys() <= _SPOKEN:
+                return self.run
+        return None if self.run is None else self.run.copy()
+
     def begun(self) -> tuple[str, str]:
         """The thoughts and the text that may go on."""
-        run = self._run
+        run = self.run
         if run is None:
             return "", ""
         return (str(run.pieces), "") if run.thought else ("", str(run.pieces))
@@ -165,10 +179,10 @@ class Content:
 
         Where it is no text, they stand on an empty one behind it: what was handed out cannot be changed any more.
         """
-        run, self._run = self._run, None
+        run, self.run = self.run, None
         if run is not None and not run.thought:
             return (run.part(citations),)
-        self._run = run
+        self.run = run
         events = self._flush()
         return [*events, Text("", tuple(citations))] if citations else events
 
@@ -184,10 +198,10 @@ class Content:
         if not text and not kept:
             return None
         events: list[Event] = []
-        run = self._run
+        run = self.run
         if run is None or run.thought is not thought or run.extra:
             events += self._flush()
-            run = self._run = _Run(thought=thought)
+            run = self.run = _Run(thought=thought)
         if kept:
             run.end(_checked(kept, self._path()))
         if text:
@@ -247,7 +261,7 @@ class Content:
 
     def _flush(self) -> Sequence[Event]:
         """The part that was still open."""
-        run, self._run = self._run, None
+        run, self.run = self.run, None
         sound, self._sound = self._sound, []
         if run is not None:
             return (run.part(),)

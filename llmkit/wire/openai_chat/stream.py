@@ -53,12 +53,13 @@ class StreamDecoder:
         self._field = ""  # which of the fields for thoughts the host uses
         self._details: list[dict[str, Any]] = []
         self._rows: dict[str, dict[str, Any]] = {}  # the latest of the details of each kind and index
-        self._refusal: list[str] = []
+        self._refusal = Growing()
         self._lists: dict[str, list[Any]] = {}  # pictures, sources and signed thoughts
         self._kept: dict[str, dict[str, Any]] = {}
         self._sound: dict[str, Any] = {}
         self._calls = Calls()
         self._old_call = Calls()
+        self._untold: list[Event] = []  # of a chunk that failed behind them
         self._handlers: dict[str, Callable[[Any, dict[str, Any]], Sequence[Event]]] = {
             "content": self._said,
             "reasoning_content": self._thinks("reasoning_content"),
@@ -148,6 +149,11 @@ class StreamDecoder:
                     said += event.text
                 elif isinstance(event, ThinkingDelta):
                     thoughts += event.text
+        for event in self._untold:
+            if isinstance(event, TextDelta):
+                said = said[: len(said) - len(event.text)]
+            elif isinstance(event, ThinkingDelta):
+                thoughts = thoughts[: len(thoughts) - len(event.text)]
         return thoughts, said
 
     def _chunk(self, data: dict[str, Any]) -> Sequence[Event] | None:
@@ -212,13 +218,17 @@ class StreamDecoder:
     def _chosen(self, choices: Any) -> Sequence[Event]:
         """What the chunk says of the first choice; others are not this answer."""
         events: Sequence[Event] = _NOTHING
-        for choice in expect(choices, list, "$.choices"):
-            if choice.__class__ is not dict:
-                expect(choice, dict, "$.choices[]")
-            if choice.get("index") not in _FIRST:
-                continue
-            found = self._of_choice(choice)
-            events = [*events, *found] if events else found
+        try:
+            for choice in expect(choices, list, "$.choices"):
+                if choice.__class__ is not dict:
+                    expect(choice, dict, "$.choices[]")
+                if choice.get("index") not in _FIRST:
+                    continue
+                found = self._of_choice(choice)
+                events = [*events, *found] if events else found
+        except (InvalidResponseError, ErrorEvent):
+            self._untold += events
+            raise
         return events
 
     def _of_choice(self, choice: dict[str, Any]) -> Sequence[Event]:
@@ -234,10 +244,14 @@ class StreamDecoder:
         if delta.__class__ is not dict:
             expect(delta, dict, _DELTA)
         events: Sequence[Event] = _NOTHING
-        for key, value in delta.items():
-            if value and (handler := self._handlers.get(key)) is not None:
-                found = handler(value, delta)
-                events = [*events, *found] if events else found
+        try:
+            for key, value in delta.items():
+                if value and (handler := self._handlers.get(key)) is not None:
+                    found = handler(value, delta)
+                    events = [*events, *found] if events else found
+        except InvalidResponseError:
+            self._untold += events
+            raise
         return events
 
     def _told_whole(self) -> Sequence[Event]:
@@ -266,7 +280,7 @@ class StreamDecoder:
             **self._lists,
             "content": content,
             self._field or "reasoning": str(self._thoughts) if self._field != "reasoning_details" else "",
-            "refusal": "".join(self._refusal),
+            "refusal": str(self._refusal),
             "audio": {**self._sound, "data": _joined(self._sound["data"])} if self._sound else None,
             "tool_calls": self._calls.whole() or self._old_call.whole(),
         }
@@ -328,7 +342,7 @@ class StreamDecoder:
                 known[key] = value
 
     def _refused(self, text: Any, _: dict[str, Any]) -> Sequence[Event]:
-        self._refusal.append(text_or(text, ""))
+        self._refusal.add(text_or(text, ""))
         return _NOTHING
 
     def _called(self, items: Any, _: dict[str, Any]) -> Sequence[Event]:
@@ -360,7 +374,8 @@ class StreamDecoder:
         found = object_or_empty(sound)
         known = self._sound or {"data": []}
         words = text_or(known.get("transcript"), "") + text_or(found.get("transcript"), "")
-        known["data"].append(text_or(found.get("data"), ""))
+        if piece := text_or(found.get("data"), ""):
+            known["data"].append(piece)
         id_ = found.get("id") or known.get("id")
         self._sound = {**known, **found, "id": id_, "data": known["data"], "transcript": words}
         return _NOTHING

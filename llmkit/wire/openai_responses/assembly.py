@@ -18,6 +18,7 @@ from llmkit.wire.reading import object_or_empty, text_or
 
 _INPUT: Final = '{"input":"'
 _TELLING: Final = frozenset({"message", "reasoning", *CALLS})
+_THOUGHTS: Final = frozenset({"summary_text", "reasoning_text"})
 _FIELDS: Final[Mapping[str, str]] = {"function_call": "arguments", "custom_tool_call": "input"}
 
 
@@ -70,6 +71,7 @@ class Item:
         "_current",
         "_final",
         "_lanes",
+        "_missing",
         "_thought",
         "call",
         "data",
@@ -99,6 +101,7 @@ class Item:
         self._final = False
         self._lanes: dict[tuple[str, object], Lane] = {}
         self._current: Lane | None = None  # the first lane that is open
+        self._missing: Sequence[Event] = ()  # deltas of what none has told
         self._thought: str | None = None  # the kind of lane in which thoughts are told
 
     def begin(self) -> Sequence[Event]:
@@ -148,19 +151,23 @@ class Item:
         if data is not None:
             self.data, self._final = data, True
 
-    def tell(self) -> Sequence[Event]:
-        """It is complete, and so is all before it: what no delta has told of it.
+    def read(self) -> None:
+        """It is complete: make its parts, for `tell`.
 
         Raises:
-            InvalidResponseError: It lacks what makes it what it is.
+            InvalidResponseError: It lacks what makes it what it is; nothing of it is lost.
         """
         data = self.data if self._final else self._built()
         self.parts = decode_item(data, self.path)
-        events = [*self.held, *self._rest(data, self.parts)]
+        self._missing = self._rest(data, self.parts)
         self.logprobs = list(logprobs(data)) or [entry for lane in self._lanes.values() for entry in lane.logprobs]
+
+    def tell(self) -> Sequence[Event]:
+        """It was read, and so was all before it: what no delta has told of it."""
+        events = [*self.held, *self._missing]
         self.told = True
-        self.data = gist(data)
-        self.held = []
+        self.data = gist(self.data if self._final else self._built())
+        self.held, self._missing = [], ()
         self._lanes = {}
         return events
 
@@ -191,6 +198,14 @@ class Item:
         between = "\n\n" if self.data.get("type") == "reasoning" else ""
         return between.join(str(lane.pieces) for lane in self._lanes.values() if lane.begun)
 
+    def begun(self) -> tuple[str, str]:
+        """The thoughts and the text that were handed out of it as deltas, whatever it has turned out to be."""
+        begun = [lane for lane in self._lanes.values() if lane.begun]
+        return (
+            "\n\n".join(str(lane.pieces) for lane in begun if lane.kind in _THOUGHTS),
+            "".join(str(lane.pieces) for lane in begun if lane.kind == "output_text"),
+        )
+
     def received(self) -> Sequence[Event]:
         """What has come of it and was not handed out."""
         if not self.done or self.told:
@@ -198,6 +213,7 @@ class Item:
         twin = Item({}, self.number, self.call)
         twin.data, twin.held = self.data, self.held
         twin._final, twin._lanes = self._final, self._lanes
+        twin.read()
         events = twin.tell()
         return [*events, *twin.parts]
 
@@ -211,7 +227,7 @@ class Item:
             return (text_delta(piece),)
         if kind == "arguments":
             return self._call_events(lane, piece)
-        if kind in ("summary_text", "reasoning_text"):
+        if kind in _THOUGHTS:
             return self._thought_events(lane, piece)
         return ()
 

@@ -129,8 +129,8 @@ class StreamDecoder:
         thoughts, text = "", ""
         for item in self._order:
             if item is self._turn:
-                thoughts += item.said() if item.data.get("type") == "reasoning" else ""
-                text += item.said() if item.data.get("type") == "message" else ""
+                more_thoughts, more_text = item.begun()
+                thoughts, text = thoughts + more_thoughts, text + more_text
             elif item.told:
                 thoughts += "".join(part.text for part in item.parts if isinstance(part, Thinking))
                 text += "".join(part.text for part in item.parts if isinstance(part, Text))
@@ -174,6 +174,7 @@ class StreamDecoder:
 
     def _begin(self, data: dict[str, Any]) -> Sequence[Event]:
         found = expect(data.get("item"), dict, "$.item")
+        expect(found.get("type"), str, "$.item.type")
         place = _place(data)
         events: list[Event] = []
         if (before := self._places.get(place)) is not None and not before.done:
@@ -269,7 +270,15 @@ class StreamDecoder:
 
         The provider at times forgets to say that an item is complete of which no deltas tell, such as a list of tools:
         then the parts behind it wait for the end, and their deltas do not.
+
+        Raises:
+            InvalidResponseError: One of them is not what the wire promises; all are still there, for `begun`.
         """
+        for item in self._order:
+            if item.done and not item.told:
+                item.read()
+            elif not item.done and not item.silent:
+                break
         events: list[Event] = []
         waiting: list[Item] = []
         self._turn = None
