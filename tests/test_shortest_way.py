@@ -22,10 +22,18 @@ def told(name, events):
     """All that a decoder says of `events`: of each what it tells, and at last how it ends and what it knows."""
     decoder = wire(name).decoder(None)
     found = [decoder.feed(ServerSentEvent(*event)) for event in events]
-    known = decoder.begun(), decoder.pending(), decoder.usage(), decoder.logprobs, decoder.id, decoder.model, decoder.whole
+    known = (
+        decoder.begun(),
+        decoder.pending(),
+        decoder.usage(),
+        decoder.logprobs,
+        decoder.id,
+        decoder.model,
+        decoder.whole,
+    )
     try:
         return [*map(as_list, found), known, decoder.close()]
-    except IncompleteStreamError as error:
+    except (IncompleteStreamError, InvalidResponseError) as error:
         return [*map(as_list, found), known, str(error)]
 
 
