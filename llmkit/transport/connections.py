@@ -149,8 +149,6 @@ class Reply(HTTPResponse):
 
     def begin(self) -> None:
         """Read the head, as `http.client` does, but for its parser of mails, which takes a tenth of a call."""
-        if self.headers is not None:
-            return
         while (told := self._read_status())[1] == 100:  # noqa: PLR2004
             _lines(self.fp)
         version, status, reason = told
