@@ -161,9 +161,10 @@ class Reply(HTTPResponse):
         self.chunked = headers.get("transfer-encoding", "").lower() == "chunked"
         self.chunk_left = None
         self.length = None if self.chunked else _length(headers.get("content-length"))
-        if status in (204, 304) or 100 <= status < 200 or self._method == "HEAD":  # noqa: PLR2004
+        if status in (204, 304) or 100 <= status < 200 or self._method == "HEAD":  # type: ignore[attr-defined]  # noqa: PLR2004
             self.length = 0
-        self.will_close = self._check_close() or (not self.chunked and self.length is None)
+        closes: bool = self._check_close()  # type: ignore[attr-defined]
+        self.will_close = closes or (not self.chunked and self.length is None)
 
     def _read_status(self) -> tuple[str, int, str]:
         # `http.client` passes over 100 alone; 102 and 103 are no answers either.
