@@ -21,9 +21,9 @@ from llmkit.sse import ServerSentEvent
 from llmkit.wire.openai.errors import has_words, is_error, is_failure, raise_if_error
 from llmkit.wire.openai.usage import usage
 from llmkit.wire.openai_chat.calls import Calls
+from llmkit.wire.openai_chat.content import Content
 from llmkit.wire.openai_chat.decode import billed, finish_reason, logprobs
-from llmkit.wire.openai_chat.parts import FIELDS, KEPT, as_json, details_text, parts_of, rows_of
-from llmkit.wire.openai_chat.pieces import merged
+from llmkit.wire.openai_chat.parts import FIELDS, KEPT, details_text, parts_of, rows_of
 from llmkit.wire.quirks import OpenAIChatQuirks
 from llmkit.wire.reading import expect, object_or_empty, text_or
 from llmkit.wire.recurring import Recurring
@@ -48,7 +48,7 @@ class StreamDecoder:
         self._recurring = Recurring("obfuscation", counted="usage", count=self._bill)
         self._tells_reason = quirks is None or quirks.finish_reason
         self._choice: dict[str, Any] = {}  # of the first choice, the last value of each key but the delta
-        self._content: list[Any] = []  # texts that grow, and blocks
+        self._content = Content()
         self._thoughts = Growing()
         self._field = ""  # which of the fields for thoughts the host uses
         self._details: list[dict[str, Any]] = []
@@ -107,7 +107,7 @@ class StreamDecoder:
         if data.__class__ is not dict:
             _not_a_chunk(data)
         found = self._chunk(data)
-        if found is not None and len(found) == 1 and not isinstance(found[0], ToolCall):
+        if found is not None and len(found) == 1:
             self._learn(event, data)
         return found
 
@@ -131,7 +131,7 @@ class StreamDecoder:
 
     def _grows(self, key: str) -> Callable[[str], Sequence[Event]] | None:
         """What takes more of the text that is told in that field of deltas."""
-        said: Growing = self._content[-1] if key == "content" else self._thoughts
+        said = self._content.text() if key == "content" else self._thoughts
         new = text_delta if key == "content" else thinking_delta
 
         def goes_on(text: str) -> Sequence[Event]:
@@ -142,13 +142,9 @@ class StreamDecoder:
 
     def begun(self) -> tuple[str, str]:
         """The thoughts and the text so far: all of it is handed out whole at the end."""
-        thoughts, said = str(self._thoughts), ""
-        for piece in self._content:
-            for event in [TextDelta(str(piece))] if piece.__class__ is Growing else _of_block(piece):
-                if isinstance(event, TextDelta):
-                    said += event.text
-                elif isinstance(event, ThinkingDelta):
-                    thoughts += event.text
+        told = self._content.said()
+        said = "".join(event.text for event in told if isinstance(event, TextDelta))
+        thoughts = str(self._thoughts) + "".join(event.text for event in told if isinstance(event, ThinkingDelta))
         for event in self._untold:
             if isinstance(event, TextDelta):
                 said = said[: len(said) - len(event.text)]
@@ -272,13 +268,10 @@ class StreamDecoder:
 
     def _parts(self) -> tuple[Part, ...]:
         """The parts of the message as it would stand in a whole body."""
-        content: Any = [str(piece) if piece.__class__ is Growing else piece for piece in self._content]
-        if all(piece.__class__ is str for piece in content):
-            content = "".join(content)
         message = {
             **self._kept,
             **self._lists,
-            "content": content,
+            "content": self._content.whole(),
             self._field or "reasoning": str(self._thoughts) if self._field != "reasoning_details" else "",
             "refusal": str(self._refusal),
             "audio": {**self._sound, "data": _joined(self._sound["data"])} if self._sound else None,
@@ -291,17 +284,7 @@ class StreamDecoder:
     # ---- the fields of a delta; each is called with what is not empty. What stands beside the answer never fails -----
 
     def _said(self, content: Any, _: dict[str, Any]) -> Sequence[Event]:
-        if content.__class__ is str:
-            if not self._content or self._content[-1].__class__ is not Growing:
-                self._content.append(Growing())
-            self._content[-1].add(content)
-            return (TextDelta(content),)
-        if isinstance(content, dict):  # some hosts send an answer in a schema as an object
-            return self._said(as_json(content), {})
-        blocks = merged(expect(content, list, f"{_DELTA}.content"), f"{_DELTA}.content")
-        events = [event for block in blocks for event in _of_block(block)]
-        self._content += blocks
-        return events
+        return self._content.add(content)
 
     def _thinks(self, key: str) -> Callable[[Any, dict[str, Any]], Sequence[Event]]:
         def thought(text: Any, delta: dict[str, Any]) -> Sequence[Event]:
@@ -409,18 +392,3 @@ def _not_a_chunk(data: Any) -> None:
     if isinstance(data, list) and data and isinstance(data[0], dict):
         raise_if_error({"choices": None, **data[0]}, "choices")  # as some hosts tell of errors
     expect(data, dict, "$")
-
-
-def _of_block(block: Mapping[str, Any]) -> Sequence[Event]:
-    """What a block of the content says."""
-    text = block.get("text")
-    if block.get("type") == "text" and text:
-        return (TextDelta(expect(text, str, f"{_DELTA}.content[].text")),)
-    if block.get("type") == "reasoning":
-        found = details_text(rows_of(block.get("summary")))
-    elif block.get("type") == "thinking":
-        pieces = expect(block.get("thinking"), list, f"{_DELTA}.content[].thinking")
-        found = "".join(text_or(piece.get("text"), "") for piece in merged(pieces, _DELTA))
-    else:
-        return _NOTHING
-    return (ThinkingDelta(found),) if found else _NOTHING
