@@ -40,15 +40,13 @@ class Assembly:
     Attributes:
         envelope: The last value of every top-level key, of `candidates` without the content.
         whole: Whether it was said why the answer ended; usage and sources may follow.
-        logprobs: The tokens that were chosen, of all chunks; each with its alternatives, as `topCandidates`, where
-            they were told.
     """
 
     def __init__(self, numbers: Numbers) -> None:
         self._numbers = numbers
         self.envelope: dict[str, Any] = {}
         self.whole = False
-        self.logprobs: list[Any] | None = None
+        self._logprobs: list[Any] = []
         self.content = Content()
         self._sources = Sources()
         self._around: dict[str, Any] = {}  # of the candidate
@@ -64,6 +62,11 @@ class Assembly:
     def model(self) -> str:
         """The model that answers; "" before it is known."""
         return text_or(self.envelope.get("modelVersion"), "")
+
+    @property
+    def logprobs(self) -> list[Any] | None:
+        """The tokens that were chosen, of all chunks; each with its alternatives, as `topCandidates`, where told."""
+        return [*self._logprobs] or None
 
     def take(self, chunk: Any, path: str = "$") -> Sequence[Event] | None:
         """The events of the next chunk; None where it says nothing new.
@@ -162,7 +165,7 @@ class Assembly:
         chosen, others = result.get("chosenCandidates"), result.get("topCandidates")
         if isinstance(chosen, list) or isinstance(others, list):
             tokens = zip_longest(_listed(chosen), _listed(others))
-            self.logprobs = [*(self.logprobs or ()), *(_weighed(token, beside) for token, beside in tokens)]
+            self._logprobs += (_weighed(token, beside) for token, beside in tokens)
 
     def _said(self, candidate: Mapping[str, Any], path: str) -> Sequence[Event] | None:
         said: Any = candidate.get("content")

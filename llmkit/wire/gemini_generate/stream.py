@@ -28,7 +28,6 @@ class StreamDecoder:
         self.envelope: dict[str, Any] = self._answer.envelope
         self.ended = False  # by itself it never does
         self.whole = False
-        self.logprobs: list[Any] | None = None
         self._recurring = Recurring(counted="usageMetadata", count=self._answer.count)
 
     @property
@@ -40,6 +39,11 @@ class StreamDecoder:
     def model(self) -> str:
         """The model that answers; "" before it is known."""
         return self._answer.model
+
+    @property
+    def logprobs(self) -> list[Any] | None:
+        """Of the tokens so far."""
+        return self._answer.logprobs
 
     def feed(self, event: ServerSentEvent) -> Sequence[Event] | None:
         """The typed events that `event` stands for; None for one that says nothing new.
@@ -60,7 +64,6 @@ class StreamDecoder:
             chunk = chunk[0]  # as errors come at times
         events = answer.take(chunk)
         self.whole = answer.whole
-        self.logprobs = answer.logprobs
         if events is not None and (found := answer.more(chunk)) is not None:
             goes_on, text, path = found
             self._recurring.learn(event, text, path, goes_on)

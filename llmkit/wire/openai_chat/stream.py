@@ -43,7 +43,7 @@ class StreamDecoder:
         self.envelope: dict[str, Any] = {}
         self.ended = False
         self.whole = False
-        self.logprobs: list[Any] | None = None
+        self._logprobs: list[Any] = []
         self._words: dict[str, Any] | None = None  # what was said last, where that was no chunk
         self._recurring = Recurring("obfuscation", counted="usage", count=self._bill)
         self._tells_reason = quirks is None or quirks.finish_reason
@@ -83,6 +83,11 @@ class StreamDecoder:
     def model(self) -> str:
         """The model that answers; "" before it is known."""
         return text_or(self.envelope.get("model"), "")
+
+    @property
+    def logprobs(self) -> list[Any] | None:
+        """Of the tokens so far."""
+        return [*self._logprobs] or None
 
     def feed(self, event: ServerSentEvent) -> Sequence[Event] | None:
         """The typed events that `event` stands for; None for what is no chunk of an answer, or one that says nothing.
@@ -264,7 +269,7 @@ class StreamDecoder:
         if key == "finish_reason" and isinstance(value, str):
             self.whole = True
         elif key == "logprobs" and (found := logprobs(choice)):
-            self.logprobs = [*(self.logprobs or ()), *found]
+            self._logprobs += found
 
     def _parts(self) -> tuple[Part, ...]:
         """The parts of the message as it would stand in a whole body."""
@@ -274,11 +279,11 @@ class StreamDecoder:
             "content": self._content.whole(),
             self._field or "reasoning": str(self._thoughts) if self._field != "reasoning_details" else "",
             "refusal": str(self._refusal),
-            "audio": {**self._sound, "data": _joined(self._sound["data"])} if self._sound else None,
+            "audio": {**_settled(self._sound), "data": _joined(self._sound["data"])} if self._sound else None,
             "tool_calls": self._calls.whole() or self._old_call.whole(),
         }
         if self._details:
-            message["reasoning_details"] = self._details
+            message["reasoning_details"] = [_settled(row) for row in self._details]
         return parts_of(message, self.envelope, "$.choices[0].message")
 
     # ---- the fields of a delta; each is called with what is not empty. What stands beside the answer never fails -----
@@ -319,8 +324,10 @@ class StreamDecoder:
             return
         for key, value in row.items():
             before = known.get(key)
-            if key in _PIECES and isinstance(before, str) and isinstance(value, str):
-                known[key] = before + value
+            if key in _PIECES and isinstance(before, (str, Growing)) and isinstance(value, str):
+                if isinstance(before, str):
+                    known[key] = before = Growing(before)
+                before.add(value)
             elif value is not None:
                 known[key] = value
 
@@ -355,13 +362,20 @@ class StreamDecoder:
     def _heard(self, sound: Any, _: dict[str, Any]) -> Sequence[Event]:
         """Its words come in pieces, too, and are no deltas of text."""
         found = object_or_empty(sound)
-        known = self._sound or {"data": []}
-        words = text_or(known.get("transcript"), "") + text_or(found.get("transcript"), "")
+        known = self._sound or {"data": [], "transcript": Growing()}
+        words = known["transcript"]
+        if said := text_or(found.get("transcript"), ""):
+            words.add(said)
         if piece := text_or(found.get("data"), ""):
             known["data"].append(piece)
         id_ = found.get("id") or known.get("id")
         self._sound = {**known, **found, "id": id_, "data": known["data"], "transcript": words}
         return _NOTHING
+
+
+def _settled(row: Mapping[str, Any]) -> dict[str, Any]:
+    """`row` with its texts as far as they have come."""
+    return {key: str(value) if value.__class__ is Growing else value for key, value in row.items()}
 
 
 def _says(choice: Mapping[str, Any]) -> bool:
