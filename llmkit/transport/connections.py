@@ -184,7 +184,7 @@ def _lines(file: Any) -> list[bytes]:
         if len(line) > _LONGEST_LINE:
             raise LineTooLong("header line")
         if len(found) == _MOST_LINES:
-            raise HTTPException(f"got {_MOST_LINES} headers")
+            raise HTTPException(f"got more than {_MOST_LINES} headers")
     return found
 
 
