@@ -28,7 +28,7 @@ import urllib3.connectionpool
 from llmkit.transport.dialling import dial, resolve
 from llmkit.transport.exchange import Exchange
 
-_LONGEST_LINE, _MOST_LINES = 65536, 100  # of a head, as in `http.client`
+_LONGEST_LINE, _MOST_LINES = 65536, 100  # of a head, as in `http.client`, which counts the blank one, too
 _FIELD = re.compile(rb"([!#-'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n]*)\r?\n")
 PIECE = 65536  # bytes asked for or sent at a time
 
