@@ -63,7 +63,7 @@ class Sizes(NamedTuple):
     growth: tuple[int, int]
 
 
-FULL = Sizes(rounds=11, calls=100, deltas=20_000, many_deltas=200_000, builds=5, growth=(1_000, 1_000_000))
+FULL = Sizes(rounds=11, calls=100, deltas=20_000, many_deltas=200_000, builds=20, growth=(1_000, 1_000_000))
 QUICK = Sizes(rounds=1, calls=3, deltas=200, many_deltas=2_000, builds=1, growth=(10, 100))
 THREADS = 16
 

@@ -13,7 +13,7 @@ from benchmarks.cases import Case
 
 ROOT = Path(__file__).parent.parent
 # A vendor's ratios are far from their bounds, and its samples take long: fewer, and of shorter streams.
-VENDOR_ROUNDS = 3
+VENDOR_ROUNDS = 5
 VENDOR_SHARE = 0.1
 OURS = ("floor", "llmkit", "llmkit[fast]")
 _MODULES = {"llmkit[fast]": "orjson", "google-genai": "google.genai"}

@@ -28,11 +28,14 @@ def rows(case: Case, samples: Samples) -> list[Row]:
 def _row(case: Case, samples: Samples, name: str) -> Row:
     vendor = VENDORS.get(case.wire)
     own, floor = ([sample["cpu"] for sample in samples[who]] for who in (name, "floor"))
-    ratio = median(own) / median(floor)
+    # Of those that were measured next to each other: between rounds the machine may get faster or slower.
+    ratio = median(_pairs(own, floor))
     most = case.bound.most
     if most is not None and most > 1 and name == "llmkit[fast]":  # of one event per chunk
         most = 0.9
-    vendors = {who: median(s["cpu"] for s in found) / median(own) for who, found in samples.items() if who in _SDKS}
+    vendors = {
+        who: median(_pairs([sample["cpu"] for sample in found], own)) for who, found in samples.items() if who in _SDKS
+    }
     kept = None if most is None else ratio <= most
     if case.bound.vendor is not None and vendor in vendors and vendors[vendor] < case.bound.vendor:
         kept = False
@@ -66,9 +69,14 @@ def _value(seconds: list[float], unit: str) -> str:
 
 def _spread(own: list[float], floor: list[float]) -> str:
     """The quartiles of the ratio of those that were measured next to each other."""
-    pairs = [one / other for one, other in zip(own, floor, strict=True)]
+    pairs = _pairs(own, floor)
     low, _, high = quantiles(pairs, n=4, method="inclusive") if len(pairs) > 1 else pairs * 3
     return f"{low:.2f}–{high:.2f}"
+
+
+def _pairs(own: list[float], other: list[float]) -> list[float]:
+    """The ratios of each round in which both were measured."""
+    return [one / beside for one, beside in zip(own, other, strict=False)]
 
 
 _KEPT = {True: "yes", False: "NO", None: ""}
