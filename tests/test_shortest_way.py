@@ -9,7 +9,7 @@ import pytest
 from faults.calls import KEY, chunked, each_format, in_turn, once
 from faults.formats import MODEL, TEXT
 from faults.formats import PIECES as ANSWER
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sockets import Server
 
@@ -157,6 +157,7 @@ each_answer = st.tuples(
 
 @settings(deadline=None)
 @given(st.lists(each_answer, max_size=12))
+@example([({}, {}, [{"text": "a"}]), *[({"responseId": "r"}, {"index": 1}, [{"text": "b"}])] * 2])
 def test_gemini(chunks):
     short, long = [], []
     for around, beside, parts in chunks:

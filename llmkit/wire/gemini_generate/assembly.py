@@ -96,7 +96,9 @@ class Assembly:
         None where the next one may say something else beside its text.
         """
         match chunk:
-            case {"candidates": [{"content": {"parts": [dict(part)]}} as candidate]} if candidate.keys() <= _SILENT:
+            case {"candidates": [{"content": {"parts": [dict(part)]}} as candidate]}:
+                if candidate.get("index") or not candidate.keys() <= _SILENT:
+                    return None  # another answer, which is not read, or one that says more
                 found = self.content.more(part)
                 return None if found is None else (*found[:2], (*_PART, *found[2]))
         return None
