@@ -373,6 +373,17 @@ FIRST_TRIES = {
 }
 
 
+def lingering(raw):
+    """A stream that stops there, and whose connection stays open."""
+
+    def script(wire):
+        wire.receive()
+        wire.send(chunked(raw, end=False))
+        wire.hang()
+
+    return script
+
+
 @pytest.fixture
 def no_collector():
     gc.collect()
@@ -386,12 +397,7 @@ def no_collector():
 def test_a_forgotten_stream_drops_its_connection_without_a_collector(form, before, no_collector):
     """Whatever the tries before it left in tracebacks."""
 
-    def begins(wire):
-        wire.receive()
-        wire.send(chunked(form.begun(2), end=False))
-        wire.hang()
-
-    with Server(in_turn(*before, begins)) as server, of(form, server, max_retries=1) as client:
+    with Server(in_turn(*before, lingering(form.begun(2)))) as server, of(form, server, max_retries=1) as client:
         next(client.stream("Hi"))
         assert server.left.wait(PATIENCE)
 
@@ -409,12 +415,7 @@ WRONG_EVENTS = {
 def test_a_stream_forgotten_before_its_error_drops_its_connection_without_a_collector(form, wrong, no_collector):
     """The error came together with what stands before it, and waits in the stream to be raised."""
 
-    def spoilt(wire):
-        wire.receive()
-        wire.send(chunked(form.begun(2) + wrong(form), end=False))
-        wire.hang()
-
-    with Server(spoilt) as server, of(form, server, max_retries=0) as client:
+    with Server(lingering(form.begun(2) + wrong(form))) as server, of(form, server, max_retries=0) as client:
         next(client.stream("Hi"))
         assert server.left.wait(PATIENCE)
 
@@ -423,13 +424,8 @@ def test_a_stream_forgotten_before_its_error_drops_its_connection_without_a_coll
 def test_a_stream_forgotten_after_an_error_event_drops_its_connection_without_a_collector(form, no_collector):
     """The first try was told of trouble before its first event; the second is forgotten."""
 
-    def begins(wire):
-        wire.receive()
-        wire.send(chunked(form.begun(2), end=False))
-        wire.hang()
-
     busy = once(chunked(form.event(form.trouble)))
-    with Server(in_turn(busy, begins)) as server, of(form, server, max_retries=1) as client:
+    with Server(in_turn(busy, lingering(form.begun(2)))) as server, of(form, server, max_retries=1) as client:
         next(client.stream("Hi"))
         assert server.left.wait(PATIENCE)
 

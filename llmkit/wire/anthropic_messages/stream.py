@@ -318,24 +318,17 @@ def _citations_delta(block: _Block, delta: Mapping[str, Any]) -> Sequence[Event]
     return _NOTHING
 
 
-def _more_text(block: _Block) -> tuple[str, _More]:
-    add = block.pieces["text"].add
+def _more_words(field: str, delta: Callable[[str], Event]) -> Callable[[_Block], tuple[str, _More]]:
+    def of(block: _Block) -> tuple[str, _More]:
+        add = block.pieces[field].add
 
-    def goes_on(text: str) -> Sequence[Event]:
-        add(text)
-        return (text_delta(text),)
+        def goes_on(text: str) -> Sequence[Event]:
+            add(text)
+            return (delta(text),)
 
-    return "text", goes_on
+        return field, goes_on
 
-
-def _more_thoughts(block: _Block) -> tuple[str, _More]:
-    add = block.pieces["thinking"].add
-
-    def goes_on(text: str) -> Sequence[Event]:
-        add(text)
-        return (thinking_delta(text),)
-
-    return "thinking", goes_on
+    return of
 
 
 def _more_json(block: _Block) -> tuple[str, _More]:
@@ -350,8 +343,8 @@ def _more_json(block: _Block) -> tuple[str, _More]:
 
 # The deltas that are handed out as they come: which field of theirs is the text, and what it stands for.
 _GOES_ON: Final[Mapping[str, Callable[[_Block], tuple[str, _More]]]] = {
-    "text_delta": _more_text,
-    "thinking_delta": _more_thoughts,
+    "text_delta": _more_words("text", text_delta),
+    "thinking_delta": _more_words("thinking", thinking_delta),
     "input_json_delta": _more_json,
 }
 
