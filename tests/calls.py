@@ -21,8 +21,11 @@ def authorize(request):
     return request
 
 
-@pytest.fixture
-def transport(plain_environment):
+@pytest.fixture(params=["directly", "through urllib3"])
+def transport(plain_environment, request, monkeypatch):
+    """Either way that a request may go."""
+    if request.param != "directly":
+        monkeypatch.setattr("llmkit.transport.untouched", lambda: False)
     transport = Transport()
     yield transport
     transport.close()
@@ -41,7 +44,7 @@ def plain_environment(monkeypatch):
 
 
 def post(transport, url, body=b"{}", *, stream=False, headers=None, timeout=PATIENCE, key=None) -> Answer:
-    outgoing = Outgoing("POST", url, headers or {}, body, key, stream)
+    outgoing = Outgoing("POST", url, {"user-agent": "test", **(headers or {})}, body, key, stream)
     return transport.send(outgoing, Exchange(Deadlines(timeout)))
 
 

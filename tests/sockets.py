@@ -143,7 +143,9 @@ class Server:
         self.reached, self.left, self.stopped = threading.Event(), threading.Event(), threading.Event()
         self._script = script
         self._tls = tls
-        self._listener = socket.create_server((host, 0), backlog=128)
+        self._listener = socket.create_server(
+            (host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=128
+        )
         self.port: int = self._listener.getsockname()[1]
         self._sockets: list[socket.socket] = []
         self._threads = [threading.Thread(target=self._accept, daemon=True)]

@@ -9,9 +9,11 @@ import pytest
 
 from llmkit.deadlines import Deadlines
 from llmkit.errors import ConnectionFailedError, StreamClosedError
-from llmkit.transport.connections import Plain, Reader, current, watched
+from llmkit.transport.connections import Plain
 from llmkit.transport.exchange import Exchange, OverError
 from llmkit.transport.failures import failure
+from llmkit.transport.replies import Reader
+from llmkit.transport.watching import current, watched
 
 
 @pytest.fixture

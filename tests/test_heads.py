@@ -8,8 +8,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from llmkit.deadlines import Deadlines
-from llmkit.transport.connections import Reply, watched
 from llmkit.transport.exchange import Exchange
+from llmkit.transport.replies import Reply
+from llmkit.transport.watching import watched
 
 
 def read(cls, raw, method):

@@ -11,16 +11,18 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import requests
+from requests.utils import select_proxy
 
 from llmkit.checks import Hidden, raised
 from llmkit.errors import ConfigurationError, LLMKitError
 from llmkit.secrets import of_address
-from llmkit.transport.answer import Answer, Raw
-from llmkit.transport.connections import watched
+from llmkit.transport.answer import Answer
+from llmkit.transport.direct import directly, head_of, through_adapter, untouched
 from llmkit.transport.exchange import Exchange
 from llmkit.transport.failures import FOREIGN, failure, refused_by_proxy
-from llmkit.transport.outgoing import Authorize, Outgoing, address, prepared
+from llmkit.transport.outgoing import Authorize, Outgoing, address, prepared, unsendable
 from llmkit.transport.pools import Adapter
+from llmkit.transport.watching import watched
 
 __all__ = ["Answer", "Authorize", "Exchange", "Outgoing", "SupportsRequest", "Transport"]
 
@@ -39,12 +41,15 @@ class SupportsRequest(Protocol):
 class _Route:
     """Not a tuple, as its proxies may hold passwords, which no `repr` shows."""
 
-    __slots__ = ("host", "proxies", "url")
+    __slots__ = ("host", "proxied", "proxies", "target", "url")
 
     def __init__(self, url: str, host: str, proxies: dict[str, str]) -> None:
-        self.url = url
+        request = requests.PreparedRequest()
+        request.url = self.url = url
+        self.target = request.path_url
         self.host = host
         self.proxies = proxies
+        self.proxied = select_proxy(url, proxies) is not None
 
 
 class _Live:
@@ -170,26 +175,25 @@ def _attempt(
     adapter: Adapter, outgoing: Outgoing, route: _Route, exchange: Exchange, *, fresh: bool
 ) -> Answer | LLMKitError:
     request = prepared(outgoing, route.url)
-    if isinstance(request, LLMKitError):
-        return request
+    lines: list[str] | None = None
+    if not route.proxied and untouched():
+        lines = head_of(request, route.target if request.url is route.url else request.path_url)
     try:
-        with watched(exchange, fresh=fresh):
-            response = adapter.send(request, stream=True, timeout=None, proxies=route.proxies)
+        if lines is None:
+            if (refused := unsendable(request.headers)) is not None:
+                return refused
+            with watched(exchange, fresh=fresh):
+                found = through_adapter(adapter, request, route.proxies)
+        else:
+            with watched(exchange, fresh=fresh):
+                found = directly(adapter.get_connection_with_tls_context(request, None), request, lines)
     except FOREIGN as error:
         return failure(error, exchange, route.host)
-    if response.status_code == 407 and exchange.forwarded:  # noqa: PLR2004
-        response.close()
+    if found.status == 407 and exchange.forwarded:  # noqa: PLR2004
+        found.body.close()
         return refused_by_proxy(407, exchange)
     exchange.stage = "body"
-    return Answer(
-        exchange,
-        Raw(response.raw),
-        status=response.status_code,
-        reason=response.reason or "",
-        headers=response.headers,
-        url=route.url,
-        host=route.host,
-    )
+    return Answer(exchange, found, url=route.url, host=route.host)
 
 
 def _proxy(url: str, name: str) -> Hidden | ConfigurationError:

@@ -5,7 +5,7 @@ It does not know whether a body is whole in the wire's sense: the end of a conne
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import urljoin, urlsplit
 
 from requests.structures import CaseInsensitiveDict
@@ -15,9 +15,9 @@ from urllib3.response import HTTPResponse
 from llmkit.deadlines import Deadlines
 from llmkit.errors import InvalidResponseError, LLMKitError, StreamClosedError
 from llmkit.transport.chunks import read_chunks
-from llmkit.transport.connections import PIECE, Reply
 from llmkit.transport.exchange import BODY_MOST, Exchange
 from llmkit.transport.failures import FOREIGN, failure
+from llmkit.transport.replies import PIECE, Reply
 
 ERROR_MOST = 64 * 1024
 ERROR_SECONDS = 10.0  # a status that says no is not kept waiting for the rest of its reasons
@@ -63,7 +63,7 @@ class Raw:
         encoding = raw.headers.get("content-encoding", "")
         _refuse_unknown(encoding)
         if raw.chunked and not encoding and isinstance(getattr(raw, "_fp", None), Reply):
-            return read_chunks(raw)
+            return _chunks(raw)
         if raw.chunked and raw.supports_chunked_reads():
             return iter(raw.stream(PIECE, decode_content=True))  # a third of the time of read1
         return iter(lambda: raw.read1(PIECE, decode_content=True), b"")
@@ -76,6 +76,12 @@ class Raw:
     def closing(self) -> bool:
         """Whether there is nothing to save."""
         return bool(getattr(getattr(self._raw, "_fp", None), "will_close", False))
+
+
+def _chunks(raw: Any) -> Iterator[bytes]:
+    """What is in the chunks; it ends as urllib3's own reading does, with the connection given back or dropped."""
+    with raw._error_catcher():  # noqa: SLF001
+        yield from read_chunks(raw._fp)  # noqa: SLF001
 
 
 class Iterated:
@@ -102,6 +108,22 @@ class Iterated:
         self._response.close()
 
 
+class Head(NamedTuple):
+    """What comes first of an answer, and how the rest is read.
+
+    Attributes:
+        status: The HTTP status.
+        reason: The words after it.
+        headers: Those of one name are joined.
+        body: Not yet read.
+    """
+
+    status: int
+    reason: str
+    headers: "CaseInsensitiveDict[str]"
+    body: Source
+
+
 class Answer:
     """The answer to one request, its body still on its way. For one thread, but for `Exchange.abort`.
 
@@ -112,23 +134,13 @@ class Answer:
         location: Where a 3xx points to: absolute, without user, query and fragment, cut to 200 characters.
     """
 
-    def __init__(
-        self,
-        exchange: Exchange,
-        source: Source,
-        *,
-        status: int,
-        reason: str,
-        headers: Mapping[str, str],
-        url: str,
-        host: str,
-    ) -> None:
-        self.status = status
-        self.reason = reason
-        self.headers = headers if isinstance(headers, CaseInsensitiveDict) else CaseInsensitiveDict(headers)
-        self.location = _target(url, self.headers) if 300 <= status < 400 else None  # noqa: PLR2004
+    def __init__(self, exchange: Exchange, head: Head, *, url: str, host: str) -> None:
+        self.status = head.status
+        self.reason = head.reason
+        self.headers = head.headers
+        self.location = _target(url, head.headers) if 300 <= head.status < 400 else None  # noqa: PLR2004
         self._exchange = exchange
-        self._source = source
+        self._source = head.body
         self._host = host
         self._rest: Iterator[bytes] | None = None
         self._ended = False

@@ -5,11 +5,11 @@ Source: https://www.rfc-editor.org/rfc/rfc9112#section-7.1
 
 import re
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
-from urllib3.exceptions import InvalidChunkLength, ProtocolError
+from urllib3.exceptions import ProtocolError
 
-from llmkit.transport.connections import PIECE
+from llmkit.transport.replies import PIECE, Reply
 
 _MOST: Final = 8192  # bytes of a line that tells a size
 _SIZE: Final = rb"(0++[0-9A-Fa-f]{0,16}|[0-9A-Fa-f]{1,16})[ \t]*(?:;[^\n]*)?\r?\n"
@@ -29,7 +29,7 @@ class InvalidChunkError(ValueError):
     before = b""
 
     def __init__(self, *, long: bool = False) -> None:
-        super().__init__()
+        super().__init__("the line exceeded maximum allowed length" if long else "")  # as urllib3 says it
         self.long = long
 
 
@@ -120,36 +120,33 @@ class ChunkDecoder:
         self.rest = line if len(line) < 2 else b"x" + line[-1:]  # noqa: PLR2004 - that it is not blank is all to know
 
 
-def read_chunks(raw: Any) -> Iterator[bytes]:
-    """The body of an answer of urllib3's, which has not been read and is not compressed, as it arrives.
+def read_chunks(reply: Reply) -> Iterator[bytes]:
+    """The body of an answer in chunks, which has not been read and is not compressed, as it arrives.
 
-    It ends as `urllib3.HTTPResponse.read_chunked` does: with its exceptions, and with the connection given back.
+    Raises:
+        InvalidChunkError: A chunk's size is none.
+        ProtocolError: The connection ended first.
     """
-    reply = raw._fp  # noqa: SLF001 - as urllib3's own reading of chunks
-    with raw._error_catcher():  # noqa: SLF001
-        # It has been read; or it is a 204, say, which has no body whatever its headers tell of chunks.
-        if reply.fp is None or (reply.chunked and reply.length == 0):
-            reply.close()
-            return
-        decoder = ChunkDecoder()
-        while not decoder.ended:
-            data = reply.fp.read1(PIECE)
-            if not data:
-                if decoder.last:  # some leave out the blank line
-                    break
-                raise ProtocolError("Response ended prematurely")
-            wrong: InvalidChunkError | None = None
-            try:
-                piece = decoder.feed(data)
-            except InvalidChunkError as error:
-                wrong, piece = error, error.before
-            if piece:
-                yield piece
-            if wrong is not None:
-                raw.close()
-                if wrong.long:
-                    raise ProtocolError("Response chunk size line exceeded maximum allowed length")
-                raise InvalidChunkLength(raw, b"")
-        if decoder.ended and decoder.rest:
-            reply.surplus()
+    # It has been read; or it is a 204, say, which has no body whatever its headers tell of chunks.
+    if reply.fp is None or (reply.chunked and reply.length == 0):
         reply.close()
+        return
+    decoder = ChunkDecoder()
+    while not decoder.ended:
+        data = reply.fp.read1(PIECE)
+        if not data:
+            if decoder.last:  # some leave out the blank line
+                break
+            raise ProtocolError("Response ended prematurely")
+        wrong: InvalidChunkError | None = None
+        try:
+            piece = decoder.feed(data)
+        except InvalidChunkError as error:
+            wrong, piece = error, error.before
+        if piece:
+            yield piece
+        if wrong is not None:
+            raise wrong
+    if decoder.ended and decoder.rest:
+        reply.surplus()
+    reply.close()

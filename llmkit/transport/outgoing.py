@@ -39,8 +39,8 @@ class Outgoing:
     stream: bool = False
 
 
-def prepared(outgoing: Outgoing, url: str) -> requests.PreparedRequest | ConfigurationError:
-    """What goes to the network, or the error to raise: a frame that raised it would have seen the key.
+def prepared(outgoing: Outgoing, url: str) -> requests.PreparedRequest:
+    """What goes to the network, its headers unchecked: see `unsendable`.
 
     By hand: `Request.prepare` checks and encodes the same URL each time.
     """
@@ -54,11 +54,14 @@ def prepared(outgoing: Outgoing, url: str) -> requests.PreparedRequest | Configu
         headers["Content-Length"] = "0"
     if outgoing.authorize is not None:
         request = outgoing.authorize(request)
-    return unsendable(request.headers) or request
+    return request
 
 
 def unsendable(headers: Mapping[str, Any]) -> ConfigurationError | None:
-    """The error to raise for a header that cannot be sent; it names the header and not its value."""
+    """The error for a header that cannot be sent; to be raised where no frame has seen the key.
+
+    It names the header and not its value.
+    """
     for name, value in headers.items():
         text = value.decode("latin-1") if isinstance(value, bytes) else value
         if not (isinstance(name, str) and _NAME.fullmatch(name)):

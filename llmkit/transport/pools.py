@@ -15,7 +15,8 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.util.ssl_ import create_urllib3_context
 
 from llmkit.errors import ConfigurationError
-from llmkit.transport.connections import Plain, Secure, Watched, current, fresh_only
+from llmkit.transport.connections import Plain, Secure, Watched
+from llmkit.transport.watching import current, fresh_only
 
 
 class _Stack:

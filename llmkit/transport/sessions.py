@@ -23,11 +23,11 @@ import urllib3.response
 from urllib3.exceptions import NewConnectionError
 
 from llmkit.errors import LLMKitError
-from llmkit.transport.answer import Answer, Iterated, Raw, Source
-from llmkit.transport.connections import PIECE, Reader
+from llmkit.transport.answer import Answer, Head, Iterated, Raw, Source
 from llmkit.transport.exchange import Exchange, OverError
 from llmkit.transport.failures import chain, failure
 from llmkit.transport.outgoing import Authorize, Outgoing, prepared, unsendable
+from llmkit.transport.replies import PIECE, Reader
 
 _LOCATION = "x-llmkit-location"
 _NOT_CONNECTED = (socket.gaierror, ConnectionRefusedError, ssl.SSLError, NewConnectionError)
@@ -69,8 +69,8 @@ def _for_requests(session: requests.Session, outgoing: Outgoing, url: str) -> di
 
 def _for_others(outgoing: Outgoing, url: str) -> dict[str, Any] | LLMKitError:
     request = prepared(outgoing, url)
-    if isinstance(request, LLMKitError):
-        return request
+    if (refused := unsendable(request.headers)) is not None:
+        return refused
     headers = dict(request.headers)
     headers.pop("Content-Length", None)
     return {"url": request.url, "data": request.body, "headers": headers, "stream": True, "allow_redirects": False}
@@ -177,15 +177,8 @@ def _answer(response: Any, url: str, host: str, exchange: Exchange) -> Answer:
     else:
         # curl_cffi warns of a size, requests without one reads byte by byte
         source = Iterated(response, (PIECE,) if isinstance(response, requests.Response) else (), exchange)
-    return Answer(
-        exchange,
-        source,
-        status=response.status_code,
-        reason=getattr(response, "reason", None) or "",
-        headers=headers,
-        url=url,
-        host=host,
-    )
+    reason = getattr(response, "reason", None) or ""
+    return Answer(exchange, Head(response.status_code, reason, headers, source), url=url, host=host)
 
 
 def _watch(raw: urllib3.response.HTTPResponse, exchange: Exchange) -> None:

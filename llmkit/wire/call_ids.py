@@ -35,7 +35,10 @@ class CallIds:
             found = _stand_in(f"{id_} {self._times[id_]}")
         self._sent.add(found)
         self._latest[id_] = found
-        self._open.setdefault(id_, deque()).append(found)
+        if (waiting := self._open.get(id_)) is None:
+            self._open[id_] = deque((found,))
+        else:
+            waiting.append(found)
         return found
 
     def result(self, id_: str) -> str:

@@ -42,6 +42,7 @@ _MESSAGE: Final = ("id", "phase")  # what tells one message of an answer from th
 Told: TypeAlias = Text | Image | Audio | Video | Document | Opaque
 """What the model can be told: messages see to it that no other part stands where it is."""
 _Other: TypeAlias = Refusal | Thinking | Image | Audio | Video | Document | ToolResult | Opaque  # but texts and calls
+_USUAL: Final = (Text, ToolCall)
 _NEW: Final[Mapping[str, Any]] = {}  # of a message of which nothing is known
 
 
@@ -80,9 +81,25 @@ class Conversation:
         elif type(only) is ToolResult:
             self.items.append(self.result(only, number, 0))
         elif role == "assistant":
-            self.items += _Turn(self, role).answer(content, number)
+            if all(isinstance(part, _USUAL) and not part.extra for part in content):
+                self._usual_answer(content)
+            else:
+                self.items += _Turn(self, role).answer(content, number)
         else:
             self.items += _Turn(self, role).question(content, number)
+
+    def _usual_answer(self, content: Sequence[Part]) -> None:
+        """Add an answer of `_USUAL` parts of which nothing more is known, as `_Turn.answer` would, in half the time."""
+        words: list[Any] | None = None  # of the message that takes further ones
+        for part in content:
+            if type(part) is ToolCall:
+                self.items.append(self.call(part))
+                words = None
+            elif type(part) is Text and part.text:
+                if words is None:
+                    words = []
+                    self.items.append({"type": "message", "role": "assistant", "content": words})
+                words.append(_output_text(part))
 
     def input_parts(self, part: Told, where: str) -> list[Any]:
         """What stands for `part` in what is told to the model; none for what is refused or empty."""
