@@ -9,7 +9,7 @@ import time
 
 import pytest
 from faults.calls import KEY, chunked, once
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sockets import Server
 from test_shortest_way import told
@@ -18,6 +18,13 @@ from llmkit import Client, TextDelta
 from llmkit.sse import ServerSentEvent
 from llmkit.wire import wire
 from llmkit.wire.recurring import Recurring
+
+
+@pytest.fixture(autouse=True, params=[50, 1], ids=["seldom", "often"])
+def often(request, monkeypatch):
+    """Events of a shape after which all of it becomes one pattern: the outcome is the same before and after."""
+    monkeypatch.setattr("llmkit.wire.recurring._OFTEN", request.param)
+
 
 # ---- one shape ------------------------------------------------------------------------------------------------------
 
@@ -31,6 +38,7 @@ def learned(data, text, path=("a", "b"), **arguments):
     silent = arguments.pop("silent", ())
     shape = Recurring(*silent, **arguments)
     shape.learn(event(data), text, path, lambda text: [text])
+    shape.read(event(data))
     return shape
 
 
@@ -84,6 +92,11 @@ SILENT = {
     "letters with an escape": ('{"a":{"b":"x"},"p":"abc"}', '{"a":{"b":"y"},"p":"\\n"}', None),
     "another kind": ('{"n":1,"a":{"b":"x"}}', '{"n":null,"a":{"b":"y"}}', None),
     "in another object": ('{"c":{"n":1},"n":1,"a":{"b":"x"}}', '{"c":{"n":2},"n":1,"a":{"b":"y"}}', None),
+    "escapes in the text": ('{"n":1,"a":{"b":"x"}}', '{"n":1,"a":{"b":"\\"\\u00e9\\ud83d\\ude00"}}', ['"é😀']),
+    "a bad escape in the text": ('{"n":1,"a":{"b":"x"}}', '{"n":1,"a":{"b":"\\x"}}', None),
+    "a text that is cut": ('{"n":1,"a":{"b":"x"}}', '{"n":1,"a":{"b":"x\\', None),
+    "no text": ('{"n":1,"a":{"b":"x"}}', '{"n":1,"a":{"b":""}}', None),
+    "more behind it": ('{"n":1,"a":{"b":"x"}}', '{"n":1,"a":{"b":"x"}}\n', None),
     "in the text": ('{"a":{"b":"\\"n\\":1"}}', '{"a":{"b":"\\"n\\":2"}}', None),
 }
 
@@ -249,7 +262,7 @@ each_delta = st.lists(
 
 
 @pytest.mark.parametrize(("name", "stream"), STREAMS.items(), ids=STREAMS.keys())
-@settings(deadline=None)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(deltas=each_delta, separators=st.sampled_from([(",", ":"), (", ", ": ")]), ascii_only=st.booleans())
 def test_the_whole_way_gives_the_same(name, stream, deltas, separators, ascii_only):
     events = [(kind, {"type": kind, **data}) for kind, data in stream(deltas)]
@@ -279,6 +292,15 @@ def test_most_events_take_the_short_way(name, stream):
         taken.append(read(before, one) is not None)
         decoder.feed(one)
     assert sum(taken) >= 30
+
+
+def test_one_pattern_is_made_of_what_recurs(often):
+    shape = learned('{"n":1,"a":{"b":"x"}}', "x", silent=("n",))
+    for _ in range(60):
+        assert shape.read(event('{"n":2,"a":{"b":"y"}}')) == ["y"]
+    assert shape._whole is not None
+    shape.learn(event('{"m":1,"a":{"b":"x"}}'), "x", ("a", "b"), lambda text: [text])
+    assert shape.read(event('{"n":2,"a":{"b":"y"}}')) is None
 
 
 def test_bytes_of_a_recording():

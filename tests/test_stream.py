@@ -454,7 +454,7 @@ def test_close_while_it_reads_leaves_the_connection_to_the_reader(server, client
     stream._reading = False
     with pytest.raises(StreamClosedError):
         next(stream)
-    assert stream._reader.answer._source._raw.closed
+    assert stream._reader.answer._source._connection.is_closed
 
 
 def test_close_while_another_try_connects(server):
