@@ -75,8 +75,12 @@ class Conversation:
             self._call_ids.turn()
         only = content[0] if len(content) == 1 else None  # as most have
         if type(only) is Text and not only.extra:
+            words: dict[str, Any]
+            if role == "assistant":
+                words = _output_text(only)
+            else:
+                words = {"type": "input_text", "text": only.text}
             if only.text:
-                words = _output_text(only) if role == "assistant" else text(only)
                 self.items.append({"type": "message", "role": role, "content": [words]})
         elif type(only) is ToolResult:
             self.items.append(self.result(only, number, 0))
