@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack, overload
 
-from llmkit.addresses import Filled, base_address, guarded
+from llmkit.addresses import guarded
 from llmkit.checks import (
     choice,
     header_fields,
@@ -24,32 +23,30 @@ from llmkit.checks import (
     tried,
     wrong,
 )
-from llmkit.credentials import Key, find_key, is_loopback, kept
+from llmkit.core import Core
+from llmkit.credentials import kept
 from llmkit.deadlines import Deadlines, Timeout
-from llmkit.engine import AUTH_HEADERS, Engine, Fetched, for_caller
 from llmkit.errors import ConfigurationError, InsecureWarning, LLMKitError
 from llmkit.provider import Provider
-from llmkit.settings import INSECURE, Settings, quirks_of, row_of, verify_of
-from llmkit.transport import SupportsRequest, Transport
-from llmkit.wire import WIRES
+from llmkit.settings import INSECURE, Settings, verify_of
+from llmkit.transport import SupportsRequest
 
 if TYPE_CHECKING:  # what calls are made of is imported by the first one
     from typing_extensions import TypeForm
 
-    from llmkit.asking import Asking
     from llmkit.chat import Chat, History
     from llmkit.messages import ToolCall, ToolResult
-    from llmkit.request import EndpointOptions, Options, Prompt, Request, ResolvedRequest
+    from llmkit.request import EndpointOptions, Options, Prompt, Request
     from llmkit.response import Embeddings, Model, Response
     from llmkit.stream import Stream
     from llmkit.turns import Approve
-    from llmkit.wire.base import Call, ModelPage
+    from llmkit.wire.base import ModelPage
 
 T = TypeVar("T")
 Out = TypeVar("Out")
 
 
-class Client:
+class Client(Core):
     """Talks to one host. Blocks, always; for many threads at once; survives `fork`; a context manager.
 
     A pickle of it holds an `api_key` that was passed, never one that was looked up, and no open connections.
@@ -124,36 +121,6 @@ class Client:
         if verify is False:
             warnings.warn(INSECURE, InsecureWarning, stacklevel=2)
 
-    def _set_up(self, settings: Settings, passed: Key) -> None:
-        row, model = row_of(settings.provider)
-        form = WIRES[row.wire]
-        fill = Filled(row, settings.variables)
-        suffix = form.version if row.suffix is None else fill(row.suffix)
-        based = partial(base_address, suffix=suffix, version_anywhere=form.version_anywhere)
-        own = None if settings.base_url is not None and fill.lacks(row.base_url) else based(fill.base_url)
-        address = own if settings.base_url is None else based(settings.base_url)
-        assert address is not None  # noqa: S101 - without a base_url, what it lacks was an error
-        authorized = settings.auth is not None or any(name in AUTH_HEADERS for name in settings.headers)
-        self._settings = settings
-        self._named = model if settings.model is None else settings.model
-        self._model = fill.default_model if self._named is None else self._named
-        if self._model is not None:
-            model_name("model", self._model)
-        key = find_key(row, passed, address, own=own, authorized=authorized)
-        # A key that was looked up is for this machine alone then, and not for a proxy on the way.
-        direct = key.looked_up and is_loopback(address)
-        transport = Transport(
-            proxy=settings.proxy, verify=settings.verify, session=settings.session, environment=not direct
-        )
-        query = {name: fill(value) for name, value in row.query.items()}
-        self._engine = Engine(row, address, query, key, settings.auth, transport)
-        self._quirks = quirks_of(row)
-        self._owner = True
-
-    def __repr__(self) -> str:
-        engine = getattr(self, "_engine", None)  # not there yet where a wrong argument is told of
-        return "Client()" if engine is None else f"Client({engine.row.name!r}, model={self._model!r})"
-
     def __enter__(self) -> Self:
         return self
 
@@ -161,13 +128,6 @@ class Client:
         self, cls: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"settings": self._settings, "api_key": self._engine.key.argument()}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        api_key = state["api_key"]
-        self._set_up(state["settings"], Key(api_key, passed=api_key is not None))
 
     def close(self) -> None:
         """Drop the free connections; a later call opens new ones. Of a `with_options` copy: nothing."""
@@ -392,75 +352,3 @@ class Client:
         except LLMKitError as error:
             self._raise(error, name, headers, found["extra_query"])
         return joined(parts, name)
-
-    def _endpoint(self, options: EndpointOptions) -> tuple[dict[str, Any], Mapping[str, str]]:
-        """The options of a call without a prompt, and its headers."""
-        from llmkit.request import EndpointOptions, taken  # noqa: PLC0415
-
-        unknown = sorted(options.keys() - EndpointOptions.__annotations__.keys())
-        given = taken(options)
-        if unknown:
-            raise ConfigurationError(f"{unknown[0]}: this call takes no such option")
-        settings = self._settings
-        empty: dict[str, Any] = {"extra_query": {}, "extra_body": {}}
-        found = {**empty, "timeout": settings.timeout, **settings.options, **raised(given)}
-        return found, self._engine.merged(settings.headers, found.get("extra_headers", {}))
-
-    def _connect_directly(self) -> None:
-        """Ask no proxy of the environment: for hosts on this machine, which no proxy reaches."""
-        settings = self._settings
-        self._engine.transport = Transport(verify=settings.verify, session=settings.session, environment=False)
-
-    def _asking(self, prompt: object, output_type: object, options: Any) -> Asking:
-        """The call that they mean, settled; `options` is empty then."""
-        from llmkit.answer_tool import with_output  # noqa: PLC0415
-        from llmkit.asking import Asking  # noqa: PLC0415
-        from llmkit.output import output_form  # noqa: PLC0415
-        from llmkit.refusals import expressible  # noqa: PLC0415
-        from llmkit.request import Request  # noqa: PLC0415
-
-        if isinstance(prompt, Request) and prompt.output_type is not None:
-            output_type = prompt.output_type
-        request, wire = self._resolve(prompt, options), self._engine.wire
-        request = expressible(request, self._engine.row, wire, self._quirks, self._refuse)
-        if (form := output_form(output_type)) is not None:
-            request, wire = with_output(request, form, wire, self._quirks, self._refuse)
-        headers, deadlines = self._headers(request), Deadlines(request.timeout)
-        retries = self._settings.max_retries
-        return Asking(self._engine, wire, self._quirks, request, headers, deadlines, retries, self._refuse, form)
-
-    def _resolve(self, prompt: object, options: Any) -> ResolvedRequest:
-        """The call that they mean; `options` is empty then, so that no frame of an error shows what may be a key."""
-        from llmkit.resolve import resolve  # noqa: PLC0415
-
-        settings = self._settings
-        try:
-            request = resolve(prompt, options, {"timeout": settings.timeout, **settings.options}, self._model)
-        except ConfigurationError as error:
-            failed = error.with_traceback(None)  # the frames below have seen it, too
-        else:
-            return request
-        finally:
-            options.clear()
-        raise failed
-
-    def _refuse(self, path: str, why: str) -> None:
-        """What `Wire.encode` calls with what it cannot express."""
-        from llmkit.refusals import refuse  # noqa: PLC0415
-
-        refuse(path, why, warn=self._settings.unsupported == "warn")
-
-    def _fetch(
-        self, call: Call, headers: Mapping[str, str], deadlines: Deadlines, decode: Callable[[Any], T]
-    ) -> Fetched[T]:
-        return self._engine.fetch(call, headers, deadlines, self._settings.max_retries, decode)
-
-    def _headers(self, request: ResolvedRequest) -> Mapping[str, str]:
-        """The caller's own, of all calls and of this one."""
-        own, more = self._settings.headers, request.extra_headers
-        return self._engine.merged(own, more) if more else own
-
-    def _raise(
-        self, error: LLMKitError, model: str | None, headers: Mapping[str, str], query: Mapping[str, str]
-    ) -> NoReturn:
-        raise for_caller(error, self._engine, model, headers, query)
