@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from llmkit.bulk.result import Result as Result
     from llmkit.chat import Chat as Chat
     from llmkit.client import Client as Client
     from llmkit.deadlines import Timeout as Timeout
@@ -87,6 +88,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _DOORS = {
+    "bulk.result": "Result",
     "chat": "Chat",
     "client": "Client",
     "deadlines": "Timeout",

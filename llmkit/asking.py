@@ -15,6 +15,7 @@ from llmkit.reader import Reader
 from llmkit.request import ResolvedRequest
 from llmkit.response import Response, Unfit
 from llmkit.stream import Stream
+from llmkit.switch import Switch
 from llmkit.transport import Exchange
 from llmkit.wire.base import Call, Refuse, Wire
 
@@ -33,6 +34,7 @@ class Asking:
         max_retries: How often it may be sent again.
         refuse: Told of what the wire cannot express.
         form: What the answer is to be; None where it is only read.
+        switch: What ends `complete` from another thread.
     """
 
     engine: Engine
@@ -44,6 +46,7 @@ class Asking:
     max_retries: int
     refuse: Refuse
     form: OutputForm | None
+    switch: Switch | None = None
 
     def complete(self) -> Response[Any]:
         """The whole answer, fitted, and asked for again where it does not fit and that is wanted.
@@ -103,14 +106,15 @@ class Asking:
             self.deadlines,
             self.max_retries,
             lambda body: self.wire.decode(body, self.quirks),
+            self.switch,
         )
         return self.engine.respond(found.value, found.answer, found.attempts)
 
     def _streaming(self) -> Response[Any]:
         """A long answer: streamed and collected, so that no gateway loses patience."""
         connect = self._connector()
-        attempts = self.engine.attempts(self.deadlines, self.max_retries)
-        reader = attempts.run(lambda: connect(Sends(attempts)).to_end())
+        attempts = self.engine.attempts(self.deadlines, self.max_retries, self.switch)
+        reader = attempts.run(lambda: connect(Sends(attempts, self.switch)).to_end())
         assert reader.decoded is not None  # noqa: S101 - `to_end` ends there or raises
         return self.engine.respond(reader.decoded, reader.answer, attempts.made)
 

@@ -37,6 +37,7 @@ from llmkit.wire.signals import CutOff, ErrorEvent
 
 if TYPE_CHECKING:
     from llmkit.response import Response
+    from llmkit.switch import Switch
     from llmkit.wire.base import Call, Decoded, Wire
 
 T = TypeVar("T")
@@ -151,8 +152,12 @@ class Engine:
         """The format that the host speaks; imported when it is first asked for, as are the words that it reads."""
         return find_wire(self.row.wire)
 
-    def attempts(self, deadlines: Deadlines, max_retries: int, **options: Any) -> Attempts:
+    def attempts(
+        self, deadlines: Deadlines, max_retries: int, switch: "Switch | None" = None, **options: Any
+    ) -> Attempts:
         """The tries of one call."""
+        if switch is not None:
+            options["sleep"] = switch.sleep
         return Attempts(max_retries, self.quota, deadlines, **options)
 
     def fetch(
@@ -162,16 +167,17 @@ class Engine:
         deadlines: Deadlines,
         max_retries: int,
         decode: Callable[[Any], T],
+        switch: "Switch | None" = None,
     ) -> "Fetched[T]":
-        """Send `call` until it is answered; what `decode` makes of the JSON in its body.
+        """Send `call` until it is answered; what `decode` makes of the JSON in its body. `switch` ends it.
 
         Raises:
             LLMKitError: Whatever came between; with `attempts`.
         """
-        attempts = self.attempts(deadlines, max_retries)
+        attempts = self.attempts(deadlines, max_retries, switch)
 
         def once() -> tuple[T, Answer]:
-            answer = self.open(call, headers, deadlines, stream=False, begun=Sends(attempts))
+            answer = self.open(call, headers, deadlines, stream=False, begun=Sends(attempts, switch))
             try:
                 return self.parse(answer, decode), answer
             except CutOff as cut:
@@ -327,12 +333,15 @@ class Engine:
 class Sends:
     """Told of each sending of one try: those after the first, with another key, are counted, too."""
 
-    def __init__(self, attempts: Attempts) -> None:
+    def __init__(self, attempts: Attempts, switch: "Switch | None" = None) -> None:
         self._attempts = attempts
+        self._switch = switch
         self._begun = False
 
-    def __call__(self, _: Exchange) -> None:
+    def __call__(self, exchange: Exchange) -> None:
         """It is about to be sent."""
+        if self._switch is not None:
+            self._switch.attach(exchange)
         if self._begun:
             self._attempts.repeated("the key was refused with 401, and there was another")
         self._begun = True

@@ -1,0 +1,1 @@
+"""Many prompts at once: what `Client.map` is made of, and what reads its results."""
