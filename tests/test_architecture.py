@@ -23,8 +23,8 @@ FLOORS = (
     "json_codec sse growing accumulate history resolve output partial_json calling",
     "wire",
     "provider rows addresses credentials google_auth secrets transport retry provider_errors",
-    "switch limits prices",
-    "engine reader stream endpoints settings refusals answer_tool asking core client chat chat_stream turns bulk batches",
+    "switch",
+    "engine reader stream endpoints settings refusals answer_tool asking core client chat chat_stream turns bulk",
     "testing cli __main__",
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms.split()}
