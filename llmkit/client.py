@@ -6,7 +6,7 @@ A client is made without the words that calls are made of: they are imported by 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack, overload
 
@@ -32,8 +32,11 @@ from llmkit.settings import INSECURE, Settings, verify_of
 from llmkit.transport import SupportsRequest
 
 if TYPE_CHECKING:  # what calls are made of is imported by the first one
+    from concurrent.futures import Executor, Future
+
     from typing_extensions import TypeForm
 
+    from llmkit.bulk.result import Result
     from llmkit.chat import Chat, History
     from llmkit.messages import ToolCall, ToolResult
     from llmkit.request import EndpointOptions, Options, Prompt, Request
@@ -256,6 +259,67 @@ class Client(Core):
         bare = self.with_options()  # the chat has the defaults, and says for each call what holds
         bare._settings = self._settings._replace(options={})  # noqa: SLF001 - of its own class
         return Chat(bare, history, max_rounds, hooks, {**self._settings.options, **found})
+
+    def map(
+        self,
+        prompts: Iterable[Prompt],
+        *,
+        concurrency: int = 8,
+        ordered: bool = True,
+        errors: Literal["raise", "return"] = "return",
+        executor: Executor | None = None,
+        output_type: Any = None,
+        **options: Unpack[Options],
+    ) -> Generator[Result[Any], None, None]:
+        """Ask many, some at a time; results as soon as they are there.
+
+        Prompts are read by whoever reads the results, and no more than are needed: there may be any number of them.
+
+        Args:
+            prompts: Any iterable of what `complete` takes.
+            concurrency: How many are asked at once.
+            ordered: Whether results come in the order of the prompts; else as they come.
+            errors: ``return``: a row that fails has an `error`, and the others go on; ``raise``: the first one ends
+                the run.
+            executor: Where they are asked: by any `concurrent.futures.Executor`, of processes or a cluster, say, to
+                which the client is pickled. It stays open. Else threads of the run's own.
+            output_type: As `complete` takes it.
+            **options: Of each call, as `Options` names them; those of a `Request` win.
+
+        Raises:
+            ConfigurationError: An argument is wrong.
+            LLMKitError: Of the first row that failed, with ``errors="raise"``, from the generator.
+        """
+        from llmkit.bulk.run import run  # noqa: PLC0415
+
+        return run(
+            self.with_options(**options),
+            prompts,
+            output_type=output_type,
+            concurrency=concurrency,
+            ordered=ordered,
+            errors=errors,
+            executor=executor,
+        )
+
+    def submit(self, prompt: Prompt, *, output_type: Any = None, **options: Unpack[Options]) -> Future[Response[Any]]:
+        """Ask in another thread of the client's, of which there are 32; in asyncio, await it by `asyncio.wrap_future`.
+
+        Args:
+            prompt: As `complete` takes it.
+            output_type: As `complete` takes it.
+            **options: As `Options` names them.
+
+        Returns:
+            Its `result()` is what `complete` returns or raises. `cancel()` keeps it from being asked, if that has not
+            begun.
+
+        Raises:
+            ConfigurationError: An argument is wrong.
+        """
+        from llmkit.bulk.pool import pool_of  # noqa: PLC0415
+
+        return pool_of(self._engine).submit(self._asking(prompt, output_type, options).complete)
 
     def count_tokens(self, prompt: Prompt, **options: Unpack[Options]) -> int:
         """How many tokens the provider counts in the prompt, with its instructions and tools.

@@ -36,6 +36,8 @@ from llmkit.wire import wire as find_wire
 from llmkit.wire.signals import CutOff, ErrorEvent
 
 if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
     from llmkit.response import Response
     from llmkit.switch import Switch
     from llmkit.wire.base import Call, Decoded, Wire
@@ -134,6 +136,7 @@ class Engine:
         auth: Proves who asks in place of a key; called with the prepared request.
         transport: The connections.
         quota: Of retries.
+        pools: By process: the threads of `Client.submit`, where it was used.
     """
 
     def __init__(
@@ -146,6 +149,7 @@ class Engine:
         self.auth = auth
         self.transport = transport
         self.quota = Quota()
+        self.pools: dict[int, ThreadPoolExecutor] = {}
 
     @property
     def wire(self) -> "Wire":
