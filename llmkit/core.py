@@ -7,10 +7,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from llmkit.addresses import Filled, base_address
+from llmkit.authorization import AUTH_HEADERS
 from llmkit.checks import model_name, raised
 from llmkit.credentials import Key, find_key, is_loopback
 from llmkit.deadlines import Deadlines
-from llmkit.engine import AUTH_HEADERS, Engine, Fetched, for_caller
+from llmkit.engine import Engine, Fetched, for_caller
 from llmkit.errors import ConfigurationError, LLMKitError
 from llmkit.settings import Settings, quirks_of, row_of
 from llmkit.transport import Transport

@@ -6,12 +6,12 @@ One engine serves all calls of a client and of its `with_options` copies.
 import platform
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
-from urllib.parse import quote
 
 from attrs import evolve
 
 import llmkit
 from llmkit.addresses import endpoint, with_query
+from llmkit.authorization import Authorization
 from llmkit.checks import HeaderFields
 from llmkit.credentials import Key
 from llmkit.deadlines import Deadlines
@@ -23,7 +23,6 @@ from llmkit.errors import (
     IncompleteStreamError,
     InvalidResponseError,
     LLMKitError,
-    MissingAuthError,
 )
 from llmkit.json_codec import cut_short, load_bytes
 from llmkit.provider import Provider
@@ -43,8 +42,6 @@ if TYPE_CHECKING:
     from llmkit.wire.base import Call, Decoded, Wire
 
 T = TypeVar("T")
-# With one of the caller's own, no key is added.
-AUTH_HEADERS = ("authorization", "x-api-key", "x-goog-api-key", "api-key")
 # The headers in which providers, and the gateways before them, tell the id of an exchange; the first one wins.
 _REQUEST_IDS = (
     "request-id",
@@ -58,34 +55,6 @@ _KIND_SHOWN = 80  # characters of a content type in an error's first line
 USER_AGENT = f"llmkit/{llmkit.__version__} python/{platform.python_version()}"
 
 
-class Authorization:
-    """What sets the key on a prepared request: late, and in a frame of its own, so that no traceback shows it."""
-
-    __slots__ = ("_auth", "_key", "_scheme", "_used")
-
-    def __init__(self, key: Key, auth: Any, scheme: str) -> None:
-        self._key = key
-        self._auth = auth
-        self._scheme = scheme
-        self._used: str | None = None
-
-    def __call__(self, prepared: Any) -> Any:
-        """`prepared`, with the key in its headers, unless the caller's own prove who asks."""
-        value = self._used = self._key.value()
-        if value is not None and not any(name in prepared.headers for name in AUTH_HEADERS):
-            for way in self._scheme.split("+"):
-                _set_key(prepared, way, value)
-        if self._auth is None:
-            return prepared
-        signed = _signed(self._auth, prepared)
-        self._key.learn(of_headers(signed.headers))
-        return signed
-
-    def refreshed(self) -> bool:
-        """Whether there is another key than the one that was sent."""
-        return self._key.refresh(self._used)
-
-
 def _refreshed(authorization: Authorization, answer: Answer) -> bool:
     """Whether there is another key than the one that `answer` refuses, dropped if the caller's function fails."""
     try:
@@ -93,36 +62,6 @@ def _refreshed(authorization: Authorization, answer: Answer) -> bool:
     except BaseException:
         answer.close()
         raise
-
-
-def _signed(auth: Any, prepared: Any) -> Any:
-    """What a caller's own `auth` makes of the request.
-
-    Raises:
-        MissingAuthError: It failed, or returned no request.
-    """
-    try:
-        signed = auth(prepared)
-    except LLMKitError:
-        raise
-    except Exception as error:  # noqa: BLE001 - the caller's own code may raise anything
-        failed: Exception | None = error
-    else:
-        if hasattr(signed, "headers"):
-            return signed
-        failed = None
-    reason = "it returned no request" if failed is None else f"it failed with {type(failed).__name__}"
-    raise MissingAuthError(f"auth: {reason}: it must return the prepared request that it is called with") from failed
-
-
-def _set_key(prepared: Any, way: str, value: str) -> None:
-    """Add the key to a prepared request in one of the ways of `llmkit.provider.Auth`."""
-    if way in ("bearer", "google"):
-        prepared.headers["authorization"] = f"Bearer {value}"
-    elif way == "query":
-        prepared.url += f"{'&' if '?' in prepared.url else '?'}key={quote(value, safe='')}"
-    elif way != "none":
-        prepared.headers[way] = value
 
 
 class Engine:

@@ -22,7 +22,7 @@ FLOORS = (
     "messages tools functions checks request response events",
     "json_codec sse growing accumulate history resolve output partial_json calling",
     "wire",
-    "provider rows addresses credentials google_auth secrets transport retry provider_errors",
+    "provider rows addresses credentials authorization google_auth secrets transport retry provider_errors",
     "switch",
     "engine reader stream endpoints settings refusals answer_tool asking core client chat chat_stream turns bulk",
     "testing cli __main__",
