@@ -16,18 +16,23 @@ _HEAD: Final = 8  # characters of a long one by which it is known where a text w
 _TELLING: Final = re.compile(r"auth|key|token|secret|cookie|password|credential|signature", re.IGNORECASE)
 
 
+def telling(name: str) -> bool:
+    """Whether what a header or a field of a query of this name holds may be a secret."""
+    return _TELLING.search(name) is not None
+
+
 def of_headers(headers: Mapping[str, str]) -> list[str]:
     """What in a caller's own headers may be a secret: values, their last words, and what cookies hold."""
     found: list[str] = []
     for name, value in headers.items():
-        if _TELLING.search(name):
+        if telling(name):
             found += [value, *value.split()[-1:], *(item.partition("=")[2].strip() for item in value.split(";"))]
     return found
 
 
 def of_query(query: Mapping[str, str]) -> list[str]:
     """What in an address's query may be a secret."""
-    return [value for name, value in query.items() if _TELLING.search(name)]
+    return [value for name, value in query.items() if telling(name)]
 
 
 def of_address(url: str) -> list[str]:

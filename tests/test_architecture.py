@@ -35,7 +35,7 @@ EXCEPTIONS = {
     ("errors", "response"),  # types only
 }
 DOORS = {
-    "requests": {"transport", "testing"},  # of testing, a dict that ignores case
+    "requests": {"transport", "testing", "bulk"},  # of the latter two, a dict that ignores case
     "urllib3": {"transport"},
     "tenacity": {"retry"},
     "google": {"google_auth"},
