@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     from llmkit.messages import ToolCall as ToolCall
     from llmkit.messages import ToolResult as ToolResult
     from llmkit.messages import UserMessage as UserMessage
+    from llmkit.prices import Price as Price
     from llmkit.provider import Provider as Provider
     from llmkit.provider import providers as providers
     from llmkit.request import Options as Options
@@ -106,6 +107,7 @@ _DOORS = {
         "AssistantMessage Citation Message Opaque Part Refusal SystemMessage Text Thinking ToolCall "
         "ToolResult UserMessage"
     ),
+    "prices": "Price",
     "provider": "Provider providers",
     "request": "Options Prompt Request",
     "response": "Embeddings FinishReason Model Response Usage",

@@ -13,7 +13,7 @@ from llmkit.errors import LLMKitError
 from llmkit.output import OutputForm, asking_again, beside, demanded, misfit, together
 from llmkit.reader import Reader
 from llmkit.request import ResolvedRequest
-from llmkit.response import Response, Unfit
+from llmkit.response import Response, Tariff, Unfit
 from llmkit.stream import Stream
 from llmkit.switch import Switch
 from llmkit.transport import Exchange
@@ -34,6 +34,7 @@ class Asking:
         max_retries: How often it may be sent again.
         refuse: Told of what the wire cannot express.
         form: What the answer is to be; None where it is only read.
+        tariff: Whose prices hold for it.
         switch: What ends `complete` from another thread.
     """
 
@@ -46,6 +47,7 @@ class Asking:
     max_retries: int
     refuse: Refuse
     form: OutputForm | None
+    tariff: Tariff | None = None
     switch: Switch | None = None
 
     def complete(self) -> Response[Any]:
@@ -108,22 +110,21 @@ class Asking:
             lambda body: self.wire.decode(body, self.quirks),
             self.switch,
         )
-        return self.engine.respond(found.value, found.answer, found.attempts)
+        return self.engine.respond(found.value, found.answer, found.attempts, self.tariff)
 
     def _streaming(self) -> Response[Any]:
         """A long answer: streamed and collected, so that no gateway loses patience."""
         connect = self._connector()
         attempts = self.engine.attempts(self.deadlines, self.max_retries, self.switch)
         reader = attempts.run(lambda: connect(Sends(attempts, self.switch)).to_end())
-        assert reader.decoded is not None  # noqa: S101 - `to_end` ends there or raises
-        return self.engine.respond(reader.decoded, reader.answer, attempts.made)
+        return reader.response(attempts.made)
 
     def _connector(self) -> Callable[[Callable[[Exchange], None]], Reader]:
         call = self._encode(stream=True)
 
         def connect(begun: Callable[[Exchange], None]) -> Reader:
             answer = self.engine.open(call, self.headers, self.deadlines, stream=True, begun=begun)
-            return Reader(self.engine, self.wire, answer, self.deadlines, self.quirks)
+            return Reader(self.engine, self.wire, answer, self.deadlines, self.quirks, self.tariff)
 
         return connect
 

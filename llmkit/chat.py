@@ -12,6 +12,7 @@ from llmkit.chat_stream import ChatStream
 from llmkit.checks import integer, raised, wrong
 from llmkit.errors import ConfigurationError, LLMKitError, OutputError
 from llmkit.messages import Message, ToolCall, ToolResult, UserMessage
+from llmkit.prices import Item, bills, total
 from llmkit.request import Options, Prompt, Request, taken
 from llmkit.resolve import conversation, with_media
 from llmkit.response import Response, Usage
@@ -48,7 +49,7 @@ class Chat:
         self._hooks = hooks
         self._options = options
         self._usage = Usage()
-        self._cost: Decimal | None = Decimal(0)
+        self._bills: list[Item] = []
 
     def __repr__(self) -> str:
         waiting = f", {len(self.pending)} calls pending" if self.pending else ""
@@ -71,8 +72,8 @@ class Chat:
 
     @property
     def cost(self) -> Decimal | None:
-        """US dollars of this chat's model calls; None where the price of one is not known."""
-        return self._cost
+        """US dollars of this chat's model calls, found as `Response.cost` is; None where those of one are not known."""
+        return total(self._bills)
 
     @overload
     def send(
@@ -235,7 +236,7 @@ class Chat:
 
     def _paid(self, response: Response[Any]) -> None:
         self._usage = self._usage + response.usage
-        self._cost = None if self._cost is None or response.cost is None else self._cost + response.cost
+        self._bills += bills(response)
 
     def _finish(self, turn: Turn) -> None:
         if self._history is not turn.base and self._history is not turn.messages:

@@ -13,7 +13,7 @@ from llmkit.events import Event
 from llmkit.output import demanded
 from llmkit.response import UNFINISHED, FinishReason, Response, T_co
 from llmkit.stream import Stream
-from llmkit.turns import Turn, total_cost
+from llmkit.turns import Turn, all_bills
 
 
 class ChatStream(Stream[T_co]):
@@ -144,7 +144,7 @@ class ChatStream(Stream[T_co]):
         """An answer that is not whole, with what the rounds before it have cost, too."""
         rounds = tuple(self._turn.rounds)
         usage = sum((one.usage for one in rounds), response.usage)
-        cost = total_cost((*rounds, response))
+        cost = all_bills((*rounds, response))
         return evolve(response, usage=usage, cost=cost, rounds=rounds, finish_reason=UNFINISHED)
 
     def _conclude(self) -> None:

@@ -28,7 +28,7 @@ from llmkit.credentials import kept
 from llmkit.deadlines import Deadlines, Timeout
 from llmkit.errors import ConfigurationError, InsecureWarning, LLMKitError
 from llmkit.provider import Provider
-from llmkit.settings import INSECURE, Settings, verify_of
+from llmkit.settings import INSECURE, Settings, prices_of, verify_of
 from llmkit.transport import SupportsRequest
 
 if TYPE_CHECKING:  # what calls are made of is imported by the first one
@@ -39,6 +39,7 @@ if TYPE_CHECKING:  # what calls are made of is imported by the first one
     from llmkit.bulk.result import Result
     from llmkit.chat import Chat, History
     from llmkit.messages import ToolCall, ToolResult
+    from llmkit.prices import Price
     from llmkit.request import EndpointOptions, Options, Prompt, Request
     from llmkit.response import Embeddings, Model, Response
     from llmkit.stream import Stream
@@ -71,6 +72,7 @@ class Client(Core):
         session: The caller's own, with the interface of `requests.Session`.
         unsupported: ``error``: what the wire cannot express is an `UnsupportedOptionError`;
             ``warn``: it is left out with an `UnsupportedWarning`.
+        prices: What models cost, by their names, for `Response.cost`; else what genai-prices knows.
 
     Raises:
         UnknownProviderError: No provider has that name.
@@ -94,6 +96,7 @@ class Client(Core):
         auth: Any = None,
         session: SupportsRequest | None = None,
         unsupported: Literal["error", "warn"] = "error",
+        prices: Mapping[str, Price] | None = None,
     ) -> None:
         key, fields = kept(api_key, passed=api_key is not None), tried(header_fields, "headers", headers or {})
         through, address = tried(hidden_text, "proxy", proxy), guarded(base_url)
@@ -113,6 +116,7 @@ class Client(Core):
             session=session,
             unsupported=choice("error", "warn")("unsupported", unsupported),
             options={},
+            prices=prices_of(prices),
         )
         if session is not None and (through is not None or verify is not True):
             raise ConfigurationError("session: proxy and verify are the session's own business; set them there")
@@ -143,6 +147,7 @@ class Client(Core):
         max_retries: int | None = None,
         headers: Mapping[str, str] | None = None,
         unsupported: Literal["error", "warn"] | None = None,
+        prices: Mapping[str, Price] | None = None,
         **options: Unpack[Options],
     ) -> Client:
         """A client with other defaults, which shares this one's connections and its quota of retries.
@@ -164,6 +169,8 @@ class Client(Core):
             settings = settings._replace(headers=self._engine.merged(settings.headers, raised(fields)))
         if unsupported is not None:
             settings = settings._replace(unsupported=choice("error", "warn")("unsupported", unsupported))
+        if prices is not None:
+            settings = settings._replace(prices=prices_of(prices))
         copy = object.__new__(Client)
         copy.__dict__.update(self.__dict__)
         copy._named = found.get("model", self._named)

@@ -20,6 +20,7 @@ from llmkit.wire import WIRES
 if TYPE_CHECKING:  # what calls are made of is imported by the first one
     from llmkit.asking import Asking
     from llmkit.request import EndpointOptions, ResolvedRequest
+    from llmkit.response import Tariff
     from llmkit.wire.base import Call
 
 T = TypeVar("T")
@@ -103,7 +104,24 @@ class Core:
             request, wire = with_output(request, form, wire, self._quirks, self._refuse)
         headers, deadlines = self._headers(request), Deadlines(request.timeout)
         retries = self._settings.max_retries
-        return Asking(self._engine, wire, self._quirks, request, headers, deadlines, retries, self._refuse, form)
+        return Asking(
+            self._engine,
+            wire,
+            self._quirks,
+            request,
+            headers,
+            deadlines,
+            retries,
+            self._refuse,
+            form,
+            self._tariff(request.model),
+        )
+
+    def _tariff(self, model: str, *, batch: bool = False) -> Tariff:
+        """Whose prices hold for answers of a model."""
+        from llmkit.response import Tariff  # noqa: PLC0415
+
+        return Tariff(self._engine.row.prices, self._settings.prices or {}, model, batch)
 
     def _resolve(self, prompt: object, options: Any) -> ResolvedRequest:
         """The call that they mean; `options` is empty then, so that no frame of an error shows what may be a key."""

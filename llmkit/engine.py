@@ -37,7 +37,7 @@ from llmkit.wire.signals import CutOff, ErrorEvent
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
-    from llmkit.response import Response
+    from llmkit.response import Response, Tariff
     from llmkit.switch import Switch
     from llmkit.wire.base import Call, Decoded, Wire
 
@@ -203,15 +203,17 @@ class Engine:
         """The error that `body` tells of, of an answer that began well."""
         return self._advised(event_failure(self.wire, body, headers))
 
-    def cut_off(self, cut: CutOff, answer: Answer) -> IncompleteStreamError:
+    def cut_off(self, cut: CutOff, answer: Answer, tariff: "Tariff | None" = None) -> IncompleteStreamError:
         """The error for chunks in a whole body that end too early, with what they tell."""
         from llmkit.response import UNFINISHED  # noqa: PLC0415 - a client is made without the words
 
         decoded = evolve(cut.decoded, finish_reason=UNFINISHED)
-        return IncompleteStreamError(*cut.args, partial=self.respond(decoded, answer, attempts=1))
+        return IncompleteStreamError(*cut.args, partial=self.respond(decoded, answer, 1, tariff))
 
-    def respond(self, decoded: "Decoded", answer: Answer, attempts: int) -> "Response[Any]":
-        """The caller's view of an answer."""
+    def respond(
+        self, decoded: "Decoded", answer: Answer, attempts: int, tariff: "Tariff | None" = None
+    ) -> "Response[Any]":
+        """The caller's view of an answer, which costs what `tariff` says."""
         from llmkit.response import Response  # noqa: PLC0415 - likewise
 
         return Response(
@@ -222,6 +224,7 @@ class Engine:
             finish_reason=decoded.finish_reason,
             usage=decoded.usage,
             logprobs=decoded.logprobs,
+            cost=tariff,
             headers=answer.headers,
             request_id=request_id(answer.headers) or (decoded.id if self.wire.id_of_exchange else None) or None,
             attempts=attempts,

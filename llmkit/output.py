@@ -179,7 +179,9 @@ def asking_again(response: Response[Any], why: Unfit) -> tuple[Message, ...]:
 
 def together(first: Response[Any], then: Response[Any]) -> Response[Any]:
     """The second of two answers to one question, with what both cost."""
-    cost = None if first.cost is None or then.cost is None else first.cost + then.cost
+    from llmkit.prices import bills  # noqa: PLC0415 - only where it was asked twice
+
+    cost = (*bills(first), *bills(then))
     return evolve(then, usage=first.usage + then.usage, cost=cost, attempts=first.attempts + then.attempts)
 
 

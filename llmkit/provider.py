@@ -48,6 +48,7 @@ class Provider:
         needs_key: Whether it refuses who has no key; hosts on this machine do not.
         default_model: Used where a call names none; it may hold variables.
         embedding_model: Used where `Client.embed` is told none.
+        prices: The provider of genai-prices whose prices it has; None where that knows none of its own.
         aliases: Other names of models → the provider's own.
         quirks: How the host deviates from its wire; None where it does not.
         suffix: What every base URL must end in, also one that is passed to `Client`; it is added once, and may hold
@@ -70,6 +71,7 @@ class Provider:
     needs_key: bool = True
     default_model: str | None = None
     embedding_model: str | None = None
+    prices: str | None = field(default=None, kw_only=True)
     aliases: Mapping[str, str] = field(factory=dict, hash=False)
     quirks: Any = field(default=None, hash=False)
     suffix: str | None = None

@@ -21,7 +21,7 @@ from llmkit.errors import (
 from llmkit.events import Event, TextDelta, ThinkingDelta, ToolCallDelta
 from llmkit.json_codec import dump_bytes
 from llmkit.messages import AssistantMessage, Text, Thinking, ToolCall
-from llmkit.response import UNFINISHED, Response
+from llmkit.response import UNFINISHED, Response, Tariff
 from llmkit.sse import LARGEST_EVENT, ServerSentEvent, SSEDecoder, may_begin
 from llmkit.transport import Answer
 from llmkit.transport.failures import frameless
@@ -36,8 +36,17 @@ class Reader:
         decoded: The whole answer, once it is there.
     """
 
-    def __init__(self, engine: Engine, wire: Wire, answer: Answer, deadlines: Deadlines, quirks: Any) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        wire: Wire,
+        answer: Answer,
+        deadlines: Deadlines,
+        quirks: Any,
+        tariff: Tariff | None = None,
+    ) -> None:
         self.answer = answer
+        self._tariff = tariff
         self._deadlines = deadlines
         self.decoded: Decoded | None = None
         self._engine = engine
@@ -64,7 +73,7 @@ class Reader:
         try:
             return self._more()
         except CutOff as cut:
-            failed: LLMKitError = self._engine.cut_off(cut, self.answer)
+            failed: LLMKitError = self._engine.cut_off(cut, self.answer, self._tariff)
         except ErrorEvent as event:
             failed = self._engine.event_failure(event.body, self.answer.headers)
         except ConnectionFailedError as error:
@@ -104,7 +113,19 @@ class Reader:
             pending = self._decoder.pending() if waiting is None else ()
             content = self._content.copy().taking([*_whole(told), *self._unfinished(told, untold)])
             known = evolve(known, message=content.message(pending))
-        return self._engine.respond(evolve(known, finish_reason=UNFINISHED), self.answer, attempts)
+        return self._respond(evolve(known, finish_reason=UNFINISHED), attempts)
+
+    def response(self, attempts: int) -> Response[Any]:
+        """The whole answer, which is there: `decoded`.
+
+        Args:
+            attempts: How often it was asked for.
+        """
+        assert self.decoded is not None  # noqa: S101 - the caller has looked, or has read to the end
+        return self._respond(self.decoded, attempts)
+
+    def _respond(self, decoded: Decoded, attempts: int) -> Response[Any]:
+        return self._engine.respond(decoded, self.answer, attempts, self._tariff)
 
     def _unfinished(self, told: Sequence[Event], untold: Sequence[Event]) -> Sequence[Event]:
         """What was handed out of thoughts and text that were not handed out whole, as one delta each.

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import TypeVar
 
+    from llmkit.prices import Item, Price
+
     T_co = TypeVar("T_co", covariant=True, default=Any)
 else:
     from typing import TypeVar
@@ -101,6 +103,23 @@ class Unfit:
     fault: str = ""
 
 
+@frozen
+class Tariff:
+    """Whose prices hold for an answer: what its cost is found by, if somebody asks.
+
+    Attributes:
+        host: The provider of genai-prices; None where it has none.
+        table: The caller's own prices, which win.
+        asked: The model that was asked for; "" where that is the one that answered.
+        batch: Whether it was asked for in a batch.
+    """
+
+    host: str | None
+    table: "Mapping[str, Price]" = field(factory=dict)
+    asked: str = ""
+    batch: bool = False
+
+
 def _silent(**options: Any) -> Any:
     """A field about the call rather than the answer: no part of ``==``, the hash or `repr`."""
     return field(eq=False, repr=False, kw_only=True, **options)
@@ -119,7 +138,6 @@ class Response(Generic[T_co]):
         usage: What was billed.
         rounds: A chat's model calls, else ``()``.
         logprobs: The provider's own list, where it was asked for.
-        cost: US dollars; None where the price is not known.
         headers: Of the HTTP answer, case-insensitive.
         request_id: The provider's id of the exchange.
         attempts: How often the request was sent.
@@ -135,7 +153,7 @@ class Response(Generic[T_co]):
     usage: Usage = field(factory=Usage)
     rounds: "tuple[Response[Any], ...]" = field(default=(), kw_only=True)
     logprobs: Any = field(default=None, kw_only=True, hash=False)
-    cost: "Decimal | None" = _silent(default=None)
+    _cost: "Decimal | Tariff | tuple[Item, ...] | None" = _silent(default=None)
     headers: Mapping[str, str] = _silent(factory=dict)
     request_id: str | None = _silent(default=None)
     attempts: int = _silent(default=1)
@@ -167,6 +185,17 @@ class Response(Generic[T_co]):
     def citations(self) -> tuple[Citation, ...]:
         """The sources of all text parts."""
         return tuple(citation for part in self.message.content if isinstance(part, Text) for citation in part.citations)
+
+    @property
+    def cost(self) -> "Decimal | None":
+        """US dollars, found when it is asked for; None where they are not known.
+
+        At the prices that the client was given, else at those of genai-prices (``pip install 'llmkit[prices]'``), for
+        what `usage` tells. Of a chat's answer that of all its model calls.
+        """
+        from llmkit.prices import bills, total  # noqa: PLC0415 - only for who asks
+
+        return total(bills(self))
 
     @property
     def output(self) -> T_co:

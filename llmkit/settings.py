@@ -2,13 +2,16 @@
 
 import os
 from collections.abc import Mapping
-from typing import Any, Final, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 
 from llmkit.checks import wrong
 from llmkit.deadlines import Timeout
 from llmkit.errors import ConfigurationError
 from llmkit.provider import Provider, provider
 from llmkit.wire import WIRES
+
+if TYPE_CHECKING:
+    from llmkit.prices import Price
 
 Unsupported: TypeAlias = Literal["error", "warn"]
 INSECURE: Final = (
@@ -33,6 +36,7 @@ class Settings(NamedTuple):
     session: Any
     unsupported: Unsupported
     options: Mapping[str, Any]
+    prices: "Mapping[str, Price] | None" = None
 
 
 def verify_of(value: object) -> bool | str:
@@ -46,6 +50,19 @@ def verify_of(value: object) -> bool | str:
     if isinstance(value, os.PathLike):
         return os.fsdecode(value)
     raise wrong("verify", "True, False or the path of a CA bundle", value)
+
+
+def prices_of(value: object) -> "Mapping[str, Price] | None":
+    """The caller's own prices.
+
+    Raises:
+        ConfigurationError: They are none.
+    """
+    if value is None:
+        return None
+    from llmkit.prices import table_of  # noqa: PLC0415 - only for who has some
+
+    return table_of(value)
 
 
 def row_of(value: object) -> tuple[Provider, str | None]:

@@ -225,7 +225,7 @@ class Stream(Generic[T_co]):
         if not self._begun:
             self._attempts.succeeded()
         if reader.decoded is not None:
-            self._response = self._settled(self._engine.respond(reader.decoded, reader.answer, self._attempts.made))
+            self._response = self._settled(reader.response(self._attempts.made))
 
     def _settled(self, response: Response[Any]) -> Response[T_co]:
         return response if self._form is None else self._form.settled(response)

@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from decimal import Decimal
 from typing import Any, Final
 
 from attrs import define, evolve, field, frozen
@@ -11,6 +10,7 @@ from llmkit.asking import Asking
 from llmkit.calling import Crew, Job, failed, job, run_all
 from llmkit.errors import ConfigurationError, ToolLoopError
 from llmkit.messages import AssistantMessage, Message, Part, ToolCall, ToolResult, UserMessage
+from llmkit.prices import Item, bills
 from llmkit.response import Response, Usage
 from llmkit.tools import ServerTool, Tool
 
@@ -124,8 +124,8 @@ class Turn:
         last = self.rounds[-1]
         # Some hosts have another word for it, or none.
         reason = evolve(last.finish_reason, reason="tool_calls") if self.left else last.finish_reason
-        rounds, cost = tuple(self.rounds), total_cost(self.rounds)
-        return evolve(last, finish_reason=reason, usage=self.usage(), cost=cost, rounds=rounds)
+        rounds = tuple(self.rounds)
+        return evolve(last, finish_reason=reason, usage=self.usage(), cost=all_bills(rounds), rounds=rounds)
 
     def usage(self) -> Usage:
         """What all rounds cost, in tokens."""
@@ -180,14 +180,9 @@ def set_free(options: dict[str, Any]) -> None:
         options["tool_choice"] = "auto"
 
 
-def total_cost(rounds: Iterable[Response[Any]]) -> Decimal | None:
-    """US dollars; None where one of them is not known."""
-    total = Decimal(0)
-    for one in rounds:
-        if one.cost is None:
-            return None
-        total += one.cost
-    return total
+def all_bills(rounds: Iterable[Response[Any]]) -> tuple[Item, ...]:
+    """What the cost of several answers is found by."""
+    return tuple(item for one in rounds for item in bills(one))
 
 
 def unanswered(messages: Sequence[Message]) -> tuple[ToolCall, ...]:

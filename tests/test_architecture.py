@@ -19,7 +19,7 @@ PACKAGE = Path(llmkit.__file__).parent
 FLOORS = (
     "errors",
     "deadlines docstrings media schema",
-    "messages tools functions checks request response events",
+    "messages tools functions checks request response events prices counted",
     "json_codec sse growing accumulate history resolve output partial_json calling",
     "wire",
     "provider rows addresses credentials authorization google_auth secrets transport retry provider_errors",
@@ -41,6 +41,7 @@ DOORS = {
     "google": {"google_auth"},
     "cattrs": {"schema"},
     "orjson": {"json_codec"},
+    "genai_prices": {"prices"},
 }
 NEVER = {
     "anthropic",

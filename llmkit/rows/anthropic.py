@@ -44,6 +44,7 @@ ROWS: Final = (
         base_url="https://api.anthropic.com",
         key_variables=("ANTHROPIC_API_KEY",),
         auth="x-api-key",
+        prices="anthropic",
         default_model="claude-sonnet-5",
         quirks=AnthropicMessagesQuirks(models=CLAUDE_MODELS),
     ),

@@ -21,6 +21,7 @@ ROWS: Final = (
         "openrouter",
         "https://openrouter.ai/api/v1",
         "OPENROUTER_API_KEY",
+        prices="openrouter",
         default_model="openrouter/auto",
         quirks=OpenAIChatQuirks(
             supported=frozenset({"top_k"}),
@@ -38,6 +39,7 @@ ROWS: Final = (
         "groq",
         "https://api.groq.com/openai/v1",
         "GROQ_API_KEY",
+        prices="groq",
         default_model="openai/gpt-oss-120b",
         # An unknown key of a message is refused.
         quirks=OpenAIChatQuirks(
@@ -49,6 +51,7 @@ ROWS: Final = (
         "mistral",
         "https://api.mistral.ai/v1",
         "MISTRAL_API_KEY",
+        prices="mistral",
         default_model="mistral-large-latest",
         embedding_model="mistral-embed",
         quirks=OpenAIChatQuirks(
@@ -68,6 +71,7 @@ ROWS: Final = (
         "deepseek",
         "https://api.deepseek.com",
         "DEEPSEEK_API_KEY",
+        prices="deepseek",
         default_model="deepseek-chat",
         quirks=OpenAIChatQuirks(
             keys=_OLD_KEYS,
@@ -83,6 +87,7 @@ ROWS: Final = (
         "xai",
         "https://api.x.ai/v1",
         "XAI_API_KEY",
+        prices="x-ai",
         default_model="grok-4",
     ),
     # https://docs.together.ai/reference/chat-completions
@@ -90,6 +95,7 @@ ROWS: Final = (
         "together",
         "https://api.together.xyz/v1",
         "TOGETHER_API_KEY",
+        prices="together",
         default_model="openai/gpt-oss-120b",
         quirks=OpenAIChatQuirks(supported=frozenset({"top_k"}), keys=_OLD_KEYS),
     ),
@@ -98,6 +104,7 @@ ROWS: Final = (
         "fireworks",
         "https://api.fireworks.ai/inference/v1",
         "FIREWORKS_API_KEY",
+        prices="fireworks",
         default_model="accounts/fireworks/models/gpt-oss-120b",
         quirks=OpenAIChatQuirks(supported=frozenset({"top_k"}), keys=_OLD_KEYS),
     ),
@@ -106,6 +113,7 @@ ROWS: Final = (
         "cerebras",
         "https://api.cerebras.ai/v1",
         "CEREBRAS_API_KEY",
+        prices="cerebras",
         default_model="gpt-oss-120b",
         quirks=OpenAIChatQuirks(
             unsupported=frozenset({"frequency_penalty", "presence_penalty"}),
@@ -120,6 +128,7 @@ ROWS: Final = (
         "PERPLEXITY_API_KEY",
         "PPLX_API_KEY",
         suffix="",
+        prices="perplexity",
         default_model="sonar",
         quirks=OpenAIChatQuirks(
             supported=frozenset({"top_k"}),
@@ -136,6 +145,7 @@ ROWS: Final = (
         "https://api.cohere.ai/compatibility/v1",
         "COHERE_API_KEY",
         "CO_API_KEY",
+        prices="cohere",
         default_model="command-a-03-2025",
         embedding_model="embed-v4.0",
         quirks=OpenAIChatQuirks(
@@ -179,6 +189,7 @@ ROWS: Final = (
         "moonshot",
         "https://api.moonshot.ai/v1",
         "MOONSHOT_API_KEY",
+        prices="moonshotai",
         default_model="kimi-k2.5",
         quirks=OpenAIChatQuirks(
             keys=_OLD_KEYS,
@@ -195,6 +206,7 @@ ROWS: Final = (
         "https://api.z.ai/api/paas/v4",
         "ZAI_API_KEY",
         suffix="/v4",
+        prices="zai",
         default_model="glm-5",
         quirks=OpenAIChatQuirks(
             keys=_OLD_KEYS,

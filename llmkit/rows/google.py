@@ -19,6 +19,7 @@ ROWS: Final = (
         base_url="https://generativelanguage.googleapis.com",
         key_variables=("GOOGLE_API_KEY", "GEMINI_API_KEY"),
         auth="x-goog-api-key",
+        prices="google",
         default_model=_MODEL,
         embedding_model=_EMBEDDING_MODEL,
         quirks=GeminiGenerateQuirks(unsupported=frozenset({"metadata"})),
@@ -36,6 +37,7 @@ ROWS: Final = (
             "location=us": "https://aiplatform.us.rep.googleapis.com",
             "location=eu": "https://aiplatform.eu.rep.googleapis.com",
         },
+        prices="google",
         default_model=_MODEL,
         embedding_model=_EMBEDDING_MODEL,
         quirks=GeminiGenerateQuirks(

@@ -22,6 +22,7 @@ ROWS: Final = (
         wire="openai-responses",
         base_url="https://api.openai.com",
         key_variables=("OPENAI_API_KEY",),
+        prices="openai",
         default_model=_MODEL,
         embedding_model=_EMBEDDING_MODEL,
     ),
@@ -30,6 +31,7 @@ ROWS: Final = (
         wire="openai-chat",
         base_url="https://api.openai.com",
         key_variables=("OPENAI_API_KEY",),
+        prices="openai",
         default_model=_MODEL,
         embedding_model=_EMBEDDING_MODEL,
         quirks=_CHAT,
@@ -41,6 +43,7 @@ ROWS: Final = (
         key_variables=("AZURE_OPENAI_API_KEY",),
         auth="api-key",
         # A deployment is named like its model where nothing else is said, and stands for it where it is named.
+        prices="azure",
         default_model="{deployment}",
         suffix="/openai/deployments/{deployment}",
         variables={
