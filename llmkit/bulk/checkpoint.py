@@ -22,6 +22,7 @@ from llmkit.bulk.ledger import Ledger, Place, Stored, Taken
 from llmkit.bulk.stored import error_data, from_text, response_data, response_of, to_text
 from llmkit.checks import number
 from llmkit.errors import ConfigurationError, LLMKitError
+from llmkit.json_codec import to_utf8
 from llmkit.response import Response
 
 _MOST: Final = 1_000  # jobs that are written together, and places that wait for one
@@ -105,7 +106,7 @@ class Checkpoint:
             ConfigurationError: The file is closed, or this is a fork; or a later version wrote the answer.
             OSError: The file cannot be written.
         """
-        place = Place(key, occurrence, index, id, prompt)
+        place = Place(key, occurrence, index, None if id is None else _storable(id), _storable(prompt))
         found = self._done(_Job(partial(Ledger.claim, place=place), partial(Ledger.find, place=place)))
         if isinstance(found, Stored):
             return Answered(response_of(from_text(found.text)))
@@ -190,6 +191,11 @@ class Checkpoint:
         return ConfigurationError(f"checkpoint: {self._path}: it is closed")
 
 
+def _storable(text: str) -> str:
+    """`text` without halves of surrogate pairs, which SQLite cannot hold."""
+    return to_utf8(text).decode()
+
+
 # ---- the thread that writes ------------------------------------------------------------------------------------------
 
 _Act: TypeAlias = Callable[[Ledger], Any]
@@ -252,7 +258,7 @@ def _found(ledger: Ledger, job: _Job) -> bool:
     """Whether the job is done without being written."""
     try:
         found = None if job.first is None else job.first(ledger)
-    except sqlite3.Error as error:
+    except Exception as error:  # noqa: BLE001 - told to who waits
         job.done.set_exception(error)
         return True
     if found is not None:

@@ -37,11 +37,11 @@ _TABLES: Final = (
 
 
 def opened(path: str, *, new: bool) -> sqlite3.Connection:
-    """A connection to the file, for the thread that calls this; statements are committed one by one.
+    """A connection to the file, for one thread at a time; statements are committed one by one.
 
     Args:
         path: Where it is.
-        new: Whether it is made where there is none.
+        new: Whether it is made where there is none, or nothing in it.
 
     Raises:
         ConfigurationError: It is something else, of a later version, or where no write-ahead log can be kept; or there
@@ -51,8 +51,9 @@ def opened(path: str, *, new: bool) -> sqlite3.Connection:
         raise ConfigurationError(f"checkpoint: {path}: there is no such file")
     connection: sqlite3.Connection | None = None
     try:
-        connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None)
-        _set_up(connection, path)
+        # Who reads may be forgotten, and then closed by whichever thread finds that.
+        connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
+        _set_up(connection, path, new=new)
     except BaseException as error:
         if connection is not None:
             connection.close()
@@ -64,8 +65,10 @@ def opened(path: str, *, new: bool) -> sqlite3.Connection:
     raise ConfigurationError(f"checkpoint: {path}: {failed}")
 
 
-def _set_up(connection: sqlite3.Connection, path: str) -> None:
+def _set_up(connection: sqlite3.Connection, path: str, *, new: bool) -> None:
     empty = _is_empty(connection, path)  # before anything is written: it may be somebody else's
+    if empty and not new:
+        raise ConfigurationError(f"checkpoint: {path}: there is nothing in it")
     (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
     if mode != "wal":
         raise ConfigurationError(

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -44,13 +45,20 @@ class Rows:
         self.path = path
 
     def __iter__(self) -> Iterator[Result[Any]]:
-        """One `Result` per row: of its prompt the text of the last message, of its answer all but the output."""
+        """One `Result` per row: of its prompt the text of the last message, of its answer all but the output.
+
+        Raises:
+            ConfigurationError: As for `read`.
+            OSError: The file is damaged.
+        """
         with closing(opened(self.path, new=False)) as db:
-            db.execute("BEGIN")
-            for row, index, id_ in db.execute(_PLACES):
-                found = db.execute(_ROW, (row,)).fetchone()
-                if found is not None:
-                    yield _result(index, id_, *found)
+            try:
+                yield from _results(db)
+            except sqlite3.Error as error:
+                failed = str(error)
+            else:
+                return
+        raise OSError(f"{self.path}: {failed}")
 
     def to_jsonl(self, path: "str | os.PathLike[str]") -> None:
         """Write one JSON object per line: what it was, the text or the error, model, tokens, cost.
@@ -74,6 +82,14 @@ class Rows:
 
     def __repr__(self) -> str:
         return f"Rows({self.path!r})"
+
+
+def _results(db: sqlite3.Connection) -> Iterator[Result[Any]]:
+    db.execute("BEGIN")  # so that all is read as it is at the first
+    for row, index, id_ in db.execute(_PLACES):
+        found = db.execute(_ROW, (row,)).fetchone()
+        if found is not None:
+            yield _result(index, id_, *found)
 
 
 def _result(index: int, id_: str | None, prompt: str, answer: str | None, error: str | None) -> Result[Any]:

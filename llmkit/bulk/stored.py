@@ -17,7 +17,7 @@ from requests.structures import CaseInsensitiveDict
 from llmkit import errors, json_codec
 from llmkit.errors import ConfigurationError, InvalidResponseError, LLMKitError, OutputError
 from llmkit.history import stored as history
-from llmkit.history.nodes import SHOWN, Node, items, node_of
+from llmkit.history.nodes import SHOWN, Node, items, located, node_of
 from llmkit.messages import AssistantMessage
 from llmkit.response import FinishReason, Reason, Response, Unfit, Usage
 
@@ -32,10 +32,10 @@ _RESPONSE: Final = (
     "headers", "request_id", "attempts", "raw",
 )  # fmt: skip
 _ERROR: Final = ("llmkit", "version", "class", "message", "details", "partial", "response")
-_DETAILS: Final[Mapping[str, type]] = {
-    "retryable": bool, "retry_after": float, "provider": str, "model": str, "attempts": int, "request_id": str,
-    "status": int, "code": str, "headers": dict, "body": object, "path": str, "text": str, "which": str,
-    "seconds": float,
+_DETAILS: Final[Mapping[str, tuple[type, ...]]] = {
+    "retryable": (bool,), "retry_after": (float, int), "provider": (str,), "model": (str,), "attempts": (int,),
+    "request_id": (str,), "status": (int,), "code": (str,), "headers": (Mapping,), "body": (object,), "path": (str,),
+    "text": (str,), "which": (str,), "seconds": (float, int),
 }  # fmt: skip
 
 
@@ -77,15 +77,6 @@ def response_data(response: Response[Any]) -> dict[str, Any]:
         ConfigurationError: Its message has a part that is none of llmkit's classes, or holds what JSON cannot.
     """
     reason = response.finish_reason
-    optional = {
-        "rounds": [response_data(each) for each in response.rounds],
-        "logprobs": response.logprobs,
-        "cost": None if response.cost is None else str(response.cost),
-        "headers": dict(response.headers),
-        "request_id": response.request_id,
-        "attempts": None if response.attempts == 1 else response.attempts,
-        "raw": response.raw,
-    }
     return {
         "llmkit": "response",
         "version": VERSION,
@@ -95,7 +86,15 @@ def response_data(response: Response[Any]) -> dict[str, Any]:
         "message": history.to_data([response.message]),
         "finish_reason": _told(reason=reason.reason, raw=reason.raw, stop_sequence=reason.stop_sequence),
         "usage": _usage_data(response.usage),
-        **{name: value for name, value in optional.items() if value not in (None, [], {}) or name == "logprobs"},
+        **_told(
+            rounds=[response_data(each) for each in response.rounds] or None,
+            logprobs=response.logprobs,
+            cost=None if response.cost is None else str(response.cost),
+            headers=dict(response.headers) or None,
+            request_id=response.request_id,
+            attempts=None if response.attempts == 1 else response.attempts,
+            raw=response.raw or None,
+        ),
     }
 
 
@@ -106,7 +105,7 @@ def response_of(data: object, where: str = "response") -> Response[Any]:
         ConfigurationError: It is none of a version that this llmkit reads; the message begins with the path.
     """
     node = _opened(data, "response", _RESPONSE, where)
-    message = history.from_data(node.get("message", dict))
+    message = located(node.path("message"), lambda: history.from_data(node.get("message", dict)))
     if len(message) != 1 or not isinstance(message[0], AssistantMessage):
         node.fail("message", "expected one message of an assistant")
     cost = node.find("cost", str)
@@ -163,13 +162,14 @@ def error_data(error: LLMKitError) -> dict[str, Any]:
     """`error` as a JSON object of dicts and lists: of a class of the caller's own the nearest of llmkit's."""
     cls = next(each for each in type(error).__mro__ if getattr(errors, each.__name__, None) is each)
     held = vars(error)
+    told = {name: _plain(held[name]) for name in _DETAILS if name in held and hasattr(cls, name)}
     partial, response = held.get("partial"), held.get("response")
     return {
         "llmkit": "error",
         "version": VERSION,
         "class": cls.__name__,
         "message": str(error),
-        "details": {name: _plain(held[name]) for name in _DETAILS if name in held and hasattr(cls, name)},
+        "details": {name: value for name, value in told.items() if _fits(value, name)},
         **_told(
             partial=None if partial is None else response_data(partial),
             response=None if response is None else response_data(response),
@@ -191,22 +191,24 @@ def error_of(data: object, where: str = "error") -> LLMKitError:
     details = {name: _detail(told, name, cls) for name in told.value}
     for name in ("partial", "response"):
         if (answer := node.value.get(name)) is not None:
+            if not hasattr(cls, name):
+                node.fail(name, "unknown key; it would be lost")
             details[name] = response_of(answer, node.path(name))
     if issubclass(cls, OutputError) and "response" in details:
         details["response"] = evolve(details["response"], output=Unfit(message, details.get("path", "$")))
     return cls(message, **details)
 
 
+def _fits(value: object, name: str) -> bool:
+    return value is None or isinstance(value, _DETAILS[name])
+
+
 def _detail(node: Node, name: str, cls: type[LLMKitError]) -> Any:
-    expected = _DETAILS.get(name)
-    if expected is None or not hasattr(cls, name):
+    if name not in _DETAILS or not hasattr(cls, name):
         node.fail(name[:SHOWN], "unknown key; it would be lost")
-    value = node.value[name]
-    if name == "headers":
-        return _headers_of(node)
-    if value is None or expected is object:
-        return value
-    return float(value) if expected is float and isinstance(value, int) else node.get(name, expected)
+    if not _fits(value := node.value[name], name):
+        node.fail(name, f"expected {_DETAILS[name][0].__name__}, got {type(value).__name__}")
+    return _headers_of(node) if name == "headers" else value
 
 
 def _plain(value: Any) -> Any:
