@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from llmkit.media import Image as Image
     from llmkit.media import Media as Media
     from llmkit.media import Video as Video
+    from llmkit.limits import RateLimit as RateLimit
     from llmkit.messages import AssistantMessage as AssistantMessage
     from llmkit.messages import Citation as Citation
     from llmkit.messages import Message as Message
@@ -102,6 +103,7 @@ _DOORS = {
         "UnknownProviderError UnprocessableEntityError UnsupportedOptionError UnsupportedWarning"
     ),
     "events": "Event TextDelta ThinkingDelta ToolCallDelta",
+    "limits": "RateLimit",
     "media": "Audio Document Image Media Video",
     "messages": (
         "AssistantMessage Citation Message Opaque Part Refusal SystemMessage Text Thinking ToolCall "

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from math import inf
 from typing import Any, NoReturn
 
 from attrs import evolve, frozen
@@ -130,6 +131,9 @@ class Asking:
 
     def _encode(self, *, stream: bool) -> Call:
         call = self.wire.encode(self.request, self.quirks, self.refuse, stream)
+        if self.engine.limit is not None:
+            most = self.request.max_tokens
+            call = evolve(call, writes=inf if most is None else most)
         return addressed(call, self.engine, self.request.model)
 
     def _raise(self, error: LLMKitError) -> NoReturn:

@@ -28,7 +28,7 @@ from llmkit.credentials import kept
 from llmkit.deadlines import Deadlines, Timeout
 from llmkit.errors import ConfigurationError, InsecureWarning, LLMKitError
 from llmkit.provider import Provider
-from llmkit.settings import INSECURE, Settings, prices_of, verify_of
+from llmkit.settings import INSECURE, Settings, limit_of, prices_of, verify_of
 from llmkit.transport import SupportsRequest
 
 if TYPE_CHECKING:  # what calls are made of is imported by the first one
@@ -38,6 +38,7 @@ if TYPE_CHECKING:  # what calls are made of is imported by the first one
 
     from llmkit.bulk.result import Result
     from llmkit.chat import Chat, History
+    from llmkit.limits import RateLimit
     from llmkit.messages import ToolCall, ToolResult
     from llmkit.prices import Price
     from llmkit.request import EndpointOptions, Options, Prompt, Request
@@ -70,6 +71,7 @@ class Client(Core):
         verify: False to trust every server, with an `InsecureWarning`; or a CA bundle's path.
         auth: Proves who asks in place of a key: called with the prepared request.
         session: The caller's own, with the interface of `requests.Session`.
+        rate_limit: How much the host may be asked, by all threads together.
         unsupported: ``error``: what the wire cannot express is an `UnsupportedOptionError`;
             ``warn``: it is left out with an `UnsupportedWarning`.
         prices: What models cost, by their names, for `Response.cost`; else what genai-prices knows.
@@ -95,6 +97,7 @@ class Client(Core):
         verify: bool | str = True,
         auth: Any = None,
         session: SupportsRequest | None = None,
+        rate_limit: RateLimit | None = None,
         unsupported: Literal["error", "warn"] = "error",
         prices: Mapping[str, Price] | None = None,
     ) -> None:
@@ -116,6 +119,7 @@ class Client(Core):
             session=session,
             unsupported=choice("error", "warn")("unsupported", unsupported),
             options={},
+            rate_limit=None if rate_limit is None else limit_of(rate_limit),
             prices=prices_of(prices),
         )
         if session is not None and (through is not None or verify is not True):
@@ -146,11 +150,12 @@ class Client(Core):
         *,
         max_retries: int | None = None,
         headers: Mapping[str, str] | None = None,
+        rate_limit: RateLimit | None = None,
         unsupported: Literal["error", "warn"] | None = None,
         prices: Mapping[str, Price] | None = None,
         **options: Unpack[Options],
     ) -> Client:
-        """A client with other defaults, which shares this one's connections and its quota of retries.
+        """A client with other defaults, which shares this one's connections, quota of retries and rate limit.
 
         Raises:
             ConfigurationError: An option is unknown or wrong.
@@ -173,6 +178,9 @@ class Client(Core):
             settings = settings._replace(prices=prices_of(prices))
         copy = object.__new__(Client)
         copy.__dict__.update(self.__dict__)
+        if rate_limit is not None:
+            settings = settings._replace(rate_limit=limit_of(rate_limit))
+            copy._engine = self._engine.limited(settings.rate_limit)
         copy._named = found.get("model", self._named)
         copy._model = found.pop("model", self._model)
         copy._settings = settings._replace(model=copy._model, options={**settings.options, **found})

@@ -55,7 +55,7 @@ class Core:
             proxy=settings.proxy, verify=settings.verify, session=settings.session, environment=not direct
         )
         query = {name: fill(value) for name, value in row.query.items()}
-        self._engine = Engine(row, address, query, key, settings.auth, transport)
+        self._engine = Engine(row, address, query, key, settings.auth, transport, settings.rate_limit)
         self._quirks = quirks_of(row)
         self._owner = True
 

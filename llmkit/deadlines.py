@@ -131,6 +131,21 @@ class Deadlines:
             self._nearest, end = "idle", now + self._limits.idle
         return None if end == math.inf else min(end - now, LONGEST)
 
+    def spare(self) -> float | None:
+        """Seconds that the call may wait before it is sent, for which `total` alone counts; None for ever.
+
+        Raises:
+            DeadlineError: There are none.
+        """
+        end = self._ends.get("total")
+        if end is None:
+            return None
+        left = end - self._clock()
+        if left <= 0:
+            self._nearest = "total"
+            raise self.expired()
+        return min(left, LONGEST)
+
     def expired(self) -> DeadlineError:
         """The error for the limit that `left` reckoned with last."""
         which = self._nearest

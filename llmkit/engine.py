@@ -5,6 +5,7 @@ One engine serves all calls of a client and of its `with_options` copies.
 
 import platform
 from collections.abc import Callable, Mapping
+from copy import copy
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from attrs import evolve
@@ -37,6 +38,7 @@ from llmkit.wire.signals import CutOff, ErrorEvent
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
+    from llmkit.limits import RateLimit
     from llmkit.response import Response, Tariff
     from llmkit.switch import Switch
     from llmkit.wire.base import Call, Decoded, Wire
@@ -74,12 +76,20 @@ class Engine:
         key: The API key.
         auth: Proves who asks in place of a key; called with the prepared request.
         transport: The connections.
+        limit: How much the host may be asked; None for no limit.
         quota: Of retries.
         pools: By process: the threads of `Client.submit`, where it was used.
     """
 
     def __init__(
-        self, row: Provider, address: str, query: Mapping[str, str], key: Key, auth: Any, transport: Transport
+        self,
+        row: Provider,
+        address: str,
+        query: Mapping[str, str],
+        key: Key,
+        auth: Any,
+        transport: Transport,
+        limit: "RateLimit | None" = None,
     ) -> None:
         self.row = row
         self.address = address
@@ -87,6 +97,7 @@ class Engine:
         self.key = key
         self.auth = auth
         self.transport = transport
+        self.limit = limit
         self.quota = Quota()
         self.pools: dict[int, ThreadPoolExecutor] = {}
 
@@ -94,6 +105,12 @@ class Engine:
     def wire(self) -> "Wire":
         """The format that the host speaks; imported when it is first asked for, as are the words that it reads."""
         return find_wire(self.row.wire)
+
+    def limited(self, limit: "RateLimit | None") -> "Engine":
+        """This engine, all of it shared, with another limit."""
+        found = copy(self)
+        found.limit = limit
+        return found
 
     def attempts(
         self, deadlines: Deadlines, max_retries: int, switch: "Switch | None" = None, **options: Any
@@ -122,7 +139,10 @@ class Engine:
         def once() -> tuple[T, Answer]:
             answer = self.open(call, headers, deadlines, stream=False, begun=Sends(attempts, switch))
             try:
-                return self.parse(answer, decode), answer
+                value = self.parse(answer, decode)
+                if answer.lease is not None:
+                    answer.lease.settle(getattr(value, "usage", None))
+                return value, answer
             except CutOff as cut:
                 failed: LLMKitError = self.cut_off(cut, answer)
             except ErrorEvent as event:
@@ -158,10 +178,10 @@ class Engine:
         """
         authorization = Authorization(self.key, self.auth, self.row.auth)
         outgoing = self._outgoing(call, headers, authorization, stream=stream)
-        answer = self._send(outgoing, deadlines, begun)
+        answer = self._send(outgoing, call, deadlines, begun)
         if answer.status == 401 and _refreshed(authorization, answer):  # noqa: PLR2004
             answer.close()
-            answer = self._send(outgoing, deadlines, begun)
+            answer = self._send(outgoing, call, deadlines, begun)
         if not 200 <= answer.status <= 299:  # noqa: PLR2004
             raise self._refusal(answer)
         return answer
@@ -236,10 +256,22 @@ class Engine:
         listed = self.wire.list_headers & headers.keys() & more.keys()
         return HeaderFields({**headers, **more, **{name: _joined(headers[name], more[name]) for name in listed}})
 
-    def _send(self, outgoing: Outgoing, deadlines: Deadlines, begun: Callable[[Exchange], None]) -> Answer:
+    def _send(
+        self, outgoing: Outgoing, call: "Call", deadlines: Deadlines, begun: Callable[[Exchange], None]
+    ) -> Answer:
         exchange = Exchange(deadlines)
         begun(exchange)
-        return self.transport.send(outgoing, exchange)
+        if self.limit is None:
+            return self.transport.send(outgoing, exchange)
+        lease = self.limit.admit(exchange, call)
+        try:
+            answer = self.transport.send(outgoing, exchange)
+        except BaseException:
+            lease.end()
+            raise
+        answer.lease = lease
+        lease.heard(answer.headers)
+        return answer
 
     def _refusal(self, answer: Answer) -> APIError:
         if 300 <= answer.status <= 399:  # noqa: PLR2004
@@ -313,7 +345,12 @@ E = TypeVar("E", bound=LLMKitError)
 
 
 def identified(error: E, answer: Answer) -> E:
-    """`error` with the id of the exchange: the header's, which is the provider's own, else the one in the body."""
+    """`error` with the id of the exchange: the header's, which is the provider's own, else the one in the body.
+
+    Whoever waits for the same host learns of a refusal.
+    """
+    if answer.lease is not None:
+        answer.lease.failed(error)
     if (found := request_id(answer.headers)) is not None:
         error.request_id = found
     return error

@@ -76,6 +76,7 @@ class LLMKitError(Exception):
     request_id: str | None = None
     partial: "Response[Any] | None" = None
     messages: "Sequence[Message]" = ()
+    _unsent = False  # it kept a try from being sent, which is not counted then
 
     def __init__(self, message: str = "", **details: Any) -> None:
         super().__init__(message)
@@ -101,6 +102,8 @@ class ConfigurationError(LLMKitError, ValueError):
 
     A `ValueError` too, as the standard library's own checks of arguments are.
     """
+
+    _unsent = True
 
 
 class MissingAuthError(ConfigurationError):

@@ -250,11 +250,15 @@ class Reader:
         events += [*parts, reason, usage]
         message, raw = self._content.copy().taking(_whole(events)).message(), decoder.envelope
         self.decoded = Decoded(decoder.id, decoder.model, message, reason, usage, raw, decoder.logprobs)
+        if self.answer.lease is not None:
+            self.answer.lease.settle(usage)
 
     def _whole_body(self, body: bytes) -> Sequence[Event]:
         """The host answered as if no stream had been asked for: the same events, all at once."""
         wire, quirks = self._wire, self._quirks
         self.decoded = decoded = self._engine.read(body, lambda value: wire.decode(value, quirks))
+        if self.answer.lease is not None:
+            self.answer.lease.settle(decoded.usage)
         events = self._latest = []
         calls = 0
         for part in decoded.message.content:

@@ -14,7 +14,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING, TypeVar
 
 from llmkit.deadlines import Deadlines
-from llmkit.errors import ConfigurationError, DeadlineError, LLMKitError
+from llmkit.errors import DeadlineError, LLMKitError
 from llmkit.transport.failures import frameless
 
 if TYPE_CHECKING:
@@ -139,8 +139,7 @@ class Attempts:
 
     def last(self, error: LLMKitError) -> LLMKitError:
         """`error`, which ends the call, with the number of attempts and a note for each earlier one."""
-        # One that is about the arguments kept its try from being sent.
-        error.attempts = self.made - isinstance(error, ConfigurationError)
+        error.attempts = self.made - error._unsent  # noqa: SLF001 - of its own tree
         for note in self._notes:
             error.add_note(note)
         return error

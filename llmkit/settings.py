@@ -11,6 +11,7 @@ from llmkit.provider import Provider, provider
 from llmkit.wire import WIRES
 
 if TYPE_CHECKING:
+    from llmkit.limits import RateLimit
     from llmkit.prices import Price
 
 Unsupported: TypeAlias = Literal["error", "warn"]
@@ -36,7 +37,21 @@ class Settings(NamedTuple):
     session: Any
     unsupported: Unsupported
     options: Mapping[str, Any]
+    rate_limit: "RateLimit | None" = None
     prices: "Mapping[str, Price] | None" = None
+
+
+def limit_of(value: object) -> "RateLimit":
+    """`rate_limit` as the engine takes it.
+
+    Raises:
+        ConfigurationError: It is none.
+    """
+    from llmkit.limits import RateLimit  # noqa: PLC0415 - only for who has one
+
+    if not isinstance(value, RateLimit):
+        raise wrong("rate_limit", "a RateLimit", value)
+    return value
 
 
 def verify_of(value: object) -> bool | str:

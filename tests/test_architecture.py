@@ -23,7 +23,7 @@ FLOORS = (
     "json_codec sse growing accumulate history resolve output partial_json calling",
     "wire",
     "provider rows addresses credentials authorization google_auth secrets transport retry provider_errors",
-    "switch",
+    "switch limits pacing published",
     "engine reader stream endpoints settings refusals answer_tool asking core client chat chat_stream turns bulk",
     "testing cli __main__",
 )

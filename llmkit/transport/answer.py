@@ -5,7 +5,7 @@ It does not know whether a body is whole in the wire's sense: the end of a conne
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from urllib.parse import urljoin, urlsplit
 
 from requests.structures import CaseInsensitiveDict
@@ -18,6 +18,9 @@ from llmkit.transport.chunks import read_chunks
 from llmkit.transport.exchange import BODY_MOST, Exchange
 from llmkit.transport.failures import FOREIGN, failure
 from llmkit.transport.replies import PIECE, Reply
+
+if TYPE_CHECKING:
+    from llmkit.limits import Lease
 
 ERROR_MOST = 64 * 1024
 ERROR_SECONDS = 10.0  # a status that says no is not kept waiting for the rest of its reasons
@@ -132,7 +135,10 @@ class Answer:
         reason: The words after it.
         headers: Case-insensitive.
         location: Where a 3xx points to: absolute, without user, query and fragment, cut to 200 characters.
+        lease: Its share of a rate limit; None where there is none.
     """
+
+    lease: "Lease | None" = None
 
     def __init__(self, exchange: Exchange, head: Head, *, url: str, host: str) -> None:
         self.status = head.status

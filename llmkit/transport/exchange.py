@@ -6,14 +6,16 @@ connection can go to the next user unharmed, or the thread that aborts, which sh
 """
 
 import contextlib
+import math
 import os
 import queue
 import socket
 from collections import deque
+from collections.abc import Callable
 from typing import Any, Literal, NoReturn
 
 from llmkit.deadlines import Deadlines
-from llmkit.errors import DeadlineError, InvalidResponseError, LLMKitError
+from llmkit.errors import DeadlineError, InvalidResponseError, LLMKitError, StreamClosedError
 
 HEAD_MOST = 1024 * 1024  # raw bytes until the headers are there; http.client alone bounds neither 100s nor trailers
 BODY_MOST = 256 * 1024 * 1024  # raw bytes of a body, or of a stream between two events
@@ -43,7 +45,10 @@ class Exchange:
         begun: Whether a byte of the answer has come.
         unsent: Whether the request could not be written to its end.
         surplus: Whether bytes came after the answer's end.
+        on_end: Called when it has ended; perhaps by a finaliser, and more than once.
     """
+
+    on_end: Callable[[], object] | None = None
 
     def __init__(self, deadlines: Deadlines) -> None:
         self.deadlines = deadlines
@@ -98,6 +103,8 @@ class Exchange:
         self.release()
         for sock in self._sockets:
             _shed(sock)
+        if self.on_end is not None:
+            self.on_end()
 
     # For the transport.
 
@@ -129,6 +136,8 @@ class Exchange:
         self._finished = True
         self.release()
         self._sockets = []
+        if self.on_end is not None:
+            self.on_end()
 
     def drop(self) -> None:
         """Tell the server that nobody listens, even where a fork holds a copy of the socket; then `finish`."""
@@ -214,6 +223,25 @@ class Exchange:
         if self.aborted:
             raise OverError
         return answer
+
+    def rest(self, signals: "queue.SimpleQueue[Any]", seconds: float | None) -> None:
+        """Wait before anything is sent: so long, or for ever, but for a signal at most.
+
+        Raises:
+            StreamClosedError: It was aborted.
+            DeadlineError: The call must have ended by now.
+        """
+        self._wake = signals
+        try:
+            left = self.deadlines.spare()
+            if not self.aborted:
+                signals.get(timeout=left if seconds is None else min(seconds, math.inf if left is None else left))
+        except queue.Empty:
+            pass
+        finally:
+            self._wake = None
+        if self.aborted:
+            raise StreamClosedError("closed by the caller before it was sent")
 
     def _cut(self) -> None:
         try:

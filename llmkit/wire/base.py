@@ -30,6 +30,8 @@ class Call:
         headers: Of this call, but for those of all calls of the wire.
         query: Added to the address.
         model: For hosts whose address names it; set by the client.
+        writes: For rate limits: how many tokens the model may write, infinite where nobody said; None where no model is
+            asked. Of answers set by the client where it has such a limit.
     """
 
     path: str
@@ -37,6 +39,7 @@ class Call:
     headers: Mapping[str, str] = field(factory=dict, repr=False)
     query: Mapping[str, str] = field(factory=dict, repr=False)
     model: str | None = None
+    writes: float | None = None
 
     @property
     def method(self) -> str:

@@ -34,7 +34,7 @@ def encode_embed(request: EmbedRequest, quirks: GeminiGenerateQuirks) -> Call:
     else:
         need(len(request.texts) == 1, "texts", f"this host embeds one at a time, got {len(request.texts)}")
         name, body = "embedContent", _single(request)
-    return Call(method(request.model, name, quirks), dump_bytes(body), query=request.extra_query)
+    return Call(method(request.model, name, quirks), dump_bytes(body), query=request.extra_query, writes=0)
 
 
 def _batch(request: EmbedRequest, quirks: GeminiGenerateQuirks) -> dict[str, Any]:

@@ -23,7 +23,8 @@ def encode_embed(request: EmbedRequest, quirks: OpenAIChatQuirks | OpenAIRespons
     body: dict[str, Any] = {"model": request.model, "input": list(request.texts), "encoding_format": "base64"}
     if request.dimensions is not None:
         body[keys.get("dimensions", "dimensions")] = request.dimensions
-    return Call("/embeddings", dump_bytes(merge_body(body, request.extra_body)), query=request.extra_query)
+    data = dump_bytes(merge_body(body, request.extra_body))
+    return Call("/embeddings", data, query=request.extra_query, writes=0)
 
 
 def decode_embed(body: Any, expected: int) -> Embedded:
