@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from llmkit.bulk.rows import Rows as Rows
     from llmkit.bulk.rows import read as read
+    from llmkit.bulk.summaries import Line as Line
+    from llmkit.bulk.summaries import Summary as Summary
+    from llmkit.bulk.summaries import summary as summary
 
-_DOORS = {"rows": "Rows read"}
+_DOORS = {"rows": "Rows read", "summaries": "Line Summary summary"}
 _MODULE_OF = {name: module for module, names in _DOORS.items() for name in names.split()}
 
 if not TYPE_CHECKING:  # a checker would take every misspelt name for one that this finds
