@@ -25,6 +25,7 @@ GROUPS = {
     "Tools": ("tool", "Tool", "ServerTool"),
     "Events": ("TextDelta", "ThinkingDelta", "ToolCallDelta"),
     "Answers": ("Response", "FinishReason", "Usage", "Model", "Embeddings"),
+    "Batches": ("Batches", "BatchResults", "Batch", "BatchCounts"),
     "Hosts": ("Provider", "providers"),
 }  # fmt: skip
 QUIRKS = (
@@ -42,9 +43,14 @@ OPENING = (
     "Made from the docstrings by `make docs`. All names are importable from `llmkit`, those of the last two sections "
     "from `llmkit.history` and `llmkit.testing`, quirks from `llmkit.wire.quirks`."
 )
-MADE_INSIDE = ("Stream", "RecordedRequest")  # nobody else calls their constructor
+MADE_INSIDE = ("Stream", "RecordedRequest", "Batches", "BatchResults")  # nobody else calls their constructor
 WIDEST = 90  # characters of a signature in one line
-INTERNAL = ("FakeServer.number", "FakeServer.next_reply", "FakeServer.vectors")  # what the wires ask a server for
+INTERNAL = (
+    "FakeServer.number",
+    "FakeServer.next_reply",
+    "FakeServer.vectors",
+    "FakeServer.row",
+)  # what the wires ask a server for
 ITEM = re.compile(r"^    (\*{0,2}\w[\w, ]*): ", re.MULTILINE)
 
 

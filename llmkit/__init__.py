@@ -14,6 +14,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from llmkit.batch import Batch as Batch
+    from llmkit.batch import BatchCounts as BatchCounts
+    from llmkit.batch_results import BatchResults as BatchResults
+    from llmkit.batches import Batches as Batches
     from llmkit.bulk.result import Result as Result
     from llmkit.chat import Chat as Chat
     from llmkit.client import Client as Client
@@ -52,12 +56,12 @@ if TYPE_CHECKING:
     from llmkit.events import TextDelta as TextDelta
     from llmkit.events import ThinkingDelta as ThinkingDelta
     from llmkit.events import ToolCallDelta as ToolCallDelta
+    from llmkit.limits import RateLimit as RateLimit
     from llmkit.media import Audio as Audio
     from llmkit.media import Document as Document
     from llmkit.media import Image as Image
     from llmkit.media import Media as Media
     from llmkit.media import Video as Video
-    from llmkit.limits import RateLimit as RateLimit
     from llmkit.messages import AssistantMessage as AssistantMessage
     from llmkit.messages import Citation as Citation
     from llmkit.messages import Message as Message
@@ -90,6 +94,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _DOORS = {
+    "batch": "Batch BatchCounts",
+    "batch_results": "BatchResults",
+    "batches": "Batches",
     "bulk.result": "Result",
     "chat": "Chat",
     "client": "Client",

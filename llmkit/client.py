@@ -36,6 +36,7 @@ if TYPE_CHECKING:  # what calls are made of is imported by the first one
 
     from typing_extensions import TypeForm
 
+    from llmkit.batches import Batches
     from llmkit.bulk.result import Result
     from llmkit.chat import Chat, History
     from llmkit.limits import RateLimit
@@ -335,6 +336,13 @@ class Client(Core):
         from llmkit.bulk.pool import pool_of  # noqa: PLC0415
 
         return pool_of(self._engine).submit(self._asking(prompt, output_type, options).complete)
+
+    @property
+    def batches(self) -> Batches:
+        """The provider's own batches: many requests at once, for less, answered within a day."""
+        from llmkit.batches import Batches  # noqa: PLC0415
+
+        return Batches(self)
 
     def count_tokens(self, prompt: Prompt, **options: Unpack[Options]) -> int:
         """How many tokens the provider counts in the prompt, with its instructions and tools.

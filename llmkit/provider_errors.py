@@ -44,7 +44,11 @@ _CODE_SHOWN = 60  # and of its code
 
 def status_failure(wire: "Wire", status: int, headers: Mapping[str, str], body: bytes) -> APIError:
     """The error for an HTTP answer that is none: 4xx, 5xx, and whatever else is not 2xx."""
-    parsed = _parsed(body)
+    return told_failure(wire, status, headers, _parsed(body))
+
+
+def told_failure(wire: "Wire", status: int, headers: Mapping[str, str], parsed: Any) -> APIError:
+    """As `status_failure`, of a body that was read already: of a request in a batch, say."""
     details = wire.error(status, parsed)
     cls = status_error(status)
     if details.cls is not None and (issubclass(details.cls, cls) or (details.cls, cls) in _TRUSTED):

@@ -19,12 +19,15 @@ PACKAGE = Path(llmkit.__file__).parent
 FLOORS = (
     "errors",
     "deadlines docstrings media schema",
-    "messages tools functions checks request response events prices counted",
+    "messages tools functions checks request response events prices counted batch",
     "json_codec sse growing accumulate history resolve output partial_json calling",
     "wire",
     "provider rows addresses credentials authorization google_auth secrets transport retry provider_errors",
     "switch limits pacing published",
-    "engine reader stream endpoints settings refusals answer_tool asking core client chat chat_stream turns bulk",
+    (
+        "engine reader stream endpoints settings refusals answer_tool asking core client chat chat_stream turns bulk "
+        "batches batch_results jsonl"
+    ),
     "testing cli __main__",
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms.split()}

@@ -46,6 +46,6 @@ ROWS: Final = (
         auth="x-api-key",
         prices="anthropic",
         default_model="claude-sonnet-5",
-        quirks=AnthropicMessagesQuirks(models=CLAUDE_MODELS),
+        quirks=AnthropicMessagesQuirks(models=CLAUDE_MODELS, batches=True),
     ),
 )

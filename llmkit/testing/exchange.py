@@ -8,6 +8,7 @@ from attrs import field, frozen
 from llmkit.errors import APIError
 from llmkit.messages import Message
 from llmkit.response import Model
+from llmkit.testing.batches import Shelf
 from llmkit.testing.replies import Chunking, Reply
 
 Ending: TypeAlias = Literal["end", "reset", "stall", "drip"]
@@ -76,6 +77,11 @@ class Desk(Protocol):
     models: list[Model]
     token_count: int | None
     chunking: Chunking
+    batch_looks: int
+    batches: Shelf
+
+    def row(self, request: RecordedRequest) -> Answer:
+        """What is answered to one request of a batch."""
 
     def next_reply(self, request: RecordedRequest, echo: str) -> Reply:
         """What to answer; `echo` where nothing was scripted.

@@ -13,6 +13,7 @@ from llmkit.checks import wrong
 from llmkit.errors import APIError, ConfigurationError, ServerError
 from llmkit.provider import Provider
 from llmkit.response import FinishReason, Model, Usage
+from llmkit.testing.batches import Shelf
 from llmkit.testing.exchange import Answer, RecordedRequest
 from llmkit.testing.faults import FAULTS, TABLE, Failing
 from llmkit.testing.loopback import Loopback, Pace
@@ -50,6 +51,9 @@ class FakeServer:
         chunking: Cuts text, thoughts and arguments into what the single events of a stream carry.
         delay: Seconds between the events of a stream.
         pieces: Bytes of a write, to cut answers anywhere; None for one write an event.
+        batch_looks: How often a batch is looked at before it has ended. Its requests are answered as if they came by
+            themselves, some with each look; one whose reply is an `APIError` of the code ``expired`` or ``cancelled``
+            ends so.
 
     Example:
         ::
@@ -67,6 +71,8 @@ class FakeServer:
         self.chunking: Chunking = by_words
         self.delay: float = 0.0
         self.pieces: int | None = None
+        self.batch_looks: int = 1
+        self.batches = Shelf()
         self._lock = threading.RLock()
         self._replies: deque[Reply] = deque()
         self._faults: deque[tuple[str, int | None]] = deque()
@@ -224,6 +230,11 @@ class FakeServer:
             text = f"the function of reply_with failed: {type(exc).__name__}: {exc}"
             raise ServerError(text, headers={"x-should-retry": "false"}) from exc
 
+    def row(self, request: RecordedRequest) -> Answer:
+        """What is answered to one request of a batch."""
+        rendering = rendering_of(request)
+        return rendering.answer(evolve(request, read=rendering.read), self)
+
     def _respond(self, request: RecordedRequest) -> Answer:
         rendering = rendering_of(request)
         request = evolve(request, read=rendering.read)
@@ -248,6 +259,11 @@ class _Peeking:
         self.models = server.models
         self.token_count = server.token_count
         self.chunking = server.chunking
+        self.batch_looks = server.batch_looks
+        self.batches = server.batches
+
+    def row(self, request: RecordedRequest) -> Answer:
+        return self._server.row(request)
 
     def number(self) -> int:
         return self._server.number()

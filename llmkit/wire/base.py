@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # a client is made without them
     from llmkit.request import ResolvedRequest
     from llmkit.response import FinishReason, Model, Usage
     from llmkit.sse import ServerSentEvent
+    from llmkit.wire.batches import BatchWire
 
 Refuse: TypeAlias = Callable[[str, str], None]
 """Called with a path and what stands there that the wire cannot express; raises, or warns and returns."""
@@ -198,6 +199,7 @@ class Wire:
         encode_models, decode_models: The page that a query names; None where the wire has no list.
         encode_embed, decode_embed: Texts → vectors; None where the wire cannot. Decoding is told how many there must
             be.
+        batches: What it knows of its hosts' batches, imported when it is asked for; None where it knows of none.
     """
 
     name: str
@@ -218,6 +220,7 @@ class Wire:
     decode_models: Callable[[Any], ModelPage] | None = None
     encode_embed: Callable[[EmbedRequest, Any], Call] | None = None
     decode_embed: Callable[[Any, int], Embedded] | None = None
+    batches: "Callable[[], BatchWire] | None" = None
 
     def refused(self, quirks: Any) -> frozenset[str]:
         """The options that a host with these quirks has no place for."""

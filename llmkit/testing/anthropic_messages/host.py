@@ -19,7 +19,9 @@ from llmkit.history import typed
 from llmkit.json_codec import dump_bytes
 from llmkit.messages import Message
 from llmkit.response import Model
+from llmkit.testing.anthropic_messages import batches
 from llmkit.testing.anthropic_messages.answers import Json, events, whole
+from llmkit.testing.anthropic_messages.batches import BATCHES
 from llmkit.testing.anthropic_messages.strictness import fault_of
 from llmkit.testing.exchange import Answer, Desk, RecordedRequest, Rendering
 from llmkit.testing.replies import Reply, rough_tokens
@@ -67,6 +69,8 @@ def _answer(request: RecordedRequest, desk: Desk) -> Answer:
         case "POST", "/v1/messages/count_tokens":
             _refuse(fault_of(request.json, counted=True))
             return _json({"input_tokens": _tokens(request.json, desk)})
+        case method, path if path == BATCHES or path.startswith(f"{BATCHES}/"):
+            return batches.answer(method, path.removeprefix(BATCHES).strip("/"), request, desk)
         case "GET", "/v1/models":
             return _json(_page(desk.models, request.query))
         case "GET", path if path.startswith(f"{_MODELS}/"):

@@ -3,6 +3,8 @@
 Source: https://platform.claude.com/docs/en/api/messages
 """
 
+from typing import TYPE_CHECKING
+
 from llmkit.wire.anthropic_messages.decode import decode, decode_count, decode_models
 from llmkit.wire.anthropic_messages.dialect import expressible
 from llmkit.wire.anthropic_messages.encode import encode, encode_count, encode_models
@@ -12,6 +14,16 @@ from llmkit.wire.anthropic_messages.schema import WIRE_NAME
 from llmkit.wire.anthropic_messages.stream import StreamDecoder
 from llmkit.wire.base import Wire
 from llmkit.wire.quirks import AnthropicMessagesQuirks
+
+if TYPE_CHECKING:
+    from llmkit.wire.batches import BatchWire
+
+
+def _batches() -> "BatchWire":
+    from llmkit.wire.anthropic_messages.batches import BATCHES  # noqa: PLC0415 - few calls are about them
+
+    return BATCHES
+
 
 WIRE = Wire(
     name=WIRE_NAME,
@@ -29,6 +41,7 @@ WIRE = Wire(
     decode_count=decode_count,
     encode_models=encode_models,
     decode_models=decode_models,
+    batches=_batches,
 )
 
 __all__ = ["WIRE"]

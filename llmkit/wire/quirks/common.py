@@ -14,6 +14,7 @@ class Quirks:
         schema_or_tools: Matches the start of the names, without the folder that they lie in, of models that take either
             such a schema or functions to call.
         unforced_models: The same of models that cannot be made to call a tool, as they think by themselves, say.
+        batches: Whether it has the batches of the wire's own host.
     """
 
     unsupported: frozenset[str] = frozenset()
@@ -21,3 +22,4 @@ class Quirks:
     json_schema: bool = True
     schema_or_tools: str = r"(?!)"
     unforced_models: str = r"(?!)"
+    batches: bool = False
