@@ -129,6 +129,22 @@ def test_runs_at_the_same_time_are_both_shown(path):
     assert shown(path) == [(0, "a"), (1, "b")]
 
 
+def test_a_row_stands_where_the_latest_run_met_it(path):
+    """However late a former one comes to it."""
+    with Checkpoint(path) as former, Checkpoint(path) as latest:
+        latest.answer(ask(latest, "a", index=5), answer("a"))
+        ask(former, "a", index=0)
+    assert shown(path) == [(5, "a")]
+
+
+@needs_proc
+def test_a_run_that_was_killed_is_over(path, tmp_path):
+    """Its rows are not shown beside those of a whole run that began at once after it."""
+    assert killed(writer(path, tmp_path / "log", 100_000), tmp_path / "log", 50)
+    run(path, "ab")
+    assert shown(path) == [(0, "a 1"), (1, "b 2")]
+
+
 # ---- claims ----------------------------------------------------------------------------------------------------------
 
 
@@ -406,6 +422,13 @@ def newer(path):
     return path
 
 
+def hollow(path):
+    run(path, "a")
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute("DROP TABLE run")
+    return path
+
+
 def letter(path):
     path.write_text("Dear Sir or Madam, " * 100)
     return path
@@ -422,6 +445,7 @@ REFUSED = {
     "a letter": (letter, "file is not a database"),
     "another program's": (other_database, "it is a database of another program"),
     "a later version's": (newer, "this llmkit reads files up to version 1, got 2: a newer one wrote it"),
+    "without its tables": (hollow, "no such table: run"),
     "where no log can be kept": (
         lambda _: ":memory:",
         (
@@ -443,7 +467,7 @@ def test_what_is_no_place_for_it_is_refused(path, make, message):
     assert not [thread for thread in threading.enumerate() if thread.name == "llmkit-checkpoint"]
 
 
-@pytest.mark.parametrize("found", ["", b"run.db"])
+@pytest.mark.parametrize("found", ["", b"run.db", None, 3])
 def test_what_is_no_path_is_refused(found):
     with pytest.raises(ConfigurationError, match="^checkpoint: expected the path of a file, got "):
         Checkpoint(found)

@@ -17,8 +17,7 @@ from typing import Any, Final, Self, TypeAlias
 
 from attrs import frozen
 
-from llmkit.bulk.database import opened
-from llmkit.bulk.ledger import Ledger, Place, Stored, Taken
+from llmkit.bulk.ledger import Ledger, Place, Stored, Taken, opened_ledger
 from llmkit.bulk.stored import error_data, from_text, response_data, response_of, to_text
 from llmkit.checks import number
 from llmkit.errors import ConfigurationError, LLMKitError
@@ -78,9 +77,10 @@ class Checkpoint:
     """
 
     def __init__(self, path: "str | os.PathLike[str]", *, lease: float = 60.0) -> None:
-        self._path = os.fspath(path)
-        if not isinstance(self._path, str) or not self._path:
+        found = os.fspath(path) if isinstance(path, (str, os.PathLike)) else None
+        if not found or not isinstance(found, str):
             raise ConfigurationError(f"checkpoint: expected the path of a file, got {path!r:.80}")
+        self._path: str = found
         self._pid = os.getpid()
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         begun: Future[None] = Future()
@@ -223,7 +223,7 @@ class _Job:
 def _write(path: str, lease: float, jobs: "queue.SimpleQueue[_Job | None]", begun: "Future[None]") -> None:
     """Write what is asked for until None is. The connection belongs to this frame, so that no fork ever closes it."""
     try:
-        ledger = Ledger(opened(path, new=True), lease)
+        ledger = opened_ledger(path, lease)
     except BaseException as error:  # noqa: BLE001 - told to who waits
         begun.set_exception(error)
         return

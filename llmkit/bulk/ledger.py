@@ -8,7 +8,9 @@ from typing import Final
 
 from attrs import frozen
 
+from llmkit.bulk.database import opened
 from llmkit.bulk.owners import gone, new_owner
+from llmkit.errors import ConfigurationError
 
 _PLACE: Final = """
     INSERT INTO place(row, run, at, id) VALUES(?, ?, ?, ?)
@@ -167,3 +169,18 @@ class Ledger:
         sql = "INSERT INTO run(owner, begun, until) VALUES(?, ?, ?) RETURNING number"
         ((number,),) = self._db.execute(sql, (self._owner, now, now + self._lease)).fetchall()
         return int(number)
+
+
+def opened_ledger(path: str, lease: float) -> Ledger:
+    """The file at `path`, which is made where there is none, with a new run in it.
+
+    Raises:
+        ConfigurationError: As `opened`; or nothing can be written there.
+    """
+    db = opened(path, new=True)
+    try:
+        return Ledger(db, lease)
+    except sqlite3.Error as error:
+        db.close()
+        failed = str(error)
+    raise ConfigurationError(f"checkpoint: {path}: {failed}")
