@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 
 import llmkit
-from llmkit import errors, history, testing
+from llmkit import bulk, errors, history, testing
 from llmkit.request import OPTIONS
 from llmkit.wire import quirks
 
@@ -24,7 +24,7 @@ GROUPS = {
               "Citation"),
     "Tools": ("tool", "Tool", "ServerTool"),
     "Events": ("TextDelta", "ThinkingDelta", "ToolCallDelta"),
-    "Answers": ("Response", "FinishReason", "Usage", "Model", "Embeddings"),
+    "Answers": ("Response", "FinishReason", "Usage", "Price", "Model", "Embeddings"),
     "Batches": ("Batches", "BatchResults", "Batch", "BatchCounts"),
     "Hosts": ("Provider", "providers"),
 }  # fmt: skip
@@ -37,11 +37,12 @@ QUIRKS = (
     quirks.GeminiGenerateQuirks,
 )
 ALIASES = ("Message", "Part", "Media", "Event", "Prompt", "Options")
+BULK = ("summary", "Summary", "Line", "read", "Rows")
 HISTORY = ("dumps", "loads", "to_data", "from_data")
 SECTIONS = re.compile(r"^(Attributes|Args|Returns|Raises|Example|Yields):\s*$", re.MULTILINE)
 OPENING = (
-    "Made from the docstrings by `make docs`. All names are importable from `llmkit`, those of the last two sections "
-    "from `llmkit.history` and `llmkit.testing`, quirks from `llmkit.wire.quirks`."
+    "Made from the docstrings by `make docs`. All names are importable from `llmkit`, those of the last three sections "
+    "from `llmkit.bulk`, `llmkit.history` and `llmkit.testing`, quirks from `llmkit.wire.quirks`."
 )
 MADE_INSIDE = ("Stream", "RecordedRequest", "Batches", "BatchResults")  # nobody else calls their constructor
 WIDEST = 90  # characters of a signature in one line
@@ -79,6 +80,9 @@ def lines() -> list[str]:
         if inspect.isclass(cls) and issubclass(cls, errors.LLMKitError):
             found += described(name, cls, members=False)
     found += ["## Rows", "", *rows()]
+    found += ["## `llmkit.bulk`", "", *docstring(bulk.__doc__ or "")]
+    for name in BULK:
+        found += described(name, getattr(bulk, name))
     found += ["## `llmkit.history`", "", *docstring(history.__doc__ or "")]
     for name in HISTORY:
         found += described(name, getattr(history, name))
