@@ -287,7 +287,7 @@ class Line:
         """A 429, which asks to wait so long; where it does not tell, longer each time."""
         if seconds is not None:
             self._close(at + seconds)
-        elif self._opens < at:
+        elif self._opens <= at:
             self._close(at + 2.0 ** min(self.silent, 6))
             self.silent += 1
 

@@ -46,6 +46,23 @@ class RecordedRequest:
 
 
 @frozen
+class Standing:
+    """How far a limit is used up.
+
+    Attributes:
+        kind: ``requests`` or ``tokens``.
+        limit: How many a minute.
+        remaining: How many of them are left.
+        reset: Seconds until all of them are there again.
+    """
+
+    kind: str
+    limit: int
+    remaining: int
+    reset: float
+
+
+@frozen
 class Answer:
     """What is sent back.
 
@@ -59,6 +76,7 @@ class Answer:
         missing: Bytes that the header tells of and that are not sent.
         drip: What `ending` repeats.
         closing: How many of the last chunks tell that a streamed answer is whole: it is not without the first of them.
+        leaving: Called before its end is sent, or when it cannot be sent any more; at least once.
     """
 
     status: int = 200
@@ -69,6 +87,7 @@ class Answer:
     missing: int = 0
     drip: bytes = b" "
     closing: int = 1
+    leaving: Callable[[], object] = field(default=lambda: None, eq=False, repr=False)
 
 
 class Desk(Protocol):
@@ -111,6 +130,7 @@ class Rendering:
         error_event: An error as an event of a stream that began well.
         ping: An event that says nothing.
         id_header: In which header answers have the id of the exchange; None for none.
+        limit_headers: In which headers answers tell how far a limit is used up.
     """
 
     wire: str
@@ -122,3 +142,4 @@ class Rendering:
     error_event: Callable[[APIError], bytes]
     ping: bytes
     id_header: str | None = "request-id"
+    limit_headers: Callable[[Standing], Mapping[str, str]] = lambda _: {}

@@ -145,7 +145,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Answer, whatever the method."""
-        self._send(self._loopback.respond(self._request()))
+        answer = self._loopback.respond(self._request())
+        try:
+            self._send(answer)
+        finally:
+            answer.leaving()
 
     do_GET = do_PUT = do_DELETE = do_PATCH = do_POST  # noqa: N815 - the names that the base class looks for
 
@@ -167,6 +171,8 @@ class _Handler(BaseHTTPRequestHandler):
         if answer.status:
             self._send_head(answer)
         for index, chunk in enumerate(answer.chunks):
+            if index == len(answer.chunks) - 1:
+                answer.leaving()
             if index and pace.delay and self._loopback.closing.wait(pace.delay):
                 raise ConnectionAbortedError
             for piece in _pieces(chunk, pace.pieces):

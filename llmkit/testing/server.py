@@ -5,17 +5,18 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 from attrs import evolve
 
 from llmkit.checks import wrong
-from llmkit.errors import APIError, ConfigurationError, ServerError
+from llmkit.errors import APIError, ConfigurationError, RateLimitError, ServerError
 from llmkit.provider import Provider
 from llmkit.response import FinishReason, Model, Usage
 from llmkit.testing.batches import Shelf
-from llmkit.testing.exchange import Answer, RecordedRequest
+from llmkit.testing.exchange import Answer, Desk, RecordedRequest, Rendering
 from llmkit.testing.faults import FAULTS, TABLE, Failing
+from llmkit.testing.limits import Limits, Metered, tokens_of
 from llmkit.testing.loopback import Loopback, Pace
 from llmkit.testing.replies import Chunking, Reply, by_words, reply_of
 from llmkit.testing.vectors import vector
@@ -51,6 +52,7 @@ class FakeServer:
         chunking: Cuts text, thoughts and arguments into what the single events of a stream carry.
         delay: Seconds between the events of a stream.
         pieces: Bytes of a write, to cut answers anywhere; None for one write an event.
+        refused: How many requests were refused by `limit`.
         batch_looks: How often a batch is looked at before it has ended. Its requests are answered as if they came by
             themselves, some with each look; one whose reply is an `APIError` of the code ``expired`` or ``cancelled``
             ends so.
@@ -71,6 +73,8 @@ class FakeServer:
         self.chunking: Chunking = by_words
         self.delay: float = 0.0
         self.pieces: int | None = None
+        self.refused: int = 0
+        self._limits: Limits | None = None
         self.batch_looks: int = 1
         self.batches = Shelf()
         self._lock = threading.RLock()
@@ -197,6 +201,30 @@ class FakeServer:
             raise wrong("after", "a number of events", after)
         self._faults.append((name, after))
 
+    def limit(
+        self,
+        *,
+        requests_per_minute: int | None = None,
+        tokens_per_minute: int | None = None,
+        concurrent: int | None = None,
+        window: float = 60.0,
+    ) -> None:
+        """Refuse what is too much with a 429, and tell of it in the headers of every answer, from now on.
+
+        Args:
+            requests_per_minute: Of any kind; None for any number.
+            tokens_per_minute: Those of the prompt have to fit; those of the answer are added when it is made. All are
+                counted roughly, unless the reply has its `usage`.
+            concurrent: Requests that are being answered.
+            window: Seconds in which a part of a minute's requests and tokens may come, however they are spread: with 2
+                seconds and 600 requests a minute never more than 20 within 2 seconds.
+
+        Raises:
+            ConfigurationError: A number is not above 0.
+        """
+        numbers = (requests_per_minute, tokens_per_minute, concurrent)
+        self._limits = None if numbers == (None, None, None) else Limits(*numbers, window)
+
     # ---- what the wires ask for --------------------------------------------------------------------------------------
 
     def number(self) -> int:
@@ -241,14 +269,39 @@ class FakeServer:
         with self._lock:
             self.requests.append(request)
             number = len(self.requests)
-            name, after = self._faults.popleft() if self._faults else (None, None)
-        if name is None:
-            answer = rendering.answer(request, self)
-        else:
-            answer = TABLE[name][1](Failing(lambda: rendering.answer(request, _Peeking(self)), rendering, after))
+        limits = self._limits
+        answer = self._answer(request, rendering, self) if limits is None else self._let_in(request, rendering, limits)
         if rendering.id_header is None:
             return answer
         return evolve(answer, headers={rendering.id_header: f"req_fake_{number:04}", **answer.headers})
+
+    def _let_in(self, request: RecordedRequest, rendering: Rendering, limits: Limits) -> Answer:
+        """The answer where it is not too much, else a refusal."""
+        tokens = tokens_of(request, self)
+        try:
+            visit = limits.enter(tokens)
+        except RateLimitError as refusal:
+            with self._lock:
+                self.refused += 1
+            answer = rendering.error(refusal)
+        else:
+            desk = Metered(self, tokens)
+            try:
+                answer = evolve(self._answer(request, rendering, cast("Desk", desk)), leaving=visit.leave)
+            except BaseException:
+                visit.leave()
+                raise
+            visit.bill(desk.tokens)
+        for standing in limits.standings():
+            answer = evolve(answer, headers={**rendering.limit_headers(standing), **answer.headers})
+        return answer
+
+    def _answer(self, request: RecordedRequest, rendering: Rendering, desk: Desk) -> Answer:
+        with self._lock:
+            name, after = self._faults.popleft() if self._faults else (None, None)
+        if name is None:
+            return rendering.answer(request, desk)
+        return TABLE[name][1](Failing(lambda: rendering.answer(request, _Peeking(self)), rendering, after))
 
 
 class _Peeking:

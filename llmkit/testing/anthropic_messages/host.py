@@ -1,7 +1,7 @@
 """The host: which paths there are, what it refuses in the real one's words, and what it answers."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from llmkit.errors import (
@@ -23,7 +23,7 @@ from llmkit.testing.anthropic_messages import batches
 from llmkit.testing.anthropic_messages.answers import Json, events, whole
 from llmkit.testing.anthropic_messages.batches import BATCHES
 from llmkit.testing.anthropic_messages.strictness import fault_of
-from llmkit.testing.exchange import Answer, Desk, RecordedRequest, Rendering
+from llmkit.testing.exchange import Answer, Desk, RecordedRequest, Rendering, Standing
 from llmkit.testing.replies import Reply, rough_tokens
 from llmkit.wire.anthropic_messages.schema import WIRE_NAME
 
@@ -246,6 +246,17 @@ def _error_body(problem: APIError) -> Json:
     return {"type": "error", "error": {"type": kind, "message": message}}
 
 
+def limit_headers(standing: Standing) -> Mapping[str, str]:
+    """Where this wire tells of a limit: with the moment of its reset."""
+    name = f"anthropic-ratelimit-{standing.kind}"
+    reset = datetime.now(UTC) + timedelta(seconds=standing.reset)
+    return {
+        f"{name}-limit": str(standing.limit),
+        f"{name}-remaining": str(standing.remaining),
+        f"{name}-reset": reset.isoformat().replace("+00:00", "Z"),
+    }
+
+
 RENDERING: Final = Rendering(
     wire=WIRE_NAME,
     claims=claims,
@@ -255,4 +266,5 @@ RENDERING: Final = Rendering(
     error=error,
     error_event=error_event,
     ping=event_bytes({"type": "ping"}),
+    limit_headers=limit_headers,
 )

@@ -3,6 +3,7 @@
 Source: https://platform.openai.com/docs/guides/error-codes
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -10,7 +11,7 @@ from attrs import frozen
 
 from llmkit.errors import APIError, OverloadedError, QuotaExceededError, ServerError, status_error
 from llmkit.json_codec import dump_bytes
-from llmkit.testing.exchange import Answer
+from llmkit.testing.exchange import Answer, Standing
 
 JSON: Final = {"content-type": "application/json"}
 _INVALID: Final = "invalid_request_error"
@@ -63,6 +64,20 @@ def answered(problem: APIError) -> Answer:
     wait = {} if problem.retry_after is None else {"retry-after": f"{problem.retry_after:g}"}
     headers = {**problem.headers, **wait, **JSON}
     return Answer(status_of(problem), headers, (dump_bytes({"error": body_of(problem)}),))
+
+
+def limit_headers(standing: Standing) -> Mapping[str, str]:
+    """Where these wires tell of a limit: with the time to its reset."""
+    values = {"limit": standing.limit, "remaining": standing.remaining, "reset": duration(standing.reset)}
+    return {f"x-ratelimit-{name}-{standing.kind}": str(value) for name, value in values.items()}
+
+
+def duration(seconds: float) -> str:
+    """As the host writes it: ``12ms``, ``1.5s``, ``6m0s``."""
+    if seconds < 1:
+        return f"{math.ceil(seconds * 1000)}ms"
+    minutes, rest = divmod(round(seconds, 3), 60)
+    return f"{minutes:.0f}m{rest:g}s" if minutes else f"{rest:g}s"
 
 
 def status_of(problem: APIError) -> int:

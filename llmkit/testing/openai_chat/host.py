@@ -132,4 +132,5 @@ RENDERING: Final = Rendering(
     error_event=error_event,
     ping=b": ping\n\n",
     id_header="x-request-id",
+    limit_headers=errors.limit_headers,
 )

@@ -126,4 +126,5 @@ RENDERING: Final = Rendering(
     error_event=error_event,
     ping=event_bytes({"type": "keepalive", "sequence_number": 0}),
     id_header="x-request-id",
+    limit_headers=errors.limit_headers,
 )
