@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import gc
+import itertools
 import json
 import os
 import random
@@ -382,23 +383,30 @@ def test_what_is_closed_is_closed(path):
 
 def test_who_waits_while_it_is_closed_hears_of_it(path):
     """Whether its answer was kept or not: no thread waits for ever."""
-    outcomes, checkpoint = [], Checkpoint(path)
 
-    def ask_on():
-        for row in range(100_000):
+    def ask_on(checkpoint, thread):
+        for row in itertools.count():
             try:
-                ask(checkpoint, "a", row)
+                ask(checkpoint, f"{thread}", row)
             except ConfigurationError as error:
-                outcomes.append(str(error))
-                return
+                return str(error)
+        return None
 
-    threads = [threading.Thread(target=ask_on) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    checkpoint.close()
-    for thread in threads:
-        thread.join(PATIENCE)
-    assert outcomes == [f"checkpoint: {path}: it is closed"] * 4
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(20):
+            checkpoint = Checkpoint(path)
+            found = [pool.submit(ask_on, checkpoint, thread) for thread in range(8)]
+            checkpoint.close()
+            assert [future.result(PATIENCE) for future in found] == [f"checkpoint: {path}: it is closed"] * 8
+
+
+def test_who_comes_when_nobody_writes_any_more_hears_of_it(path):
+    """As between the end of the thread and what tells of it."""
+    with Checkpoint(path) as checkpoint:
+        checkpoint._jobs.put(None)
+        checkpoint._thread.join(PATIENCE)
+        with pytest.raises(ConfigurationError, match="it is closed$"):
+            ask(checkpoint, "a")
 
 
 def test_one_file_is_left(path):
@@ -607,11 +615,14 @@ def test_rows_are_read_one_at_a_time(path):
 
 
 def test_a_loop_sees_what_was_there(path):
-    run(path, "ab")
+    run(path, "abc", fails="c")
     rows = iter(read(path))
     assert next(rows).response.text == "a 1"
-    run(path, "xyz")
-    assert [result.response.text for result in rows] == ["b 2"]
+    run(path, "xyc")
+    second, third = rows
+    assert second.response.text == "b 2"
+    assert str(third.error) == "too much"
+    assert shown(path) == [(0, "x 1"), (1, "y 2"), (2, "c 3")]
 
 
 def test_a_loop_may_be_left(path):
