@@ -179,6 +179,20 @@ def test_what_failed_is_free(path):
         assert ask(other, "a") == Claim("a", 0)
 
 
+def test_who_fails_too_late_takes_nothing_from_another(path):
+    """Its lease was over, and another has the row."""
+    with Checkpoint(path) as late, Checkpoint(path) as other:
+        claim = ask(late, "a")
+        late.release(claim)
+        late.finish()
+        assert ask(other, "a") == claim
+        late.fail(claim, RateLimitError("x"))
+        assert isinstance(ask(late, "a"), Busy)
+        other.answer(claim, answer("y"))
+        late.fail(claim, RateLimitError("x"))
+        assert shown(path) == [(0, "y")]
+
+
 def test_an_end_lets_go_of_everything(path):
     with Checkpoint(path) as one:
         ask(one, "a")

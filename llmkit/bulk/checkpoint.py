@@ -106,7 +106,7 @@ class Checkpoint:
             ConfigurationError: The file is closed, or this is a fork; or a later version wrote the answer.
             OSError: The file cannot be written.
         """
-        place = Place(key, occurrence, index, None if id is None else _storable(id), _storable(prompt))
+        place = Place(key, occurrence, index, None if id is None else _storable(str(id)), _storable(prompt))
         found = self._done(_Job(partial(Ledger.claim, place=place), partial(Ledger.find, place=place)))
         if isinstance(found, Stored):
             return Answered(response_of(from_text(found.text)))

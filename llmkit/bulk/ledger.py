@@ -45,7 +45,7 @@ class Stored:
 
 @frozen
 class Taken:
-    """Somebody else has the row in hand, for so many seconds at least, unless it ends before."""
+    """Somebody else has the row in hand, for so many seconds at most, unless it renews its claim."""
 
     seconds: float
 
@@ -123,16 +123,16 @@ class Ledger:
         return None if found is None or answer is None else Stored(answer)
 
     def answer(self, key: str, occurrence: int, text: str) -> None:
-        """Keep an answer; the first one stays."""
-        self._settle("answer = ?, error = NULL", text, key, occurrence)
+        """Keep an answer, also if it comes so late that another has the row in hand; the first one stays."""
+        sql = """UPDATE row SET answer = ?, error = NULL, owner = NULL, until = NULL
+                 WHERE key = ? AND n = ? AND answer IS NULL"""
+        self._db.execute(sql, (text, key, occurrence))
 
     def fail(self, key: str, occurrence: int, text: str) -> None:
-        """Keep an error, unless there is an answer."""
-        self._settle("error = ?", text, key, occurrence)
-
-    def _settle(self, change: str, text: str, key: str, occurrence: int) -> None:
-        sql = f"UPDATE row SET {change}, owner = NULL, until = NULL WHERE key = ? AND n = ? AND answer IS NULL"  # noqa: S608 - two words of ours
-        self._db.execute(sql, (text, key, occurrence))
+        """Keep an error, unless another has the row in hand, or answered it."""
+        sql = """UPDATE row SET error = ?, owner = NULL, until = NULL
+                 WHERE key = ? AND n = ? AND answer IS NULL AND owner = ?"""
+        self._db.execute(sql, (text, key, occurrence, self._owner))
 
     def release(self, key: str, occurrence: int) -> None:
         """Let go of a row that was not asked."""
