@@ -18,7 +18,7 @@ from llmkit.request import OPTIONS
 from llmkit.wire import quirks
 
 GROUPS = {
-    "The client": ("Client", "Stream", "Timeout", "Request"),
+    "The client": ("Client", "Stream", "Timeout", "RateLimit", "Request"),
     "Messages": ("SystemMessage", "UserMessage", "AssistantMessage"),
     "Parts": ("Text", "Image", "Audio", "Video", "Document", "Thinking", "ToolCall", "ToolResult", "Refusal", "Opaque",
               "Citation"),
@@ -51,7 +51,8 @@ INTERNAL = (
     "FakeServer.next_reply",
     "FakeServer.vectors",
     "FakeServer.row",
-)  # what the wires ask a server for
+    "RateLimit.admit",
+)  # what the wires ask a server for, and the engine a limit
 ITEM = re.compile(r"^    (\*{0,2}\w[\w, ]*): ", re.MULTILINE)
 
 

@@ -3,6 +3,7 @@
 import gc
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import threading
@@ -405,6 +406,27 @@ def test_a_switch_ends_a_wait_in_line_and_one_for_a_place(server):
     assert [type(error) for error in errors] == [StreamClosedError] * 2
     assert [error.attempts for error in errors] == [0, 0]
     assert client.complete("Hi").text == "Hi"
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="this platform sends no signal to a thread")
+def test_an_interrupt_of_one_that_waits(server):
+    limit = RateLimit(concurrent=1)
+    client = server.client("anthropic", rate_limit=limit)
+    main = threading.get_ident()
+
+    def interrupt():
+        waiting(limit, 1)
+        time.sleep(0.05)  # it goes to sleep right afterwards
+        signal.pthread_kill(main, signal.SIGINT)
+
+    with client.stream("Hi"):
+        thread = threading.Thread(target=interrupt)
+        thread.start()
+        with pytest.raises(KeyboardInterrupt):
+            client.complete("Hi")
+        thread.join()
+        waiting(limit, 0)
+    assert client.complete("Hi", timeout=PATIENCE).text == "Hi"
 
 
 # ---- whose limit -----------------------------------------------------------------------------------------------------
