@@ -8,6 +8,7 @@ https://ai.google.dev/api/generate-content#UsageMetadata
 
 import re
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import Any, Final
 
 from llmkit.response import Usage
@@ -35,12 +36,17 @@ _LISTS: Final = {
     "cacheTokensDetails": "cache_{}_read_tokens",
     "candidatesTokensDetails": "output_{}_tokens",
 }
-# Pages of documents are billed as pictures.
-_MODALITIES: Final = {"TEXT": "text", "AUDIO": "audio", "IMAGE": "image", "DOCUMENT": "image", "VIDEO": "video"}
+# Pages of documents are billed as pictures. Some clients of Google Cloud have numbers in place of words.
+_MODALITIES: Final = {"TEXT": "text", "IMAGE": "image", "VIDEO": "video", "AUDIO": "audio", "DOCUMENT": "image"}
+_NUMBERED: Final = {str(number): kind for number, kind in enumerate(_MODALITIES.values(), 1)}
+
+# Hosts that tell what a call has cost ← where. Others that do so mean other currencies.
+# Sources: https://openrouter.ai/docs/use-cases/usage-accounting, https://docs.perplexity.ai/api-reference
+TOLD: Final = {"openrouter": ("cost",), "perplexity": ("cost", "total_cost")}
 
 # How a call may be served ← what is told where that is nothing out of the usual.
 _USUAL: Final[Mapping[str, frozenset[str]]] = {
-    "service_tier": frozenset({"", "auto", "default", "standard", "on_demand", "unspecified"}),
+    "service_tier": frozenset({"", "auto", "default", "standard", "on_demand", "unspecified", "0", "1"}),
     "speed": frozenset({"", "standard"}),
     "inference_geo": frozenset({"", "global", "not_available"}),
 }
@@ -64,7 +70,7 @@ def counted(usage: Usage, raw: Mapping[str, Any]) -> dict[str, int]:
     return found
 
 
-def modes(raw: Mapping[str, Any], answer: Mapping[str, Any]) -> dict[str, str]:
+def unusual(raw: Mapping[str, Any], answer: Mapping[str, Any]) -> dict[str, str]:
     """How a call was served, where that is out of the usual, in the words of genai-prices' `price_context`.
 
     Args:
@@ -73,7 +79,7 @@ def modes(raw: Mapping[str, Any], answer: Mapping[str, Any]) -> dict[str, str]:
     """
     tiers = (answer.get("service_tier"), raw.get("service_tier"), raw.get("serviceTier"), raw.get("trafficType"))
     told = {
-        "service_tier": next((word for word in tiers if isinstance(word, str)), ""),
+        "service_tier": next((str(word) for word in tiers if isinstance(word, (str, int))), ""),
         "speed": raw.get("speed"),
         "inference_geo": raw.get("inference_geo"),
     }
@@ -87,12 +93,30 @@ def modes(raw: Mapping[str, Any], answer: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
+def told(raw: Mapping[str, Any], host: str) -> Decimal | None:
+    """US dollars that a host itself says that the call has cost; None where it does not.
+
+    Args:
+        raw: Its own usage.
+        host: Its name at genai-prices.
+    """
+    value: object = raw
+    for key in TOLD.get(host, ("",)):
+        value = _object(value).get(key)
+    # With a key of the caller's own for whoever is behind it, that one is paid, too.
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or raw.get("is_byok"):
+        return None
+    found = Decimal(str(value))
+    return found if found.is_finite() and found >= 0 else None
+
+
 def _by_modality(raw: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
     for key, name in _LISTS.items():
         if isinstance(raw.get(key), list):
             yield from ((name.format(kind), 0) for kind in _MODALITIES.values())  # what is not told of is none
         for item in _list(raw.get(key)):
-            kind, count = _MODALITIES.get(str(_object(item).get("modality"))), _count(_object(item).get("tokenCount"))
+            word, count = str(_object(item).get("modality")), _count(_object(item).get("tokenCount"))
+            kind = _MODALITIES.get(word) or _NUMBERED.get(word)
             if kind is not None and count is not None:
                 yield name.format(kind), count
 

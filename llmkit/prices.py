@@ -1,4 +1,4 @@
-"""What answers cost: their usage at the caller's own prices, else at those of genai-prices (extra ``prices``).
+"""What answers cost: by the caller's own prices, else what the host says, else by genai-prices (extra ``prices``).
 
 It is found when somebody asks, and never guessed. There is no cost where no price is known for the model, for the tier
 that served the call, or for a kind of tokens that was billed; where genai-prices is not installed; and where no usage
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from attrs import evolve, field, frozen
 
-from llmkit.counted import counted, dated, modes
+from llmkit.counted import TOLD, counted, dated, told, unusual
 from llmkit.errors import ConfigurationError
 from llmkit.response import Response, Tariff, Usage
 
@@ -96,8 +96,8 @@ def bills(response: Response[Any]) -> tuple[Item, ...]:
         return held
     if not isinstance(held, Tariff):
         return (held,)
-    told = modes(response.usage.raw or {}, response.raw)
-    return (Bill(response.usage, held, response.model, told, response.headers.get("date")),)
+    modes = unusual(response.usage.raw or {}, response.raw)
+    return (Bill(response.usage, held, response.model, modes, response.headers.get("date")),)
 
 
 def total(items: Iterable[Item]) -> Decimal | None:
@@ -128,7 +128,7 @@ def cost_of(
         batch: Whether it was asked for in a batch: then it costs what the provider says that batches cost.
     """
     tariff = Tariff(row.prices, table or {}, row.aliases.get(model, model), batch)
-    return total((Bill(usage, tariff, model, modes(usage.raw or {}, {})),))
+    return total((Bill(usage, tariff, model, unusual(usage.raw or {}, {})),))
 
 
 def known(table: Mapping[str, Price] | None, row: "Provider", model: str | None, *, batch: bool = False) -> bool:
@@ -142,7 +142,9 @@ def known(table: Mapping[str, Price] | None, row: "Provider", model: str | None,
         model: The model that will be asked for.
         batch: Whether that will be in a batch.
     """
-    return model is not None and cost_of(Usage(raw={}), row, model, table, batch=batch) is not None
+    if model is None:
+        return False
+    return (row.prices in TOLD and not batch) or cost_of(Usage(raw={}), row, model, table, batch=batch) is not None
 
 
 def in_batch(response: Response[Any]) -> Response[Any]:
@@ -174,13 +176,21 @@ def _priced(bill: Bill) -> Decimal | None:
     counts = counted(bill.usage, raw)
     names = [name for name in (bill.model, tariff.asked) if name]
     own = next((tariff.table[name] for name in _with_undated(names) if name in tariff.table), None)
-    told = {**bill.modes, "processing": "batch"} if tariff.batch else bill.modes
+    modes = {**bill.modes, "processing": "batch"} if tariff.batch else bill.modes
     if own is None:
-        return None if tariff.host is None else _listed(counts, names, tariff.host, told, _moment(bill.date))
+        return None if tariff.host is None else _hosted(bill, tariff.host, counts, names, modes)
     found = _at(own, counts)
-    if told.get("processing") != "batch" or found is None:
+    if modes.get("processing") != "batch" or found is None:
         return found
     return None if own.batch is None else found * own.batch
+
+
+def _hosted(
+    bill: Bill, host: str, counts: Mapping[str, int], names: Iterable[str], modes: Mapping[str, str]
+) -> Decimal | None:
+    """What the host says, else what is known of its prices."""
+    found = told(bill.usage.raw or {}, host)
+    return _listed(counts, names, host, modes, _moment(bill.date)) if found is None else found
 
 
 def _with_undated(names: Iterable[str]) -> Iterator[str]:
@@ -233,7 +243,7 @@ def _or(price: Decimal | None, other: Decimal) -> Decimal:
 
 
 def _listed(
-    counts: Mapping[str, int], names: Iterable[str], host: str, told: Mapping[str, str], at: datetime
+    counts: Mapping[str, int], names: Iterable[str], host: str, modes: Mapping[str, str], at: datetime
 ) -> Decimal | None:
     """What genai-prices makes of it, if it is there and knows all that it takes."""
     for name in names:
@@ -242,9 +252,9 @@ def _listed(
             from genai_prices import calc_price  # noqa: PLC0415
 
             found = calc_price(
-                Counts(**counts), name, provider_id=host, genai_request_timestamp=at, price_context=told or None
+                Counts(**counts), name, provider_id=host, genai_request_timestamp=at, price_context=modes or None
             )
-            return found.total_price if _sure(found, told, at) else None
+            return found.total_price if _sure(found, modes, at) else None
         except LookupError:
             continue
         except Exception:  # noqa: BLE001 - it is not there, or cannot tell: no question for a cost is an error
@@ -252,7 +262,7 @@ def _listed(
     return None
 
 
-def _sure(found: "PriceCalculation", told: Mapping[str, str], at: datetime) -> bool:
+def _sure(found: "PriceCalculation", modes: Mapping[str, str], at: datetime) -> bool:
     """Whether the price is that of what was billed, and not the nearest one.
 
     genai-prices falls back to the usual price where it has none for a tier, and takes the highest of those per request.
@@ -260,10 +270,10 @@ def _sure(found: "PriceCalculation", told: Mapping[str, str], at: datetime) -> b
     price = found.model_price
     if price.requests_kcount is not None or price.output_citation_mtok is not None:
         return False
-    if not told:
+    if not modes:
         return True
     own = any(found.model is model for model in found.provider.models)  # else it is another provider's
     variants = (found.model.price_variants or ()) if own else ()
     active = [one.when for one in variants if one.constraint is None or one.constraint.active(at)]
-    met = [when for when in active if when.items() <= told.items()]
-    return all(any(name in when for when in met) for name in told)
+    met = [when for when in active if when.items() <= modes.items()]
+    return all(any(name in when for when in met) for name in modes)

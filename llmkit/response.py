@@ -190,8 +190,8 @@ class Response(Generic[T_co]):
     def cost(self) -> "Decimal | None":
         """US dollars, found when it is asked for; None where they are not known.
 
-        At the prices that the client was given, else at those of genai-prices (``pip install 'llmkit[prices]'``), for
-        what `usage` tells. Of a chat's answer that of all its model calls.
+        By the prices that the client was given, else what the host says, else by those of genai-prices
+        (``pip install 'llmkit[prices]'``), for what `usage` tells. Of a chat's answer that of all its model calls.
         """
         from llmkit.prices import bills, total  # noqa: PLC0415 - only for who asks
 

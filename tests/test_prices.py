@@ -164,6 +164,22 @@ LISTED = {
         ),
         2000 * Decimal("0.3") + 1000 * Decimal("0.03") + 100 * Decimal("2.5"),
     ),
+    "numbers in place of words": (
+        "gemini",
+        gemini(
+            "gemini-2.5-flash", promptTokenCount=3000, candidatesTokenCount=100, trafficType=1,
+            promptTokensDetails=[{"modality": 1, "tokenCount": 1000}, {"modality": 4, "tokenCount": 2000}],
+        ),
+        1000 * Decimal("0.3") + 2000 * 1 + 100 * Decimal("2.5"),
+    ),
+    "the host says it": (
+        "openrouter", chat("nobody/9", prompt_tokens=1000, completion_tokens=100, cost=0.0051, is_byok=False), 5100,
+    ),
+    "the host says it, in parts": (
+        "perplexity",
+        chat("sonar", prompt_tokens=70, completion_tokens=28, cost={"request_cost": 0.005, "total_cost": 0.0051}),
+        5100,
+    ),
     "a long prompt of another": (
         "gemini",
         gemini("gemini-2.5-pro", promptTokenCount=200_001, candidatesTokenCount=100, serviceTier="standard"),
@@ -191,10 +207,16 @@ UNKNOWN = {
         chat("gpt-4o", prompt_tokens=10, prompt_tokens_details={"cached_tokens": 20}, completion_tokens=5),
     ),
     "no usage": ("openai-chat", {**chat("gpt-4o"), "usage": None}),
+    "a contract, told by a number": ("gemini", gemini("gemini-2.5-pro", promptTokenCount=1000, trafficType=2)),
+    "paid to somebody else, too": (
+        "openrouter", chat("nobody/9", prompt_tokens=1000, completion_tokens=100, cost=0.0001, is_byok=True),
+    ),
+    "a number that is none": ("openrouter", chat("nobody/9", prompt_tokens=10, completion_tokens=1, cost=-1)),
+    "whatever that is": ("mistral", chat("nobody-9", prompt_tokens=10, completion_tokens=1, cost=0.5)),
     "prices per request": ("perplexity", chat("sonar", prompt_tokens=1000, completion_tokens=100)),
     "a host on one's own machine": ("ollama", chat("gpt-4o", prompt_tokens=1000, completion_tokens=100)),
     "a gateway with prices of its own": ("megallm", anthropic("claude-haiku-4-5", **PLAIN)),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(("row", "body"), UNKNOWN.values(), ids=UNKNOWN.keys())
@@ -262,6 +284,7 @@ TABLED = {
         FULL,
         10 * 3 + 60 * 15 + 40 * 20,
     ),
+    "over what the host says": ("openrouter", chat("mine", **SOUND, cost=0.5), Price(3, 15), 7500),
     "it wins": ("anthropic", anthropic("claude-haiku-4-5", **PLAIN), Price(2, 3), 1000 * 2 + 100 * 3),
     "the name that was asked for": ("openai-chat", chat("/models/x.gguf", **SOUND), Price(3, 15), 7500),
     "without its date": ("openai-chat", chat("other-2026-08-01", **SOUND), Price(3, 15), 7500),
@@ -531,6 +554,8 @@ KNOWN = {
     "of a host that has none": (None, provider("ollama"), "gpt-4o", False),
     "of a row of one's own": (None, Provider("openai2", "openai-chat", "http://x"), "gpt-4o", False),
     "without a model": (None, ROW, None, False),
+    "by the host, once it has answered": (None, provider("perplexity"), "sonar", True),
+    "of a host that says nothing of batches": (None, provider("perplexity"), "sonar", False, True),
 }  # fmt: skip
 
 
