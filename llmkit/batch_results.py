@@ -53,6 +53,7 @@ class BatchResults:
         row: Callable[[Any], BatchRow],
         known: dict[str, tuple[int, Any]],
         asked: Asked,
+        status: str,
     ) -> None:
         """Made by `Batches.results`."""
         self._client = client
@@ -60,6 +61,7 @@ class BatchResults:
         self._row = row
         self._known = known
         self._asked = asked
+        self._status = status
         self._count = 0
 
     def __iter__(self) -> Self:
@@ -80,9 +82,7 @@ class BatchResults:
             self._client._raise(error, None, self._asked.headers, self._asked.query)  # noqa: SLF001
         if not self._known:
             raise StopIteration
-        id_ = next(iter(self._known))
-        words = "the provider tells nothing of this request: it may not have come to it"
-        return self._failed(*self._whose(id_), APIError(words, status=200, retryable=True))
+        return self._failed(*self._whose(next(iter(self._known))), self._untold())
 
     def __enter__(self) -> Self:
         return self
@@ -104,6 +104,11 @@ class BatchResults:
         self._count += 1
         index, prompt = self._known.pop(id_ or "", (self._count - 1, None))
         return index, id_, prompt
+
+    def _untold(self) -> APIError:
+        code = self._status if self._status in UNANSWERED else None
+        words = f"the provider tells nothing of this request, and of the batch that it is {self._status}"
+        return APIError(words, status=200, code=code, retryable=True)
 
     def _told(self, row: BatchRow) -> Result[Any]:
         index, id_, prompt = self._whose(row.id)

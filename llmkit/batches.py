@@ -16,6 +16,7 @@ from llmkit.messages import AssistantMessage, SystemMessage, UserMessage
 from llmkit.provider_errors import event_failure
 from llmkit.request import EndpointOptions, Prompt, Request
 from llmkit.retry import LONGEST_WAIT, retry_after
+from llmkit.settings import quirks_of
 from llmkit.wire.base import Call
 from llmkit.wire.batches import BatchDraft, BatchItem, BatchWire, Steps
 
@@ -176,7 +177,8 @@ class Batches:
             failed = event_failure(self._client._engine.wire, found.failure, {})  # noqa: SLF001
         if failed is not None:
             self._raise(failed, asked)
-        return BatchResults(self._client, [found.rows, *map(self._lines(asked), found.files)], wire.row, known, asked)
+        sources = [found.rows, *map(self._lines(asked), found.files)]
+        return BatchResults(self._client, sources, wire.row, known, asked, batch.status)
 
     def _lines(self, asked: Asked) -> Callable[[Call], Lines]:
         client = self._client
@@ -189,7 +191,7 @@ class Batches:
         if made is None or not self._client._quirks.batches:  # noqa: SLF001
             from llmkit.rows import rows  # noqa: PLC0415 - only needed to fail
 
-            have = ", ".join(row.name for row in rows() if row.quirks is not None and row.quirks.batches)
+            have = ", ".join(row.name for row in rows() if quirks_of(row).batches)
             raise ConfigurationError(f"batches: {engine.row.name} has none that llmkit knows of; these have: {have}")
         return made()
 

@@ -14,7 +14,7 @@ _EMBEDDING_MODEL: Final = "text-embedding-3-small"
 # OpenAI tells no reasoning in this format, and knows no field of a message to send it back in. What else hosts tell
 # beside an answer goes back: with a base URL of its own, this row stands for any host of the format.
 _TAKEN: Final = frozenset({"annotations", "images", "extra_content", "provider_specific_fields", "thinking_blocks"})
-_CHAT: Final = OpenAIChatQuirks(takes_back=_TAKEN, call_id_most=40)
+_CHAT: Final = OpenAIChatQuirks(takes_back=_TAKEN, call_id_most=40, batches=True)
 
 ROWS: Final = (
     Provider(

@@ -10,7 +10,7 @@ from llmkit.history import typed
 from llmkit.json_codec import dump_bytes
 from llmkit.messages import Message
 from llmkit.testing.exchange import Answer, Desk, RecordedRequest, Rendering
-from llmkit.testing.openai import errors, host
+from llmkit.testing.openai import batches, errors, host
 from llmkit.testing.openai_chat.answers import WIRE_NAME, events, whole
 from llmkit.testing.openai_chat.strictness import fault_of
 from llmkit.testing.replies import Reply
@@ -26,8 +26,9 @@ def claims(request: RecordedRequest) -> bool:
     if request.path.rstrip("/").endswith((_CHAT, _EMBEDDINGS)):
         return True
     others = ("anthropic-version", "x-goog-api-key")
-    listed = request.method == "GET" and _MODELS.fullmatch(request.path.rstrip("/"))
-    return bool(listed) and host.has_key(request) and not any(name in request.headers for name in others)
+    path = request.path.rstrip("/")
+    shared = batches.PATHS.fullmatch(path) or (request.method == "GET" and _MODELS.fullmatch(path))
+    return bool(shared) and host.has_key(request) and not any(name in request.headers for name in others)
 
 
 def read(body: Any) -> list[Message]:
@@ -63,6 +64,8 @@ def _answer(request: RecordedRequest, desk: Desk) -> Answer:
         return host.embeddings(request, desk)
     if request.method == "GET" and (found := _MODELS.fullmatch(path)):
         return host.models(desk) if found[1] is None else host.one_model(desk, unquote(found[1]))
+    if found := batches.PATHS.fullmatch(path):
+        return batches.answer(found, request, desk)
     return errors.refused(host.lost(request))
 
 

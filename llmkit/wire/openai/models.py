@@ -62,7 +62,7 @@ def _model(item: dict[str, Any], path: str) -> Model:
     return Model(
         id=expect(item.get("name"), str, f"{path}.id") if id_ is None else id_,
         display_name=text_or(item.get("display_name"), "") or text_or(item.get("name"), ""),
-        created=_created(item),
+        created=moment(item.get("created") or item.get("created_at")),
         context_window=_first(item, limits, "context_length", "context_window", "max_context_length", "max_model_len",
                               "max_input_tokens"),
         max_output=_first(best, item, "max_completion_tokens", "max_output_tokens", "max_output_length")
@@ -78,9 +78,8 @@ def _first(holder: Mapping[str, Any], other: Mapping[str, Any], *names: str) -> 
     return next((found for place, name in chain(*places) if (found := count_or_none(place.get(name)))), None)
 
 
-def _created(item: Mapping[str, Any]) -> datetime | None:
-    """When it was released: seconds since 1970, or a text; 0 is no date."""
-    value = item.get("created") or item.get("created_at")
+def moment(value: object) -> datetime | None:
+    """The point in time that seconds since 1970 mean, or a text; 0 is none."""
     if isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0:
         try:
             return datetime.fromtimestamp(value, UTC)

@@ -3,6 +3,8 @@
 Source: https://platform.openai.com/docs/api-reference/chat
 """
 
+from typing import TYPE_CHECKING
+
 from llmkit.wire.base import Wire
 from llmkit.wire.openai.embeddings import decode_embed, encode_embed
 from llmkit.wire.openai.errors import error
@@ -12,6 +14,16 @@ from llmkit.wire.openai_chat.encode import encode
 from llmkit.wire.openai_chat.schema import WIRE_NAME
 from llmkit.wire.openai_chat.stream import StreamDecoder
 from llmkit.wire.quirks import OpenAIChatQuirks
+
+if TYPE_CHECKING:
+    from llmkit.wire.batches import BatchWire
+
+
+def _batches() -> "BatchWire":
+    from llmkit.wire.openai.batches import BATCHES  # noqa: PLC0415 - few calls are about them
+
+    return BATCHES
+
 
 WIRE = Wire(
     name=WIRE_NAME,
@@ -27,6 +39,7 @@ WIRE = Wire(
     decode_models=decode_models,
     encode_embed=encode_embed,
     decode_embed=decode_embed,
+    batches=_batches,
 )
 
 __all__ = ["WIRE"]

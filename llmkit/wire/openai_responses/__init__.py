@@ -3,6 +3,8 @@
 Source: https://platform.openai.com/docs/api-reference/responses
 """
 
+from typing import TYPE_CHECKING
+
 from llmkit.wire.base import Wire
 from llmkit.wire.openai.embeddings import decode_embed, encode_embed
 from llmkit.wire.openai.models import decode_models, encode_models
@@ -12,6 +14,16 @@ from llmkit.wire.openai_responses.errors import error
 from llmkit.wire.openai_responses.schema import WIRE_NAME
 from llmkit.wire.openai_responses.stream import StreamDecoder
 from llmkit.wire.quirks import OpenAIResponsesQuirks
+
+if TYPE_CHECKING:
+    from llmkit.wire.batches import BatchWire
+
+
+def _batches() -> "BatchWire":
+    from llmkit.wire.openai.batches import BATCHES  # noqa: PLC0415 - few calls are about them
+
+    return BATCHES
+
 
 WIRE = Wire(
     name=WIRE_NAME,
@@ -29,6 +41,7 @@ WIRE = Wire(
     decode_models=decode_models,
     encode_embed=encode_embed,
     decode_embed=decode_embed,
+    batches=_batches,
 )
 
 __all__ = ["WIRE"]

@@ -1,6 +1,6 @@
 """How hosts deviate on the wire ``openai-responses``."""
 
-from attrs import frozen
+from attrs import field, frozen
 
 from llmkit.wire.quirks.common import Quirks
 
@@ -19,3 +19,4 @@ class OpenAIResponsesQuirks(Quirks):
     reasoning_models: str = r"(?!gpt-5-chat|gpt-5\.\d+-chat)(o\d|gpt-[5-9]|codex-|computer-use-)"
     embed_batch: int = 2048
     models_path: str | None = "/models"
+    batches: bool = field(default=True, kw_only=True)  # few others speak this wire
