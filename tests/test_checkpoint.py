@@ -28,6 +28,8 @@ from sockets import PATIENCE
 
 from llmkit import (
     AssistantMessage,
+    AuthenticationError,
+    Client,
     ConfigurationError,
     FinishReason,
     RateLimitError,
@@ -36,7 +38,9 @@ from llmkit import (
     bulk,
 )
 from llmkit.bulk.checkpoint import Answered, Busy, Checkpoint, Claim
+from llmkit.bulk.keys import key_of, prompt_of
 from llmkit.bulk.rows import read
+from llmkit.testing import FakeServer
 
 needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="nobody tells who has ended here")
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
@@ -530,6 +534,29 @@ def test_a_full_disk(path):
     done = subprocess.run(code, capture_output=True, text=True, timeout=60, cwd=Path(__file__).parent, check=True)
     assert done.stdout.startswith(f"OSError checkpoint: {path}: ")
     assert shown(path) == [(0, "x"), (1, "y")]
+
+
+def test_no_key_is_in_the_file(path):
+    """Not that of the client, nor one in a header, also where the host repeats it in an error."""
+    key, token = "sk-test-0123456789abcdef", "token-0123456789abcdef"
+    with FakeServer() as server, Checkpoint(path) as checkpoint:
+        client = Client("anthropic", base_url=server.url, api_key=key, headers={"x-session-token": token})
+        server.reply("Hi.")
+        server.reply(AuthenticationError(f"no such key: {key}, {token}"))
+        for index in range(2):
+            asking = client._asking("Hi", None, {"model": f"m{index}"})
+            claim = ask(checkpoint, key_of(asking), index=index, prompt=prompt_of(asking))
+            try:
+                checkpoint.answer(claim, asking.complete())
+            except AuthenticationError as error:
+                checkpoint.fail(claim, error)
+    first, second = read(path)
+    assert first.response.text == "Hi."
+    assert isinstance(second.error, AuthenticationError)
+    assert "no such key" in str(second.error)
+    data = path.read_bytes()
+    assert b"no such key" in data
+    assert not [word for word in (key, token) if word.encode() in data]
 
 
 # ---- reading ---------------------------------------------------------------------------------------------------------
