@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from llmkit.provider import Provider
 
 _MILLION: Final = 1_000_000
+_MOST: Final = 10**9  # no price is above it, and no sum of counts times it is beyond what a `Decimal` holds
 
 
 def _dollars(value: Decimal | int | str | float) -> Decimal:
@@ -31,7 +32,7 @@ def _dollars(value: Decimal | int | str | float) -> Decimal:
         found = Decimal(str(value))
     except InvalidOperation:
         found = Decimal(-1)
-    if isinstance(value, bool) or not found.is_finite() or found < 0:
+    if isinstance(value, bool) or not found.is_finite() or not 0 <= found <= _MOST:
         raise ConfigurationError(f"Price: expected US dollars per million tokens, got {value!r:.80}")
     return found
 

@@ -115,7 +115,7 @@ class Tariff:
     """
 
     host: str | None
-    table: "Mapping[str, Price]" = field(factory=dict)
+    table: "Mapping[str, Price]" = field(factory=dict, hash=False)
     asked: str = ""
     batch: bool = False
 

@@ -31,6 +31,7 @@ from llmkit.provider import provider
 from llmkit.testing import FakeServer
 
 DATE = "Mon, 16 Nov 2026 12:00:00 GMT"
+HAIKU = "claude-haiku-4-5"  # 1 and 5 US dollars
 USAGE = Usage(1000, 100)
 
 
@@ -225,6 +226,52 @@ def test_never_a_guess(row, body):
     assert answer(row, body, **options).cost is None
 
 
+def events(*data):
+    return "".join(f"event: {one.get('type', 'x')}\ndata: {json.dumps(one)}\n\n" for one in data)
+
+
+def chunk(**more):
+    return {"id": "chatcmpl-1", "object": "chat.completion.chunk", "model": "o3", "service_tier": "flex", **more}
+
+
+STREAMED = {
+    "how long it is cached is told at the beginning": (
+        "anthropic",
+        events(
+            {
+                "type": "message_start",
+                "message": {**anthropic(HAIKU, input_tokens=1000, **CACHED, output_tokens=1), "content": []},
+            },
+            {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": "Hi"}},
+            {"type": "content_block_stop", "index": 0},
+            {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 500}},
+            {"type": "message_stop"},
+        ),
+        1000 * 1 + 2000 * Decimal("0.1") + 1000 * Decimal("1.25") + 2000 * 2 + 500 * 5,
+    ),
+    "a slower tier": (
+        "openai-chat",
+        events(
+            chunk(choices=[{"index": 0, "delta": {"role": "assistant", "content": "Hi"}, "finish_reason": None}]),
+            chunk(choices=[{"index": 0, "delta": {}, "finish_reason": "stop"}]),
+            chunk(choices=[], usage={"prompt_tokens": 1000, "completion_tokens": 100}),
+        )
+        + "data: [DONE]\n\n",
+        1000 * 1 + 100 * 4,
+    ),
+}
+
+
+@pytest.mark.parametrize(("row", "body", "millionths"), STREAMED.values(), ids=STREAMED.keys())
+def test_of_a_stream_as_of_a_whole_answer(row, body, millionths):
+    script = reply(body.encode(), headers=f"Content-Type: text/event-stream\r\nDate: {DATE}\r\n")
+    with (
+        Server(lambda wire: [wire.send(script) for _ in wire.requests()]) as server,
+        Client(row, api_key="k", base_url=server.url, model="asked-for") as client,
+    ):
+        assert client.stream("Hello").collect().cost == Decimal(millionths) / 1_000_000
+
+
 def test_prices_of_the_hour():
     """Of some hosts they change over the day; the answer tells when it came."""
     body = chat("deepseek-chat", prompt_tokens=1000, completion_tokens=100)
@@ -328,6 +375,7 @@ NO_PRICES = {
     "no number": lambda: Price("cheap", 1),
     "not a number": lambda: Price(float("nan"), 1),
     "without end": lambda: Price(1, "Infinity"),
+    "more than there is": lambda: Price("1e999999", 1),
     "true": lambda: Price(True, 1),
     "nothing": lambda: Price(None, 1),
     "one of many": lambda: Price(1, 1, cached_input="?"),
@@ -417,7 +465,6 @@ def test_nothing_is_imported_for_who_does_not_ask():
 
 # Answers that were made of several.
 
-HAIKU = "claude-haiku-4-5"  # 1 and 5 US dollars
 COST = Decimal("0.0015")  # of USAGE
 
 
