@@ -160,7 +160,7 @@ LISTED = {
     "text alone, some of it cached": (
         "gemini",
         gemini(
-            "gemini-2.5-flash", promptTokenCount=3000, promptTokensDetails=modalities(TEXT=3000),
+            "gemini-2.5-flash", promptTokenCount=3000, promptTokensDetails=modalities(TEXT=2900, SMELL=100),
             cachedContentTokenCount=1000, candidatesTokenCount=100,
         ),
         2000 * Decimal("0.3") + 1000 * Decimal("0.03") + 100 * Decimal("2.5"),

@@ -4,6 +4,7 @@ Each line with an ``ignore`` must be an error, as an ignore that is not needed i
 """
 
 from array import array
+from decimal import Decimal
 from typing import Any, assert_type
 
 import requests
@@ -24,6 +25,7 @@ from llmkit import (
     Opaque,
     Options,
     Part,
+    Price,
     Refusal,
     Request,
     Response,
@@ -54,11 +56,13 @@ assert_type(response.output, None)
 assert_type(response.tool_calls, tuple[ToolCall, ...])
 assert_type(response.citations, tuple[Citation, ...])
 assert_type(response.usage + response.usage, Usage)
+assert_type(response.cost, Decimal | None)
 assert_type(response.finish_reason, FinishReason)
 assert_type(response.message, AssistantMessage)
 assert_type(client.count_tokens("hi"), int)
 assert_type(client.models(), list[Model])
 assert_type(client.with_options(max_retries=0, temperature=1), Client)
+assert_type(client.with_options(prices={"a": Price(3, "15", cached_input=0.3)}).chat().cost, Decimal | None)
 
 # A bare `Response` is one of anything, and a response of something is one of anything.
 anything: Response = response
