@@ -6,7 +6,7 @@ A client is made without the words that calls are made of: they are imported by 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack, overload
 
@@ -23,21 +23,17 @@ from llmkit.checks import (
     tried,
     wrong,
 )
-from llmkit.core import Core
 from llmkit.credentials import kept
 from llmkit.deadlines import Deadlines, Timeout
 from llmkit.errors import ConfigurationError, InsecureWarning, LLMKitError
+from llmkit.many import Many
 from llmkit.provider import Provider
 from llmkit.settings import INSECURE, Settings, limit_of, prices_of, verify_of
 from llmkit.transport import SupportsRequest
 
 if TYPE_CHECKING:  # what calls are made of is imported by the first one
-    from concurrent.futures import Executor, Future
-
     from typing_extensions import TypeForm
 
-    from llmkit.batches import Batches
-    from llmkit.bulk.result import Result
     from llmkit.chat import Chat, History
     from llmkit.limits import RateLimit
     from llmkit.messages import ToolCall, ToolResult
@@ -52,7 +48,7 @@ T = TypeVar("T")
 Out = TypeVar("Out")
 
 
-class Client(Core):
+class Client(Many):
     """Talks to one host. Blocks, always; for many threads at once; survives `fork`; a context manager.
 
     A pickle of it holds an `api_key` that was passed, never one that was looked up, and no open connections.
@@ -146,48 +142,6 @@ class Client(Core):
         if self._owner:
             self._engine.transport.close()
 
-    def with_options(
-        self,
-        *,
-        max_retries: int | None = None,
-        headers: Mapping[str, str] | None = None,
-        rate_limit: RateLimit | None = None,
-        unsupported: Literal["error", "warn"] | None = None,
-        prices: Mapping[str, Price] | None = None,
-        **options: Unpack[Options],
-    ) -> Client:
-        """A client with other defaults, which shares this one's connections, quota of retries and rate limit.
-
-        Raises:
-            ConfigurationError: An option is unknown or wrong.
-        """
-        from llmkit.request import taken  # noqa: PLC0415
-
-        settings = self._settings
-        fields = None if headers is None else tried(header_fields, "headers", headers)
-        del headers  # no frame of an error shows what they hold
-        found = raised(taken(options))
-        if "timeout" in found:
-            settings = settings._replace(timeout=found.pop("timeout"))
-        if max_retries is not None:
-            settings = settings._replace(max_retries=integer(0, 1000)("max_retries", max_retries))
-        if fields is not None:
-            settings = settings._replace(headers=self._engine.merged(settings.headers, raised(fields)))
-        if unsupported is not None:
-            settings = settings._replace(unsupported=choice("error", "warn")("unsupported", unsupported))
-        if prices is not None:
-            settings = settings._replace(prices=prices_of(prices))
-        copy = object.__new__(Client)
-        copy.__dict__.update(self.__dict__)
-        if rate_limit is not None:
-            settings = settings._replace(rate_limit=limit_of(rate_limit))
-            copy._engine = self._engine.limited(settings.rate_limit)
-        copy._named = found.get("model", self._named)
-        copy._model = found.pop("model", self._model)
-        copy._settings = settings._replace(model=copy._model, options={**settings.options, **found})
-        copy._owner = False
-        return copy
-
     @overload
     def complete(self, prompt: Prompt, *, output_type: type[Out], **options: Unpack[Options]) -> Response[Out]: ...
     @overload
@@ -275,74 +229,6 @@ class Client(Core):
         bare = self.with_options()  # the chat has the defaults, and says for each call what holds
         bare._settings = self._settings._replace(options={})  # noqa: SLF001 - of its own class
         return Chat(bare, history, max_rounds, hooks, {**self._settings.options, **found})
-
-    def map(
-        self,
-        prompts: Iterable[Prompt],
-        *,
-        concurrency: int = 8,
-        ordered: bool = True,
-        errors: Literal["raise", "return"] = "return",
-        executor: Executor | None = None,
-        output_type: Any = None,
-        **options: Unpack[Options],
-    ) -> Generator[Result[Any], None, None]:
-        """Ask many, some at a time; results as soon as they are there.
-
-        Prompts are read by whoever reads the results, and no more than are needed: there may be any number of them.
-
-        Args:
-            prompts: Any iterable of what `complete` takes.
-            concurrency: How many are asked at once.
-            ordered: Whether results come in the order of the prompts; else as they come.
-            errors: ``return``: a row that fails has an `error`, and the others go on; ``raise``: the first one ends
-                the run.
-            executor: Where they are asked: by any `concurrent.futures.Executor`, of processes or a cluster, say, to
-                which the client is pickled. It stays open. Else threads of the run's own.
-            output_type: As `complete` takes it.
-            **options: Of each call, as `Options` names them; those of a `Request` win.
-
-        Raises:
-            ConfigurationError: An argument is wrong.
-            LLMKitError: Of the first row that failed, with ``errors="raise"``, from the generator.
-        """
-        from llmkit.bulk.run import run  # noqa: PLC0415
-
-        return run(
-            self.with_options(**options),
-            prompts,
-            output_type=output_type,
-            concurrency=concurrency,
-            ordered=ordered,
-            errors=errors,
-            executor=executor,
-        )
-
-    def submit(self, prompt: Prompt, *, output_type: Any = None, **options: Unpack[Options]) -> Future[Response[Any]]:
-        """Ask in another thread of the client's, of which there are 32; in asyncio, await it by `asyncio.wrap_future`.
-
-        Args:
-            prompt: As `complete` takes it.
-            output_type: As `complete` takes it.
-            **options: As `Options` names them.
-
-        Returns:
-            Its `result()` is what `complete` returns or raises. `cancel()` keeps it from being asked, if that has not
-            begun.
-
-        Raises:
-            ConfigurationError: An argument is wrong.
-        """
-        from llmkit.bulk.pool import pool_of  # noqa: PLC0415
-
-        return pool_of(self._engine).submit(self._asking(prompt, output_type, options).complete)
-
-    @property
-    def batches(self) -> Batches:
-        """The provider's own batches: many requests at once, for less, answered within a day."""
-        from llmkit.batches import Batches  # noqa: PLC0415
-
-        return Batches(self)
 
     def count_tokens(self, prompt: Prompt, **options: Unpack[Options]) -> int:
         """How many tokens the provider counts in the prompt, with its instructions and tools.

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, TypeVar, Unpack
 
 from llmkit.addresses import Filled, base_address
 from llmkit.authorization import AUTH_HEADERS
-from llmkit.checks import model_name, raised
+from llmkit.checks import choice, header_fields, integer, model_name, raised, tried
 from llmkit.credentials import Key, find_key, is_loopback
 from llmkit.deadlines import Deadlines
 from llmkit.engine import Engine, Fetched, for_caller
 from llmkit.errors import ConfigurationError, LLMKitError
-from llmkit.settings import Settings, quirks_of, row_of
+from llmkit.settings import Settings, limit_of, prices_of, quirks_of, row_of
 from llmkit.transport import Transport
 from llmkit.wire import WIRES
 
 if TYPE_CHECKING:  # what calls are made of is imported by the first one
     from llmkit.asking import Asking
-    from llmkit.request import EndpointOptions, ResolvedRequest
+    from llmkit.limits import RateLimit
+    from llmkit.prices import Price
+    from llmkit.request import EndpointOptions, Options, ResolvedRequest
     from llmkit.response import Tariff
     from llmkit.wire.base import Call
 
@@ -69,6 +71,48 @@ class Core:
     def __setstate__(self, state: dict[str, Any]) -> None:
         api_key = state["api_key"]
         self._set_up(state["settings"], Key(api_key, passed=api_key is not None))
+
+    def with_options(
+        self,
+        *,
+        max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
+        rate_limit: RateLimit | None = None,
+        unsupported: Literal["error", "warn"] | None = None,
+        prices: Mapping[str, Price] | None = None,
+        **options: Unpack[Options],
+    ) -> Self:
+        """A client with other defaults, which shares this one's connections, quota of retries and rate limit.
+
+        Raises:
+            ConfigurationError: An option is unknown or wrong.
+        """
+        from llmkit.request import taken  # noqa: PLC0415
+
+        settings = self._settings
+        fields = None if headers is None else tried(header_fields, "headers", headers)
+        del headers  # no frame of an error shows what they hold
+        found = raised(taken(options))
+        if "timeout" in found:
+            settings = settings._replace(timeout=found.pop("timeout"))
+        if max_retries is not None:
+            settings = settings._replace(max_retries=integer(0, 1000)("max_retries", max_retries))
+        if fields is not None:
+            settings = settings._replace(headers=self._engine.merged(settings.headers, raised(fields)))
+        if unsupported is not None:
+            settings = settings._replace(unsupported=choice("error", "warn")("unsupported", unsupported))
+        if prices is not None:
+            settings = settings._replace(prices=prices_of(prices))
+        copy = object.__new__(type(self))
+        copy.__dict__.update(self.__dict__)
+        if rate_limit is not None:
+            settings = settings._replace(rate_limit=limit_of(rate_limit))
+            copy._engine = self._engine.limited(settings.rate_limit)
+        copy._named = found.get("model", self._named)
+        copy._model = found.pop("model", self._model)
+        copy._settings = settings._replace(model=copy._model, options={**settings.options, **found})
+        copy._owner = False
+        return copy
 
     def _endpoint(self, options: EndpointOptions) -> tuple[dict[str, Any], Mapping[str, str]]:
         """The options of a call without a prompt, and its headers."""

@@ -7,28 +7,28 @@ caller's is touched by another thread: a cursor of a database is a good source o
 import contextlib
 import contextvars
 import queue
-from collections.abc import Generator, Iterable, Iterator, Mapping
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+import time
+from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from llmkit.bulk.result import Result
-from llmkit.checks import choice, integer, wrong
 from llmkit.errors import ConnectionFailedError, LLMKitError
-from llmkit.messages import AssistantMessage, SystemMessage, UserMessage
-from llmkit.output import output_form
 from llmkit.request import Request
 from llmkit.response import Response
 from llmkit.switch import Switch
 from llmkit.transport.failures import frameless
 
 if TYPE_CHECKING:
+    from llmkit.bulk.budget import Budget
+    from llmkit.bulk.checkpoint import Claim
+    from llmkit.bulk.kept import Entry, Kept
+    from llmkit.bulk.progress import Bar
     from llmkit.client import Client
 
-_ONE = (Request, SystemMessage, UserMessage, AssistantMessage)
-_MOST: Final = 10_000  # threads
 AHEAD: Final = 2  # rows that have been read and are not answered, for each that may be asked at once
 KEPT: Final = 32  # rows that have been read and not handed out, for each that may be asked at once
 
@@ -44,6 +44,9 @@ class Plan:
         ordered: Whether results come in the order of the prompts.
         raises: Whether the first row that fails ends the run.
         executor: Where they are asked; None for threads of the run's own.
+        kept: The file of its answers.
+        budget: What it may cost.
+        bar: What shows how far it is.
     """
 
     client: "Client"
@@ -52,6 +55,9 @@ class Plan:
     ordered: bool
     raises: bool
     executor: Executor | None
+    kept: "Kept | None" = None
+    budget: "Budget | None" = None
+    bar: "Bar | None" = None
 
 
 @frozen
@@ -74,36 +80,19 @@ class Row:
         return self.prompt.id if isinstance(self.prompt, Request) else None
 
 
-def run(
-    client: "Client",
-    prompts: Iterable[Any],
-    *,
-    output_type: Any = None,
-    concurrency: int = 8,
-    ordered: bool = True,
-    errors: str = "return",
-    executor: Executor | None = None,
-) -> Generator[Result[Any], None, None]:
-    """As `Client.map`; `client` has the options.
+@frozen(eq=False)
+class _Asked:
+    """A row on its way.
 
-    Raises:
-        ConfigurationError: An argument is wrong.
+    Attributes:
+        row: Which.
+        claim: What it is in the file.
+        lost: Why its outcome could not be kept.
     """
-    if not isinstance(prompts, Iterable) or isinstance(prompts, (str, bytes, bytearray, Mapping, *_ONE)):
-        raise wrong("prompts", "an iterable of prompts (for one alone there is `complete`)", prompts)
-    if executor is not None and not callable(getattr(executor, "submit", None)):
-        raise wrong("executor", "a concurrent.futures.Executor", executor)
-    plan = Plan(
-        client,
-        output_type,
-        concurrency=integer(1, _MOST)("concurrency", concurrency),
-        ordered=choice(True, False)("ordered", ordered),  # noqa: FBT003 - the values themselves
-        raises=choice("raise", "return")("errors", errors) == "raise",
-        executor=executor,
-    )
-    if output_type is not None:
-        output_form(output_type)  # to hear now that it cannot be one
-    return results(plan, prompts)
+
+    row: Row
+    claim: "Claim | None"
+    lost: list[Exception] = field(factory=list)
 
 
 def results(plan: Plan, prompts: Iterable[Any]) -> Generator[Result[Any], None, None]:
@@ -112,19 +101,22 @@ def results(plan: Plan, prompts: Iterable[Any]) -> Generator[Result[Any], None, 
     Raises:
         LLMKitError: The first row's that failed, where errors are to be raised.
     """
-    own = None if plan.executor is not None else ThreadPoolExecutor(plan.concurrency, "llmkit-map")
-    run = _Run(plan, prompts, plan.executor or own)
-    try:
-        for result in run:
+    with contextlib.ExitStack() as stack:
+        if plan.bar is not None:
+            stack.callback(plan.bar.close)
+        if plan.kept is not None:
+            stack.callback(plan.kept.checkpoint.close)
+        executor = plan.executor or stack.enter_context(ThreadPoolExecutor(plan.concurrency, "llmkit-map"))
+        going = _Run(plan, prompts, executor)
+        stack.callback(going.stop)
+        for result in going:
             if result.error is not None and plan.raises:
                 raise result.error
             yield result
-        if run.failed is not None:
-            raise run.failed
-    finally:
-        run.stop()
-        if own is not None:
-            own.shutdown()
+        if going.failed is not None:
+            raise going.failed
+        if plan.kept is not None:
+            plan.kept.checkpoint.finish()
 
 
 class _Run:
@@ -134,15 +126,17 @@ class _Run:
         failed: What kept the rest from being asked; to be raised once the results are handed out.
     """
 
-    def __init__(self, plan: Plan, prompts: Iterable[Any], executor: Executor | None) -> None:
-        assert executor is not None  # noqa: S101 - one of the two
+    def __init__(self, plan: Plan, prompts: Iterable[Any], executor: Executor) -> None:
         self._plan = plan
         self._rows: Iterator[Row] | None = (Row(*pair) for pair in enumerate(prompts))
         self._executor = executor
         self._switch = Switch()
-        self._room = plan.concurrency * (AHEAD if plan.executor is None else 1)
+        # What is read ahead would cost money, too; and an executor has rows waiting by itself.
+        alone = plan.executor is not None or plan.budget is not None
+        self._room = plan.concurrency * (1 if alone else AHEAD)
         self._asked: set[Future[Response[Any]]] = set()
-        self._done: queue.SimpleQueue[tuple[Row, Future[Response[Any]]]] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[tuple[_Asked, Future[Response[Any]]]] = queue.SimpleQueue()
+        self._later: list[tuple[float, Row, Entry]] = []  # what another process has in hand
         self._ready: dict[int, Result[Any]] = {}
         self._next = 0  # the row to be handed out next, where the order matters
         self.failed: Exception | None = None
@@ -150,7 +144,7 @@ class _Run:
     def __iter__(self) -> Iterator[Result[Any]]:
         read = True  # since a result was handed out: the two take turns, so that neither waits for the other
         while True:
-            self._take(wait=False)
+            self._take(0)
             result = self._pop() if read or not self._may_read else None
             if result is not None:
                 read = False
@@ -158,21 +152,28 @@ class _Run:
             elif self._may_read:
                 read = True
                 self._read()
+            elif self._later:
+                self._take(max(min(at for at, _, _ in self._later) - time.monotonic(), 0))
+                self._look_again()
             elif self._asked:
-                self._take(wait=True)
+                self._take(None)
             else:
                 return
 
     def stop(self) -> None:
-        """Ask nothing more, and end what is being asked."""
+        """Ask nothing more. What is being asked ends; where there is a file, it is awaited and kept: it is paid for."""
         self._rows = None
         for future in [*self._asked]:
             future.cancel()
-        self._switch.off()
+        try:
+            if self._plan.kept is not None:
+                wait(self._asked)
+        finally:
+            self._switch.off()
 
     @property
     def _may_read(self) -> bool:
-        kept = len(self._asked) + len(self._ready)
+        kept = len(self._asked) + len(self._ready) + len(self._later)
         return self._rows is not None and len(self._asked) < self._room and kept < self._plan.concurrency * KEPT
 
     def _read(self) -> None:
@@ -181,36 +182,114 @@ class _Run:
         try:
             row = next(self._rows, None)
             if row is not None:
-                self._ask(row)
+                self._begin(row)
         except Exception as error:  # noqa: BLE001 - of the caller's source or executor; what was asked comes first
-            self.failed, row = error, None
+            self.failed, row = self.failed or error, None
         if row is None:
             self._rows = None
 
-    def _ask(self, row: Row) -> None:
-        plan = self._plan
-        if plan.executor is None:
-            # Each in a context of its own, as none can be entered twice.
-            run = contextvars.copy_context().run
-            future = self._executor.submit(run, _in_thread, plan, row.prompt, self._switch)
+    def _begin(self, row: Row) -> None:
+        """Have a row asked, unless its answer is there."""
+        kept = self._plan.kept
+        if kept is None:
+            self._ask(row, None)
+            return
+        try:
+            entry = kept.entry(row.index, row.prompt)
+        except LLMKitError as error:
+            self._outcome(row.failed(error))
         else:
-            future = self._executor.submit(anywhere, plan.client, row.prompt, plan.output_type)
+            self._look(row, entry)
+
+    def _look(self, row: Row, entry: "Entry") -> None:
+        from llmkit.bulk.kept import Later  # noqa: PLC0415 - with sqlite3
+
+        assert self._plan.kept is not None  # noqa: S101 - it gave the entry
+        try:
+            found = self._plan.kept.look(entry)
+        except LLMKitError as error:
+            self._outcome(row.failed(error))
+            return
+        if isinstance(found, Later):
+            self._later.append((found.at, row, entry))
+        elif isinstance(found, Response):
+            self._outcome(row.answered(found))
+        else:
+            self._ask(row, found)
+
+    def _look_again(self) -> None:
+        """Look what became of rows that another process had in hand."""
+        now = time.monotonic()
+        due = [item for item in self._later if item[0] <= now]
+        self._later = [item for item in self._later if item[0] > now]
+        for _, row, entry in due:
+            self._look(row, entry)
+
+    def _ask(self, row: Row, claim: "Claim | None") -> None:
+        try:
+            if self._plan.budget is not None:
+                self._plan.budget.admit(row.prompt)
+            future = self._submitted(row)
+        except Exception:
+            if claim is not None and self._plan.kept is not None:
+                self._plan.kept.checkpoint.release(claim)
+            raise
         self._asked.add(future)
-        future.add_done_callback(partial(self._finished, row))
+        future.add_done_callback(partial(self._finished, _Asked(row, claim)))
 
-    def _finished(self, row: Row, future: Future[Response[Any]]) -> None:
-        self._done.put((row, future))
+    def _submitted(self, row: Row) -> "Future[Response[Any]]":
+        plan = self._plan
+        if plan.executor is not None:
+            return self._executor.submit(anywhere, plan.client, row.prompt, plan.output_type)
+        # Each in a context of its own, as none can be entered twice.
+        run = contextvars.copy_context().run
+        return self._executor.submit(run, _in_thread, plan, row.prompt, self._switch)
 
-    def _take(self, *, wait: bool) -> None:
-        """Take what has been answered; one at least, if it is to wait."""
+    def _finished(self, asked: _Asked, future: "Future[Response[Any]]") -> None:
+        """Keep the outcome at once, in the thread that has it: what is paid for must not wait for who reads results."""
+        try:
+            if asked.claim is not None:
+                self._keep(asked.claim, future)
+        except Exception as error:  # noqa: BLE001 - told in the thread that reads the results
+            asked.lost.append(error)
+        self._done.put((asked, future))
+
+    def _keep(self, claim: "Claim", future: "Future[Response[Any]]") -> None:
+        assert self._plan.kept is not None  # noqa: S101 - it gave the claim
+        file = self._plan.kept.checkpoint
+        error = None if future.cancelled() else future.exception()
+        if future.cancelled() or not isinstance(error, LLMKitError | None):
+            file.release(claim)
+        elif error is not None:
+            file.fail(claim, error)
+        else:
+            file.answer(claim, future.result())
+
+    def _take(self, seconds: float | None) -> None:
+        """Take what has been answered; wait for the first of it for so many seconds, None for as long as it takes."""
         with contextlib.suppress(queue.Empty):
             while True:
-                row, future = self._done.get(block=wait)
+                asked, future = self._done.get(block=seconds != 0, timeout=seconds)
+                seconds = 0
                 self._asked.discard(future)
-                self._ready[row.index] = self._outcome(row, future)
-                wait = False
+                if asked.lost:
+                    self._end(asked.lost[0])
+                result = self._result(asked.row, future)
+                if self._plan.budget is not None and (over := self._plan.budget.spend(result)) is not None:
+                    self._end(over)
+                self._outcome(result)
 
-    def _outcome(self, row: Row, future: Future[Response[Any]]) -> Result[Any]:
+    def _end(self, error: Exception) -> None:
+        """Read nothing more, because of `error`."""
+        self.failed = self.failed or error
+        self._rows = None
+
+    def _outcome(self, result: Result[Any]) -> None:
+        self._ready[result.index] = result
+        if self._plan.bar is not None:
+            self._plan.bar.add(result)
+
+    def _result(self, row: Row, future: "Future[Response[Any]]") -> Result[Any]:
         try:
             return row.answered(future.result())
         except LLMKitError as error:

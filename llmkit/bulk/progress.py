@@ -1,0 +1,53 @@
+"""A bar that shows how far a run is: of tqdm (extra ``progress``), in terminals and in notebooks."""
+
+import warnings
+from collections.abc import Sized
+from decimal import Decimal
+from typing import Any
+
+from llmkit.bulk.result import Result
+from llmkit.errors import ConfigurationError
+
+
+class Bar:
+    """Rows that are done, how fast and how long still; how many of them failed; tokens, and US dollars where known.
+
+    Args:
+        prompts: Whose length is the total, if they have one.
+
+    Raises:
+        ConfigurationError: tqdm is not installed.
+    """
+
+    def __init__(self, prompts: Any) -> None:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # that a notebook without ipywidgets gets the bar of terminals
+                from tqdm.autonotebook import tqdm  # type: ignore[import-untyped]  # noqa: PLC0415 - an extra
+        except ImportError:
+            raise ConfigurationError("progress: the bar is tqdm's: pip install 'llmkit[progress]'") from None
+        total = len(prompts) if isinstance(prompts, Sized) else None
+        self._bar = tqdm(total=total, unit="row", dynamic_ncols=True, smoothing=0.1)
+        self._failed = 0
+        self._tokens = 0
+        self._cost: Decimal | None = Decimal(0)
+
+    def add(self, result: Result[Any]) -> None:
+        """Another row is done."""
+        if result.response is None:
+            self._failed += 1
+        else:
+            usage, cost = result.response.usage, result.response.cost
+            self._tokens += usage.input_tokens + usage.output_tokens
+            self._cost = None if cost is None or self._cost is None else self._cost + cost
+        self._bar.set_postfix_str(self._told(), refresh=False)
+        self._bar.update()
+
+    def close(self) -> None:
+        """Leave it as it is."""
+        self._bar.close()
+
+    def _told(self) -> str:
+        failed = f"{self._failed:,} failed, " if self._failed else ""
+        cost = f", ${self._cost:.4f}" if self._cost else ""
+        return f"{failed}{self._tokens:,} tokens{cost}"
