@@ -21,7 +21,7 @@ from llmkit import (
     UserMessage,
     tool,
 )
-from llmkit.bulk.keys import SHOWN, key_of, prompt_of
+from llmkit.bulk.keys import SHOWN, _value, key_of, prompt_of
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 16
 ROWS = ("anthropic", "openai", "openai-chat", "gemini")
@@ -151,11 +151,17 @@ def test_it_is_the_same_in_every_process():
     assert len(found) == 1
 
 
-def test_what_no_json_reader_takes_has_a_key():
+def test_what_is_nested_deeply_has_a_key():
     deep = []
     for _ in range(150):
         deep = [deep]
     assert key(extra_body={"a": deep}) == key(extra_body={"a": deep}) != key(extra_body={"a": [deep]})
+
+
+def test_what_cannot_be_read_is_taken_as_it_is():
+    """Nested more deeply than Python reads where this is called, which may be deeper than where it was written."""
+    assert _value(b"[" * 100_000) == "[" * 100_000
+    assert _value(None) is None
 
 
 def test_it_is_told_of_once_what_is_left_out():
