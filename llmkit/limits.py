@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from llmkit.wire.base import Call
 
 SLACK: Final = 0.03  # seconds that a call may leave late without putting off those behind it
+LOOK: Final = 5.0  # seconds after which one who waits looks by itself, should Ctrl-C have cut a word to it short
 LONGEST_PAUSE: Final = 60.0  # seconds that a host may close the gate at a time
 _CHARACTERS, _MEDIA_TOKENS = 4, 1000  # of a token; of a picture, say
 _MEDIA: Final = re.compile(rb"[A-Za-z0-9+/_-]{2000,}+=*+")  # base64
@@ -128,9 +129,13 @@ class Lease:
         self.size = size
         self.spent: Spent | None = None
 
+    def __del__(self) -> None:
+        # After Ctrl-C at the wrong moment, say.
+        self.end()
+
     def hold(self, places: "deque[None]") -> None:
-        """Take one of the free places."""
-        self._places.append(places.pop())
+        """Take one of the free places; in one step, so that Ctrl-C cannot come between and lose it."""
+        self._places.extend(map(deque.pop, (places,)))
 
     def end(self) -> None:
         """The exchange has ended: its place is free. Takes no lock; more than once is as good as once."""
@@ -140,7 +145,7 @@ class Lease:
     def heard(self, headers: Mapping[str, str]) -> None:
         """An answer came, with these headers."""
         for reading in readings(headers):
-            self._line.tell(partial(self._line.take_in, reading))
+            self._line.tell(partial(self._line.take_in, reading, self._line.now()))
 
     def settle(self, usage: "Usage | None") -> None:
         """The answer is whole, and took so many tokens; None for one that is no model's."""
@@ -159,7 +164,7 @@ class Lease:
     def _settle(self, usage: "Usage | None") -> None:
         if self._open and self.spent is not None:
             self._open = False
-            self._line.tell(partial(self._line.settle, self, usage))
+            self._line.tell(partial(self._line.settle, self, usage, self._line.now()))
 
 
 class Line:
@@ -178,7 +183,8 @@ class Line:
         self.now = clock
         self._waiting: deque[SimpleQueue[None]] = deque()
         self._news: deque[Callable[[], None]] = deque()
-        self._free: deque[None] | None = None if limit.concurrent is None else deque([None] * limit.concurrent)
+        self._bounded = limit.concurrent is not None
+        self._free: deque[None] = deque([None] * (limit.concurrent or 0))
         self._requests = Pace(limit.requests_per_minute)
         self._tokens = None if limit.tokens_per_minute is None else Tokens(limit.tokens_per_minute)
         self._opens = NEVER  # when the gate does
@@ -196,11 +202,11 @@ class Line:
         lease = Lease(self, size)
         exchange.on_end = lease.end
         since = self.now()
-        self._waiting.append(signal)
         try:
+            self._waiting.append(signal)
             while self._waiting[0] is not signal:
-                exchange.rest(signal, None)
-            if self._free is not None:
+                exchange.rest(signal, LOOK)
+            if self._bounded:
                 since = self._wait_for_place(exchange, signal, lease, since)
             self._wait_for_turn(exchange, signal, lease, since, writes)
         except BaseException as error:
@@ -211,7 +217,8 @@ class Line:
                 error._unsent = True  # noqa: SLF001 - for the count of tries
             raise
         finally:
-            self._waiting.remove(signal)
+            with suppress(ValueError):
+                self._waiting.remove(signal)
             self._wake()
         return lease
 
@@ -222,17 +229,15 @@ class Line:
 
     def freed(self, place: None) -> None:
         """A call has ended. May be called by a finaliser."""
-        if self._free is not None:
-            self._free.append(place)
-            self._wake()
+        self._free.append(place)
+        self._wake()
 
     # ---- the first in line -------------------------------------------------------------------------------------------
 
     def _wait_for_place(self, exchange: "Exchange", signal: "SimpleQueue[None]", lease: Lease, since: float) -> float:
         """Take a place; since when the call could go, if only places counted."""
-        assert self._free is not None  # noqa: S101 - see `admit`
         while not self._free:
-            exchange.rest(signal, None)
+            exchange.rest(signal, LOOK)
             since = self.now()
         lease.hold(self._free)
         return since
@@ -262,9 +267,8 @@ class Line:
             lease.spent = self._tokens.take(start, now, tokens, writes)
 
     def _read_news(self) -> None:
-        with suppress(IndexError):
-            while True:
-                self._news.popleft()()
+        while self._news:
+            self._news.popleft()()
 
     def _wake(self) -> None:
         """Let the first in line look again; whoever becomes it later looks by itself."""
@@ -273,32 +277,33 @@ class Line:
 
     # ---- news --------------------------------------------------------------------------------------------------------
 
-    def take_in(self, reading: Reading) -> None:
+    def take_in(self, reading: Reading, at: float) -> None:
         """What the host told of a limit."""
         if reading.reset is not None:
-            self._close(self.now() + reading.reset)
-        if reading.limit is not None:
-            if reading.kind == "requests":
-                self._requests.lower(reading.limit)
-            elif self._tokens is not None:
-                self._tokens.pace.lower(reading.limit)
+            self._close(at, reading.reset)
+        if reading.limit is not None and reading.kind == "requests":
+            self._requests.lower(reading.limit)
+        elif reading.limit is not None and self._tokens is not None:
+            self._tokens.pace.lower(reading.limit)
 
     def refused(self, seconds: float | None, at: float) -> None:
         """A 429, which asks to wait so long; where it does not tell, longer each time."""
         if seconds is not None:
-            self._close(at + seconds)
+            self._close(at, seconds)
         elif self._opens <= at:
-            self._close(at + 2.0 ** min(self.silent, 6))
+            self._close(at, 2.0 ** min(self.silent, 6))
             self.silent += 1
 
     def succeeded(self) -> None:
         """The host answered."""
         self.silent = 0
 
-    def settle(self, lease: Lease, usage: "Usage | None") -> None:
-        """The call took another number of tokens than was set aside for it."""
-        if self._tokens is not None and lease.spent is not None:
-            self._tokens.settle(lease.size, lease.spent, usage)
+    def settle(self, lease: Lease, usage: "Usage | None", at: float) -> None:
+        """The call took so many tokens, whatever was set aside for it."""
+        assert self._tokens is not None  # noqa: S101 - else none were set aside
+        assert lease.spent is not None  # noqa: S101
+        self._tokens.settle(lease.size, lease.spent, usage, at)
 
-    def _close(self, until: float) -> None:
-        self._opens = max(self._opens, min(until, self.now() + LONGEST_PAUSE))
+    def _close(self, at: float, seconds: float) -> None:
+        """Nobody goes for so long, from then on."""
+        self._opens = max(self._opens, at + min(seconds, LONGEST_PAUSE))

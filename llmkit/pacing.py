@@ -30,9 +30,10 @@ class Pace:
         """Let so many go at `start`; or when they were due, which is later only where they waited for that."""
         self.due = max(self.due, start) + amount * self._seconds
 
-    def correct(self, amount: float) -> None:
-        """There were so many more; or fewer, if below 0."""
-        self.due += amount * self._seconds
+    def correct(self, amount: float, now: float) -> None:
+        """There were so many more, which are made up for from now on; or fewer, if below 0."""
+        start = self.due if amount < 0 else max(self.due, now)
+        self.due = start + amount * self._seconds
 
     def lower(self, published: int) -> None:
         """The host told of its limit."""
@@ -89,21 +90,24 @@ class Tokens:
     def take(self, start: float, now: float, tokens: float, writes: float) -> Spent:
         """Set so many aside, and let the call go."""
         self.pace.take(start, tokens)
-        spent = Spent(now, tokens, writes)
-        self._minute.append(spent)
-        self._used += tokens
-        return spent
+        return self._count(Spent(now, tokens, writes))
 
-    def settle(self, size: float, spent: Spent, usage: "Usage | None") -> None:
-        """Put right what was set aside."""
-        took = 0.0 if usage is None else float(usage.total_tokens)
-        more = took - spent.tokens
-        self.pace.correct(more)
-        if spent.counted:
+    def settle(self, size: float, spent: Spent, usage: "Usage | None", now: float) -> None:
+        """Put right what was set aside: what is too much at once, what was too little as spent now."""
+        more = (0 if usage is None else usage.total_tokens) - spent.tokens
+        self.pace.correct(more, now)
+        if more > 0:
+            self._count(Spent(now, more, spent.writes))
+        elif spent.counted:
             self._used += more
-        spent.tokens = took
+            spent.tokens += more
         if usage is not None:
             self._learn(size, spent, usage)
+
+    def _count(self, spent: Spent) -> Spent:
+        self._minute.append(spent)
+        self._used += spent.tokens
+        return spent
 
     def _learn(self, size: float, spent: Spent, usage: "Usage") -> None:
         if spent.writes:

@@ -3,6 +3,7 @@
 import gc
 import os
 import pickle
+import random
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import threading
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 from attrs import evolve
@@ -31,7 +32,7 @@ from llmkit import (
     providers,
 )
 from llmkit.switch import Switch
-from llmkit.testing import FakeServer
+from llmkit.testing import FAULTS, FakeServer
 
 TEXT = "word " * 120  # 150 tokens, as the server counts
 WIRES = ("anthropic", "openai", "openai-chat", "gemini")
@@ -94,8 +95,8 @@ def test_no_refusal_and_nearly_all_that_is_allowed(wire, limit, enforced, allowe
     """With a clock of its own, test_pacing.py shows the same of more; here a machine that stands still is forgiven."""
     for _ in range(3):
         with FakeServer() as server:
-            server.limit(**enforced, window=4.0)
-            rate, late = throughput(server, server.client(wire, rate_limit=limit), 260)
+            server.limit(**enforced, window=3.0)
+            rate, late = throughput(server, server.client(wire, rate_limit=limit), 190)
             refused = server.refused
         limit = pickle.loads(pickle.dumps(limit))  # counts from the beginning
         if refused <= refusals and rate >= 0.95 * allowed:
@@ -150,7 +151,7 @@ def test_one_refusal_makes_all_wait_together_once(wire):
             early = len(moments) <= 8
         if early:
             refusing.wait()
-            raise RateLimitError("slowly", status=429, retry_after=1.0)
+            raise RateLimitError("slowly", status=429, retry_after=0.6)
         return "Hello!"
 
     with FakeServer() as server:
@@ -162,8 +163,8 @@ def test_one_refusal_makes_all_wait_together_once(wire):
     assert [response.text for response in found] == ["Hello!"] * 24
     # Those that had not been sent lost no try.
     assert sorted(response.attempts for response in found) == [1] * 16 + [2] * 8
-    assert min(moments[8:]) - max(moments[:8]) >= 0.99
-    assert seconds < 5
+    assert min(moments[8:]) - max(moments[:8]) >= 0.59
+    assert seconds < 4
 
 
 # ---- what counts -----------------------------------------------------------------------------------------------------
@@ -291,6 +292,48 @@ def test_the_place_of_a_call_that_could_not_be_sent_is_free(server):
     assert server.client("anthropic", rate_limit=limit, timeout=PATIENCE).complete("Hi").text == "Hi"
 
 
+def test_no_place_is_lost_whatever_happens():
+    """Calls that end in every way, in threads that get in each other's."""
+    limit = RateLimit(60_000, 100_000_000, concurrent=3)
+    ways = ("complete", "collect", "close", "forget", "hurry", "fault", "fault")
+    with FakeServer() as server:
+        client = server.client("anthropic", rate_limit=limit, max_retries=0)
+        client.complete("Hi")
+
+        def work(index):
+            chance = random.Random(index)
+            for _ in range(40):
+                with suppress(LLMKitError):
+                    misuse(server, client, chance.choice(ways), chance)
+
+        assert at_once(12, work) == [None] * 12
+        gc.collect()
+        assert len(limit._line._free) == 3
+        assert not limit._line._waiting
+        while server.scripted:
+            with suppress(LLMKitError):
+                client.complete("Hi", timeout=PATIENCE)
+        assert at_once(3, lambda _: client.complete("Hi", timeout=PATIENCE).text) == ["Hi"] * 3
+
+
+def misuse(server, client, way, chance):
+    if way == "fault":
+        server.fault(chance.choice([name for name in FAULTS if name not in ("stall", "only pings", "too long")]))
+    if way == "hurry":
+        client.complete("Hi", timeout=chance.random() * 0.01 + 1e-6)
+    elif way in ("complete", "fault"):
+        client.complete("Hi", timeout=PATIENCE)
+    else:
+        stream = client.stream("Hi", timeout=PATIENCE)
+        if way == "collect":
+            stream.collect()
+        elif way == "close":
+            threading.Thread(target=stream.close).start()
+            next(stream)
+        else:
+            next(stream)
+
+
 def test_a_stream_that_is_open_holds_its_place(server):
     client = server.client("anthropic", rate_limit=RateLimit(concurrent=1), max_retries=0)
     with client.stream("Hi"), pytest.raises(DeadlineError):
@@ -347,12 +390,12 @@ def test_a_wait_that_takes_too_long_for_another_try(server):
     server.fault("server error")
     client = server.client("anthropic", rate_limit=RateLimit(**LONG))
     with pytest.raises(DeadlineError) as caught:
-        client.complete("Hi", timeout=2)
+        client.complete("Hi", timeout=1)
     assert caught.value.attempts == len(server.requests) == 1
 
 
 def test_the_other_limits_begin_when_it_is_sent(server):
-    client = server.client("anthropic", rate_limit=RateLimit(60), timeout=Timeout(connect=0.5, first=0.5, idle=0.5))
+    client = server.client("anthropic", rate_limit=RateLimit(100), timeout=Timeout(connect=0.5, first=0.5, idle=0.5))
     client.complete("Hi")
     assert client.complete("Hi").text == "Hi"
     with client.stream("Hi") as stream:

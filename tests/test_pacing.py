@@ -1,6 +1,8 @@
 """Calls are paced right: against a host that counts strictly over a sliding minute, with a clock of the test's own."""
 
+import gc
 import heapq
+import os
 import random
 from collections import deque
 
@@ -164,6 +166,33 @@ def test_what_was_used_and_not_set_aside_is_made_up_for():
     assert world.now - 1000 == pytest.approx(30.6, abs=0.1)
 
 
+def test_what_an_answer_took_too_long_ago_to_be_paced_is_made_up_for_from_its_end_on():
+    world = World()
+    line = Line(RateLimit(tokens_per_minute=6000), world.clock)
+    lease = line.admit(Exchange(world), 0, 60.0)
+    world.now += 100  # it is being written
+    lease.settle(Usage(0, 3060, raw={}))
+    line.admit(Exchange(world), 0, 4000.0)  # which does not fit into the minute of those
+    assert world.now == pytest.approx(1000 + 100 + 60.6)
+
+
+def test_what_is_given_back_late_is_no_credit_for_the_minute():
+    world = World()
+    line = Line(RateLimit(tokens_per_minute=6000), world.clock)
+    lease = line.admit(Exchange(world), 0, 6000.0)
+    world.now += 100
+    line.admit(Exchange(world), 0, 1.0)
+    lease.settle(None)
+    pauses = [opens_after_writing(line, world, 2500.0) for _ in range(3)]
+    assert pauses == pytest.approx([0, 25.5, 60.6 - 25.5], abs=0.1)  # for the third the minute is too full
+
+
+def opens_after_writing(line, world, tokens):
+    before = world.now
+    line.admit(Exchange(world), 0, tokens)
+    return world.now - before
+
+
 # What became of a call for which a minute's tokens were set aside; whether they are given back.
 ENDS = {
     "refused by the host": (lambda lease: lease.failed(ServerError("x", status=500)), True),
@@ -253,6 +282,24 @@ def test_a_host_that_does_not_tell_how_long_is_left_alone_for_longer_each_time()
     assert opens_after(line, world) == pytest.approx(1)
 
 
+def test_pauses_count_from_when_they_were_told_of():
+    world = World()
+    line = Line(RateLimit(), world.clock)
+    for tell in (GATES["a 429 that tells how long"][0], GATES["nothing left"][0]):
+        tell(line.admit(Exchange(world), 0, None))
+        world.now += 6  # nobody asks meanwhile
+    assert opens_after(line, world) == pytest.approx(3)
+
+
+def test_a_host_that_never_tells_how_long():
+    world = World()
+    line = Line(RateLimit(), world.clock)
+    for _ in range(2000):
+        refused(line, world)
+        pause = opens_after(line, world)
+    assert pause == LONGEST_PAUSE
+
+
 def test_after_the_gate_calls_are_paced_as_before():
     world = World()
     line = Line(RateLimit(60), world.clock)
@@ -278,6 +325,14 @@ def test_a_limit_that_the_host_tells_of_lowers_ours_and_never_raises_it(headers,
     line.admit(Exchange(world), 0, None).heard(headers)
     opens_after(line, world)
     assert opens_after(line, world) == pytest.approx(seconds)
+
+
+def test_a_number_that_was_left_out_is_not_filled_in():
+    world = World()
+    line = Line(RateLimit(), world.clock)
+    line.admit(Exchange(world), 0, None).heard({"x-ratelimit-limit-requests": "1", "x-ratelimit-limit-tokens": "1"})
+    line.admit(Exchange(world), 1000, 1000.0)
+    assert opens_after(line, world) == 0
 
 
 def test_the_last_that_it_tells_holds():
@@ -366,6 +421,23 @@ SIZES = {
 @pytest.mark.parametrize(("call", "tokens"), SIZES.values(), ids=SIZES.keys())
 def test_sizes(call, tokens):
     assert size_of(call) == tokens
+
+
+def test_a_line_is_of_one_process():
+    limit = RateLimit(60)
+    limit._lines[-1] = parent = Line(limit)  # as a fork finds it
+    assert limit._line is not parent
+    assert list(limit._lines) == [os.getpid()]
+
+
+def test_the_place_of_a_call_that_nobody_has_any_more():
+    line = Line(RateLimit(concurrent=1))
+    lease = Lease(line, 0.0)
+    lease.hold(line._free)
+    assert not line._free
+    del lease
+    gc.collect()
+    assert len(line._free) == 1
 
 
 def test_a_place_is_given_back_once():
