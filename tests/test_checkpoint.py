@@ -435,6 +435,27 @@ def test_a_fork_has_to_open_it_itself(path):
         assert ask(checkpoint, "b") == Claim("b", 0)
 
 
+PREPARED = """
+import sys
+from llmkit import Client
+from llmkit.bulk.checkpoint import Checkpoint
+from llmkit.testing import FakeServer
+with FakeServer() as server, Checkpoint(sys.argv[1]) as checkpoint:
+    response = server.client("openai").complete("Hi")
+    claim = checkpoint.claim("a", 0, index=0, id=None, prompt="")
+    before = set(sys.modules)
+    checkpoint.answer(claim, response)
+    print(*set(sys.modules) - before)
+"""
+
+
+def test_no_answer_waits_for_what_is_imported(path):
+    """Prices take long to be imported; who is killed meanwhile would pay again."""
+    code = [sys.executable, "-c", PREPARED, path]
+    done = subprocess.run(code, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == ""
+
+
 def test_what_is_closed_is_closed(path):
     with Checkpoint(path) as checkpoint:
         claim = ask(checkpoint, "a")

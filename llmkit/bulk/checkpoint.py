@@ -18,7 +18,7 @@ from typing import Any, Final, Self, TypeAlias
 from attrs import frozen
 
 from llmkit.bulk.ledger import Ledger, Place, Stored, Taken, opened_ledger
-from llmkit.bulk.stored import error_data, from_text, response_data, response_of, to_text
+from llmkit.bulk.stored import error_data, from_text, prepare, response_data, response_of, to_text
 from llmkit.checks import number
 from llmkit.errors import ConfigurationError, LLMKitError
 from llmkit.json_codec import to_utf8
@@ -91,6 +91,7 @@ class Checkpoint:
         self._closed.atexit = False
         self._thread.start()
         begun.result()
+        prepare()
 
     def claim(self, key: str, occurrence: int, *, index: int, id: str | None, prompt: str) -> Answered | Claim | Busy:  # noqa: A002 - as in `Request`
         """What to do about a row: take its answer, ask, or come again later.

@@ -19,7 +19,7 @@ from llmkit.errors import ConfigurationError, InvalidResponseError, LLMKitError,
 from llmkit.history import stored as history
 from llmkit.history.nodes import SHOWN, Node, items, located, node_of
 from llmkit.messages import AssistantMessage
-from llmkit.response import FinishReason, Reason, Response, Unfit, Usage
+from llmkit.response import FinishReason, Reason, Response, Tariff, Unfit, Usage
 
 VERSION: Final = 1
 
@@ -65,6 +65,13 @@ def from_text(text: str) -> Any:
     except InvalidResponseError as exc:
         failed = str(exc)
     raise ConfigurationError(failed)
+
+
+def prepare() -> None:
+    """Import what keeping the first answer would: no answer that is paid for has to wait for that."""
+    priced = Tariff("openai")
+    said = AssistantMessage("")
+    to_text(response_data(Response("", "gpt-4o", "", said, FinishReason("stop"), Usage(1, 1, raw={}), cost=priced)))
 
 
 # ---- answers ---------------------------------------------------------------------------------------------------------
