@@ -260,7 +260,7 @@ class ToolLoopError(LLMKitError):
 
 
 class BudgetExceededError(LLMKitError):
-    """A run cost more than `max_cost`. Reserved: nothing raises it yet."""
+    """A run of `Client.map` cost as much as its `max_cost`."""
 
 
 class UnsupportedWarning(UserWarning):
