@@ -54,6 +54,8 @@ class BatchResults:
         known: dict[str, tuple[int, Any]],
         asked: Asked,
         status: str,
+        *,
+        ordered: bool,
     ) -> None:
         """Made by `Batches.results`."""
         self._client = client
@@ -62,6 +64,7 @@ class BatchResults:
         self._known = known
         self._asked = asked
         self._status = status
+        self._ids = tuple(known) if ordered else ()
         self._count = 0
 
     def __iter__(self) -> Self:
@@ -101,8 +104,11 @@ class BatchResults:
         self._known = {}
 
     def _whose(self, id_: str | None) -> tuple[int, str | None, Any]:
+        place = self._count
         self._count += 1
-        index, prompt = self._known.pop(id_ or "", (self._count - 1, None))
+        if id_ is None and place < len(self._ids):
+            id_ = self._ids[place]
+        index, prompt = self._known.pop(id_ or "", (place, None))
         return index, id_, prompt
 
     def _untold(self) -> APIError:

@@ -178,7 +178,7 @@ class Batches:
         if failed is not None:
             self._raise(failed, asked)
         sources = [found.rows, *map(self._lines(asked), found.files)]
-        return BatchResults(self._client, sources, wire.row, known, asked, batch.status)
+        return BatchResults(self._client, sources, wire.row, known, asked, batch.status, ordered=found.ordered)
 
     def _lines(self, asked: Asked) -> Callable[[Call], Lines]:
         client = self._client

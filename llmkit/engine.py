@@ -139,7 +139,7 @@ class Engine:
         def once() -> tuple[T, Answer]:
             answer = self.open(call, headers, deadlines, stream=False, begun=Sends(attempts, switch))
             try:
-                value = self.parse(answer, decode)
+                value = self.parse(answer, decode, job=call.job)
                 if answer.lease is not None:
                     answer.lease.settle(getattr(value, "usage", None))
                 return value, answer
@@ -186,8 +186,8 @@ class Engine:
             raise self._refusal(answer)
         return answer
 
-    def parse(self, answer: Answer, decode: Callable[[Any], T]) -> T:
-        """What `decode` makes of the JSON of a whole body.
+    def parse(self, answer: Answer, decode: Callable[[Any], T], *, job: bool = False) -> T:
+        """What `decode` makes of the JSON of a whole body; `job` as in `Call`.
 
         Raises:
             ErrorEvent: It is an error although the status was 2xx.
@@ -197,9 +197,9 @@ class Engine:
         kind = answer.headers.get("content-type", "").lower()
         if "html" in kind:
             raise wrong_kind("JSON", kind, answer)
-        return self.read(answer.whole(), decode)
+        return self.read(answer.whole(), decode, job=job)
 
-    def read(self, data: bytes, decode: Callable[[Any], T]) -> T:
+    def read(self, data: bytes, decode: Callable[[Any], T], *, job: bool = False) -> T:
         """As `parse`, of a body that was read already."""
         if not data.strip():
             raise InvalidResponseError("the answer's body is empty", path="$")
@@ -208,7 +208,7 @@ class Engine:
         except InvalidResponseError as error:
             failed = error
         else:
-            if isinstance(value, dict) and value.get("error"):
+            if isinstance(value, dict) and value.get("error") and not job:
                 raise ErrorEvent(value)
             try:
                 return decode(value)

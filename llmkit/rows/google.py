@@ -22,7 +22,7 @@ ROWS: Final = (
         prices="google",
         default_model=_MODEL,
         embedding_model=_EMBEDDING_MODEL,
-        quirks=GeminiGenerateQuirks(unsupported=frozenset({"metadata"})),
+        quirks=GeminiGenerateQuirks(unsupported=frozenset({"metadata"}), batches=True),
     ),
     Provider(
         name="vertex",

@@ -33,6 +33,7 @@ class Call:
         model: For hosts whose address names it; set by the client.
         writes: For rate limits: how many tokens the model may write, infinite where nobody said; None where no model is
             asked. Of answers set by the client where it has such a limit.
+        job: Whether it is answered with how a job is; one that failed holds an error, and is an answer all the same.
     """
 
     path: str
@@ -41,6 +42,7 @@ class Call:
     query: Mapping[str, str] = field(factory=dict, repr=False)
     model: str | None = None
     writes: float | None = None
+    job: bool = False
 
     @property
     def method(self) -> str:

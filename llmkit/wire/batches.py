@@ -3,12 +3,14 @@
 Such a generator yields each `Call` and is sent the JSON that it was answered with, decoded.
 """
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from secrets import token_hex
 from typing import Any, Final, TypeAlias, TypeVar
 
 from attrs import field, frozen
 
 from llmkit.batch import Batch
+from llmkit.json_codec import dump_bytes
 from llmkit.wire.base import Call, Refuse
 
 T = TypeVar("T")
@@ -75,11 +77,13 @@ class BatchFiles:
     Attributes:
         files: Calls that are answered with JSON Lines.
         rows: What the batch holds itself.
+        ordered: Whether rows that tell no id are those of the requests in their order.
         failure: The error's body where the whole batch failed, else None.
     """
 
     files: Sequence[Call] = ()
     rows: Sequence[Any] = ()
+    ordered: bool = False
     failure: Any = None
 
 
@@ -104,12 +108,11 @@ class BatchWire:
     row: Callable[[Any], BatchRow]
 
 
-def spliced(pieces: Sequence[bytes], fields: bytes) -> bytes:
-    """The JSON of an object: the array of `pieces` under the key ``requests``, and what stands in `fields`."""
-    rest = fields.strip()[1:]
-    return b"".join((b'{"requests":[', b",".join(pieces), b"]", b"," if rest != b"}" else b"", rest))
+ROWS: Final = f"rows:{token_hex(16)}"
+"""Stands in a body where requests belong that are JSON already; unknown to anyone who writes a prompt."""
 
 
-def lines(pieces: Iterator[bytes]) -> bytes:
-    """JSON Lines."""
-    return b"".join(piece + b"\n" for piece in pieces)
+def spliced(body: Mapping[str, Any], rows: Iterable[bytes]) -> bytes:
+    """`body` as JSON, `ROWS` in it replaced by an array of `rows`."""
+    before, mark, after = dump_bytes(body).partition(b'"%s"' % ROWS.encode())
+    return b"".join((before, b"[", b",".join(rows), b"]", after)) if mark else before

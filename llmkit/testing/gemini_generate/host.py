@@ -20,7 +20,7 @@ from llmkit.errors import (
 )
 from llmkit.json_codec import dump_bytes
 from llmkit.testing.exchange import Answer, Desk, RecordedRequest, Rendering
-from llmkit.testing.gemini_generate import embedding, listing
+from llmkit.testing.gemini_generate import batches, embedding, listing
 from llmkit.testing.gemini_generate.answers import events, whole
 from llmkit.testing.gemini_generate.errors import JSON, answered, error_body
 from llmkit.testing.gemini_generate.parts import WIRE_NAME
@@ -62,13 +62,14 @@ class _Asked:
 
 
 def claims(request: RecordedRequest) -> bool:
-    """Its own paths, and of lists of models, which other wires have too, those asked for in this host's way."""
+    """Its own paths, and of those that other wires have too, as for lists of models, those asked for in its way."""
     if request.path.rpartition(":")[2] in _METHODS:
         return True
-    listed = _LIST.fullmatch(request.path.rstrip("/"))
-    return listed is not None and (
-        bool(listed["vertex"]) or request.path.startswith("/v1beta") or _has_own_key(request)
-    )
+    path = request.path.rstrip("/")
+    if batches.PATHS.fullmatch(path):
+        return path.startswith(("/v1beta", "/upload/")) or _has_own_key(request)
+    listed = _LIST.fullmatch(path)
+    return listed is not None and (bool(listed["vertex"]) or path.startswith("/v1beta") or _has_own_key(request))
 
 
 def _has_own_key(request: RecordedRequest) -> bool:
@@ -77,7 +78,8 @@ def _has_own_key(request: RecordedRequest) -> bool:
 
 def _authorize(request: RecordedRequest) -> None:
     bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
-    keys = (request.headers.get("x-goog-api-key", ""), request.query.get("key", ""), bearer)
+    query = (request.query.get(name, "") for name in ("key", "upload_id"))  # an upload's address is as good as a key
+    keys = (request.headers.get("x-goog-api-key", ""), *query, bearer)
     if not any(key.strip() for key in keys):
         raise PermissionDeniedError(_NO_KEY, status=403)
 
@@ -115,6 +117,8 @@ def _answer(request: RecordedRequest, desk: Desk) -> Answer:
     _authorize(request)
     if request.method == "GET" and (listed := _LIST.fullmatch(request.path.rstrip("/"))):
         return _listed(request, desk, listed)
+    if kept := batches.PATHS.fullmatch(request.path.rstrip("/")):
+        return batches.answer(kept, request, desk)
     called = _CALL.fullmatch(request.path)
     method = _METHODS.get(called["method"]) if called and request.method == "POST" else None
     if called is None or method is None:
@@ -193,6 +197,7 @@ def _embedded(make: Callable[..., Json]) -> Callable[[_Asked, Desk], Answer]:
 _METHODS: Final[Mapping[str, Callable[[_Asked, Desk], Answer]]] = {
     "generateContent": _whole,
     "streamGenerateContent": _streamed,
+    "batchGenerateContent": lambda asked_for, desk: batches.created(asked_for.request, asked_for.model, desk),
     "countTokens": _counted,
     "embedContent": _embedded(embedding.single),
     "batchEmbedContents": _embedded(embedding.batch),

@@ -10,8 +10,8 @@ from urllib.parse import quote
 
 from llmkit.batch import Batch, BatchCounts, BatchStatus
 from llmkit.json_codec import dump_bytes
-from llmkit.wire.base import Call, Refuse, need
-from llmkit.wire.batches import BatchDraft, BatchFiles, BatchItem, BatchRow, BatchWire, Steps, spliced
+from llmkit.wire.base import Call, Refuse, merge_body, need
+from llmkit.wire.batches import ROWS, BatchDraft, BatchFiles, BatchItem, BatchRow, BatchWire, Steps, spliced
 from llmkit.wire.reading import count, expect, instant, object_or_empty, text_or
 
 _PATH: Final = "/messages/batches"
@@ -27,7 +27,7 @@ def create(draft: BatchDraft, refuse: Refuse) -> Steps[Batch]:
     """
     if draft.metadata:
         refuse("metadata", "batches of this wire have no place for it")
-    body = spliced([_item(item) for item in draft.items], dump_bytes(dict(draft.extra_body)))
+    body = spliced(merge_body({"requests": ROWS}, draft.extra_body), map(_item, draft.items))
     return _batch((yield Call(_PATH, body, draft.headers)))
 
 

@@ -3,6 +3,8 @@
 Source: https://ai.google.dev/api/generate-content
 """
 
+from typing import TYPE_CHECKING
+
 from llmkit.wire.base import Wire
 from llmkit.wire.gemini_generate.decode import decode, decode_count, decode_models
 from llmkit.wire.gemini_generate.dialect import expressible
@@ -12,6 +14,16 @@ from llmkit.wire.gemini_generate.errors import error
 from llmkit.wire.gemini_generate.schema import WIRE_NAME
 from llmkit.wire.gemini_generate.stream import StreamDecoder
 from llmkit.wire.quirks import GeminiGenerateQuirks
+
+if TYPE_CHECKING:
+    from llmkit.wire.batches import BatchWire
+
+
+def _batches() -> "BatchWire":
+    from llmkit.wire.gemini_generate.batches import BATCHES  # noqa: PLC0415 - few calls are about them
+
+    return BATCHES
+
 
 WIRE = Wire(
     name=WIRE_NAME,
@@ -31,6 +43,7 @@ WIRE = Wire(
     decode_models=decode_models,
     encode_embed=encode_embed,
     decode_embed=decode_embed,
+    batches=_batches,
 )
 
 __all__ = ["WIRE"]
