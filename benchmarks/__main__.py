@@ -23,7 +23,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description="What llmkit costs, beside others.")
     parser.add_argument("--quick", action="store_true", help="only see that all of it runs; the numbers say nothing")
     parser.add_argument(
-        "--only", default="", help="import, whole, stream, first, threads, build, growth, memory; several by commas"
+        "--only",
+        default="",
+        help="import, whole, stream, first, threads, run, build, growth, memory; several by commas",
     )
     parser.add_argument("--wire", default="", help="of one wire only")
     parser.add_argument("--rounds", type=int, help="how often each is measured")

@@ -66,6 +66,7 @@ class Sizes(NamedTuple):
 FULL = Sizes(rounds=11, calls=100, deltas=20_000, many_deltas=200_000, builds=20, growth=(1_000, 1_000_000))
 QUICK = Sizes(rounds=1, calls=3, deltas=200, many_deltas=2_000, builds=1, growth=(10, 100))
 THREADS = 16
+AT_ONCE = 50
 
 
 def cases(sizes: Sizes) -> Iterator[Case]:
@@ -84,6 +85,11 @@ def cases(sizes: Sizes) -> Iterator[Case]:
         sample = {"what": "threads", "mode": "whole", "times": sizes.calls // 2 + 1, "threads": THREADS}
         names = ("floor", "llmkit", VENDORS[wire])
         yield Case("threads", f"call, {THREADS} threads", wire, sample, names, sizes.rounds, "µs", Bound(1 / 1.2))
+    for wire in FORMATS:
+        rows, latency = sizes.calls * 10, 100
+        sample = {"what": "many", "mode": "slow-{latency}", "latency": latency, "rows": rows, "threads": AT_ONCE}
+        name = f"a run of {rows:,} calls of {latency} ms, {AT_ONCE} at once"
+        yield Case("run", name, wire, sample, ("floor", "llmkit"), min(sizes.rounds, 3), "ms", Bound(1.15))
     for image, most in ((False, 2.0), (True, 0.6)):
         name = f"build 200 messages, 10 tools{' and 5 MB' if image else ''}"
         for wire in FORMATS:

@@ -2,7 +2,7 @@
 
 The first step of a path says what is answered: ``whole``; ``text-COUNT-PER`` or ``tool-COUNT-PER``, a stream of so
 many deltas with so many events in a chunk; ``event-COUNT``, a stream with one delta of so many KB; ``first``, a stream
-that pauses after its first delta. The rest of the path says in which format. Writes its port to the standard output; to
+that pauses after its first delta; ``slow-MS``, ``whole`` after so many milliseconds. The rest of the path says in which format. Writes its port to the standard output; to
 each line that it reads, how many connections it accepted.
 """
 
@@ -76,7 +76,9 @@ def _answer(sock: socket.socket, path: str) -> None:
     mode, _, rest = path.lstrip("/").partition("/")
     name = FORMAT_OF.get(rest.partition("?")[0].rpartition("/")[2], "gemini-generate")
     what, *numbers = mode.split("-")
-    if what == "whole":
+    if what in ("whole", "slow"):
+        if numbers:
+            time.sleep(int(numbers[0]) / 1000)
         sock.sendall(whole(name))
     elif what == "first":
         begun, rest_of_it = halves(name)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from statistics import median
 from typing import Any
 
-from benchmarks.contenders import CONTENDERS, Contender, Kit
+from benchmarks.contenders import CONTENDERS, QUESTION, Contender, Kit
 
 TEXT = "house keeper rows"  # stands in each whole answer
 _MIB = 1024 * 1024
@@ -105,6 +105,19 @@ def messages(sample: dict[str, Any]) -> dict[str, float]:
     return {kind: took / sample["deltas"] for kind, took in _timed(built, sample["times"]).items()}
 
 
+def many(contender: Contender, sample: dict[str, Any]) -> dict[str, float]:
+    """Seconds by the clock of a run of `Client.map`; of the floor, those that nobody is below."""
+    rows, at_once = sample["rows"], sample["threads"]
+    took = rows / at_once * sample["latency"] / 1000
+    if isinstance(contender, Kit):
+        contender.whole()
+        begun = time.perf_counter()
+        results = contender.client.map((QUESTION for _ in range(rows)), concurrency=at_once)
+        assert sum(TEXT in result.unwrap().text for result in results) == rows
+        took = time.perf_counter() - begun
+    return {"wall": took, "cpu": took}
+
+
 def memory(contender: Contender, _: dict[str, Any]) -> dict[str, float]:
     """MiB that a stream holds at most beyond its text, as its reader sees it from event to event; and at its peak."""
     assert isinstance(contender, Kit)
@@ -124,7 +137,15 @@ def memory(contender: Contender, _: dict[str, Any]) -> dict[str, float]:
     return {"held": (held - before - text) / _MIB, "peak": (peak - before - text) / _MIB, "text": text / _MIB}
 
 
-SAMPLES = {"whole": whole, "stream": stream, "threads": threads, "first": first, "event": event, "memory": memory}
+SAMPLES = {
+    "whole": whole,
+    "many": many,
+    "stream": stream,
+    "threads": threads,
+    "first": first,
+    "event": event,
+    "memory": memory,
+}
 
 
 def main() -> None:

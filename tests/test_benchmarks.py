@@ -16,10 +16,10 @@ def bench(*arguments):
 
 def test_a_quick_run():
     """Of one wire; imports, which take long, apart."""
-    groups = ("whole", "stream", "first", "threads", "build", "memory")
+    groups = ("whole", "stream", "first", "threads", "run", "build", "memory")
     lines = bench("--wire", "anthropic-messages", "--only", ",".join(groups))
     assert next(line for line in lines if "anthropic-messages" in line).startswith("whole call")
-    for name in ("delta of a stream", "call's arguments", "first delta", "16 threads", "5 MB", "deltas "):
+    for name in ("delta of a stream", "call's arguments", "first delta", "16 threads", "a run of", "5 MB", "deltas "):
         assert any(name in line for line in lines), name
 
 
