@@ -10,13 +10,23 @@ from llmkit.batch import Batch
 from llmkit.batch_results import Asked, BatchResults
 from llmkit.checks import strings, time_limit, wrong
 from llmkit.deadlines import Deadlines, Timeout
-from llmkit.errors import APIError, ConfigurationError, InvalidResponseError, LLMKitError, NotFoundError
+from llmkit.engine import Fetched
+from llmkit.errors import (
+    APIError,
+    ConfigurationError,
+    InvalidResponseError,
+    LLMKitError,
+    NotFoundError,
+    OverloadedError,
+)
 from llmkit.jsonl import Lines
 from llmkit.messages import AssistantMessage, SystemMessage, UserMessage
 from llmkit.provider_errors import event_failure
 from llmkit.request import EndpointOptions, Prompt, Request
 from llmkit.retry import LONGEST_WAIT, retry_after
 from llmkit.settings import quirks_of
+from llmkit.switch import Switch
+from llmkit.transport.exchange import Exchange
 from llmkit.wire.base import Call
 from llmkit.wire.batches import BatchDraft, BatchItem, BatchWire, Steps
 
@@ -30,6 +40,23 @@ _ONE: Final = (str, bytes, bytearray, Mapping, Request, SystemMessage, UserMessa
 _MOST_STEPS: Final = 1000  # of one call: a list that always has another page does not keep us for ever
 _FIRST_PAUSE, _SLOWER = 1.0, 1.5  # seconds between the first two looks at a batch, and how they grow
 _MOST_FAILURES: Final = 10  # looks in a row that `wait` forgives
+
+
+class _Reach(Switch):
+    """Knows how far the last try of a call came."""
+
+    _exchange: Exchange | None = None
+
+    def attach(self, exchange: Exchange) -> None:
+        """Another try."""
+        super().attach(exchange)
+        self._exchange = exchange
+
+    @property
+    def sent(self) -> bool:
+        """Whether the host may have all of the request."""
+        exchange = self._exchange
+        return exchange is not None and exchange.stage not in ("connect", "tunnel", "tls") and not exchange.unsent
 
 
 class Batches:
@@ -237,12 +264,31 @@ class Batches:
             for _ in range(_MOST_STEPS):
                 if call is None:
                     return value, headers
-                fetched = self._client._fetch(_with_query(call, asked), asked.headers, limits, told)  # noqa: SLF001
+                fetch = self._fetch_once if call.once else self._client._fetch  # noqa: SLF001
+                fetched = fetch(_with_query(call, asked), asked.headers, limits, told)
                 call, value = fetched.value
                 headers = fetched.answer.headers
             raise InvalidResponseError(f"the list of batches has no end: after {_MOST_STEPS} pages it goes on")
         except LLMKitError as error:
             self._raise(error, asked)
+
+    def _fetch_once(
+        self, call: Call, headers: Mapping[str, str], deadlines: Deadlines, decode: Callable[[Any], T]
+    ) -> Fetched[T]:
+        """As for any call, but that it is tried again only where it has not been carried out, for sure."""
+        engine, retries = self._client._engine, self._client._settings.max_retries  # noqa: SLF001
+
+        def once() -> Fetched[T]:
+            reach = _Reach()
+            try:
+                return engine.fetch(call, headers, deadlines, 0, decode, reach)
+            except LLMKitError as error:
+                if error.retryable and reach.sent and _is_open(error):
+                    error.retryable = False
+                    error.args = (f"{error}; the batch may have been created: see whether batches.list() has it",)
+                raise
+
+        return engine.attempts(deadlines, retries).begin(once)
 
     def _left(self, until: Deadlines, asked: Asked) -> float:
         try:
@@ -253,6 +299,11 @@ class Batches:
 
     def _raise(self, error: LLMKitError, asked: Asked) -> NoReturn:
         self._client._raise(error, None, asked.headers, asked.query)  # noqa: SLF001
+
+
+def _is_open(error: LLMKitError) -> bool:
+    """Whether the host may have done what it was asked for: not if it said that it was asked too much or wrongly."""
+    return not isinstance(error, APIError) or (error.status >= 500 and not isinstance(error, OverloadedError))  # noqa: PLR2004
 
 
 def _by_id(requests: Iterable[Prompt]) -> dict[str, tuple[int, Any]]:

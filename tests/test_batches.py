@@ -11,6 +11,7 @@ from decimal import Decimal
 
 import anthropic
 import pytest
+from calls import refusing_port
 from sockets import CHUNKED, Server, chunk, reply
 
 from llmkit import (
@@ -175,6 +176,49 @@ def test_hosts_without_batches(provider, monkeypatch):
         pytest.raises(ConfigurationError, match="^batches: .* has none that llmkit knows of; these have: .*anthropic"),
     ):
         client.batches.create(["one"])
+
+
+CREATED = reply(b'{"id": "b", "processing_status": "in_progress"}')
+
+
+# name → (what comes of the first try, the error; None where another try is made)
+TRIES = {
+    "lost": (b"", ConnectionFailedError),
+    "cut": (b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{", ConnectionFailedError),
+    "failed": (reply(b"{}", status="500 Oh"), ServerError),
+    "lost behind a gateway": (reply(b"{}", status="504 Late"), ServerError),
+    "too much": (reply(b"{}", status="429 Slow"), None),
+    "overloaded": (reply(b"{}", status="529 Overloaded"), None),
+}
+
+
+@pytest.mark.parametrize(("first", "error"), TRIES.values(), ids=TRIES.keys())
+def test_no_batch_is_created_twice(first, error):
+    """What may have been created is not asked for again, as it would be paid for again."""
+
+    def script(wire):
+        wire.receive()
+        wire.send(first if wire.number == 1 else CREATED)
+
+    with Server(script) as server, Client("anthropic", api_key="k", base_url=server.url) as client:
+        if error is None:
+            assert client.batches.create(["one"]).id == "b"
+        else:
+            with pytest.raises(error, match=r"batches.list\(\)") as caught:
+                client.batches.create(["one"])
+            assert not caught.value.retryable
+            assert caught.value.attempts == 1
+        assert server.connections == (2 if error is None else 1)
+
+
+def test_what_was_never_sent_is_tried_again():
+    with (
+        Client("anthropic", api_key="k", base_url=f"http://127.0.0.1:{refusing_port()}", max_retries=1) as client,
+        pytest.raises(ConnectionFailedError) as caught,
+    ):
+        client.batches.create(["one"])
+    assert caught.value.attempts == 2
+    assert caught.value.retryable
 
 
 # ---- looked at, waited for, cancelled --------------------------------------------------------------------------------

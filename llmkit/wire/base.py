@@ -34,6 +34,7 @@ class Call:
         writes: For rate limits: how many tokens the model may write, infinite where nobody said; None where no model is
             asked. Of answers set by the client where it has such a limit.
         job: Whether it is answered with how a job is; one that failed holds an error, and is an answer all the same.
+        once: Whether it is not sent again where the host may have done what it asks for: that would cost twice.
     """
 
     path: str
@@ -43,6 +44,7 @@ class Call:
     model: str | None = None
     writes: float | None = None
     job: bool = False
+    once: bool = False
 
     @property
     def method(self) -> str:

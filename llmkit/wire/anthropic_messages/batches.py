@@ -28,7 +28,7 @@ def create(draft: BatchDraft, refuse: Refuse) -> Steps[Batch]:
     if draft.metadata:
         refuse("metadata", "batches of this wire have no place for it")
     body = spliced(merge_body({"requests": ROWS}, draft.extra_body), map(_item, draft.items))
-    return _batch((yield Call(_PATH, body, draft.headers)))
+    return _batch((yield Call(_PATH, body, draft.headers, once=True)))
 
 
 def _item(item: BatchItem) -> bytes:

@@ -43,7 +43,8 @@ def create(draft: BatchDraft, refuse: Refuse) -> Steps[Batch]:
         file = expect(uploaded.get("file"), dict, "$.file")
         config = {"fileName": expect(file.get("name"), str, "$.file.name")}
     body = merge_body({"batch": {"displayName": "llmkit", "inputConfig": config}}, draft.extra_body)
-    return _batch((yield Call(path, spliced(body, map(_item, draft.items)), draft.headers, job=True)))
+    whole = spliced(body, map(_item, draft.items))
+    return _batch((yield Call(path, whole, draft.headers, job=True, once=True)))
 
 
 def _item(item: BatchItem) -> bytes:

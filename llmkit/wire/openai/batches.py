@@ -36,7 +36,8 @@ def create(draft: BatchDraft, _: Refuse) -> Steps[Batch]:
     }
     if draft.metadata:
         body["metadata"] = dict(draft.metadata)
-    return _batch((yield Call("/batches", dump_bytes(merge_body(body, draft.extra_body)), draft.headers)))
+    whole = dump_bytes(merge_body(body, draft.extra_body))
+    return _batch((yield Call("/batches", whole, draft.headers, once=True)))
 
 
 def _line(item: BatchItem, address: str) -> bytes:
