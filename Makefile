@@ -37,7 +37,7 @@ fuzz: .venv/tested
 	$(BIN)/python -W error tests/fuzz.py --seconds $(or $(SECONDS),600)
 
 # What llmkit costs beside the floor of its stack and the vendors' clients; a full run writes docs/performance.md's table.
-# `make bench ONLY=stream` for a part (import, whole, stream, first, threads, build, growth, memory), `WIRE=openai-chat` for one
+# `make bench ONLY=stream` for a part (import, whole, stream, first, threads, run, build, growth, memory), `WIRE=openai-chat` for one
 # wire, `QUICK=1` to see that it runs.
 bench: .venv/tested
 	$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY)) $(if $(WIRE),--wire $(WIRE)) \

@@ -22,20 +22,17 @@ def main() -> None:
     """Measure what the command line says."""
     parser = argparse.ArgumentParser(prog="make bench", description="What llmkit costs, beside others.")
     parser.add_argument("--quick", action="store_true", help="only see that all of it runs; the numbers say nothing")
-    parser.add_argument(
-        "--only",
-        default="",
-        help="import, whole, stream, first, threads, run, build, growth, memory; several by commas",
-    )
+    groups = "import, whole, stream, first, threads, run, build, growth, memory; several by commas"
+    parser.add_argument("--only", default="", help=groups)
     parser.add_argument("--wire", default="", help="of one wire only")
     parser.add_argument("--rounds", type=int, help="how often each is measured")
     parser.add_argument("--write", action="store_true", help=f"write the table to {PAGE.relative_to(ROOT)}")
     given = parser.parse_args()
-    groups = [word for word in given.only.split(",") if word]
+    wanted = [word for word in given.only.split(",") if word]
     chosen = [
         case._replace(rounds=given.rounds or case.rounds)
         for case in cases(QUICK if given.quick else FULL)
-        if (not groups or case.group in groups) and (given.wire in ("", case.wire) or not case.wire)
+        if (not wanted or case.group in wanted) and (given.wire in ("", case.wire) or not case.wire)
     ]
     found = measured(chosen)
     print(plain(found))

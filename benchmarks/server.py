@@ -1,9 +1,9 @@
 """A provider on loopback, in a process of its own so that what it costs is counted for nobody.
 
-The first step of a path says what is answered: ``whole``; ``text-COUNT-PER`` or ``tool-COUNT-PER``, a stream of so
-many deltas with so many events in a chunk; ``event-COUNT``, a stream with one delta of so many KB; ``first``, a stream
-that pauses after its first delta; ``slow-MS``, ``whole`` after so many milliseconds. The rest of the path says in which format. Writes its port to the standard output; to
-each line that it reads, how many connections it accepted.
+The first step of a path says what is answered: ``whole``; ``slow-MS``, the same after so many milliseconds;
+``text-COUNT-PER`` or ``tool-COUNT-PER``, a stream of so many deltas with so many events in a chunk; ``event-COUNT``, a
+stream with one delta of so many KB; ``first``, a stream that pauses after its first delta. The rest of the path says in
+which format. Writes its port to the standard output; to each line that it reads, how many connections it accepted.
 """
 
 import functools
