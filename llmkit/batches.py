@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, Unpack
 
 from attrs import evolve
@@ -136,7 +137,7 @@ class Batches:
         return self._batch(self._wire().cancel(_id_of(batch)), self._asked(options))
 
     def wait(
-        self, batch: Batch | str, *, progress: Progress | None = None, **options: Unpack[EndpointOptions]
+        self, batch: Batch | str, *, progress: bool | Progress = False, **options: Unpack[EndpointOptions]
     ) -> Batch:
         """The batch, once it runs no more; by its id from any process.
 
@@ -144,15 +145,24 @@ class Batches:
 
         Args:
             batch: It, as it was, or its id.
-            progress: Told how it is, after each look.
+            progress: True shows a bar, which is tqdm's (``pip install 'llmkit[progress]'``); or a function that is told
+                how the batch is, after each look.
             **options: Of each look; but `timeout` is how many seconds to wait in all, None for ever.
 
         Raises:
             DeadlineError: It still runs; wait again.
             LLMKitError: As `Client.complete`.
         """
-        if progress is not None and not callable(progress):
-            raise wrong("progress", "a function of the batch", progress)
+        if progress is not True:
+            if progress and not callable(progress):
+                raise wrong("progress", "True, or a function of the batch", progress)
+            return self._wait(batch, progress or (lambda _: None), options)
+        from llmkit.bulk.progress import BatchBar  # noqa: PLC0415 - few show it
+
+        with closing(BatchBar()) as bar:
+            return self._wait(batch, bar.show, options)
+
+    def _wait(self, batch: Batch | str, tell: Progress, options: EndpointOptions) -> Batch:
         limit = time_limit("timeout", options.pop("timeout", None))
         until = Deadlines(limit.total if isinstance(limit, Timeout) else limit)
         wire, asked, id_ = self._wire(), self._asked(options), _id_of(batch)
@@ -167,8 +177,7 @@ class Batches:
                 hint = error.retry_after
             else:
                 failures, found = 0, self._named(found)
-                if progress is not None:
-                    progress(found)
+                tell(found)
                 if found.status != "running":
                     return found
                 hint = retry_after(headers)

@@ -41,6 +41,7 @@ from llmkit import (
 )
 from llmkit.batch import BatchCounts
 from llmkit.testing import Reply
+from llmkit.wire.quirks import AnthropicMessagesQuirks
 
 ROWS = [Request("one", id="a"), "two", Request([UserMessage("three")], id="c", max_tokens=7)]
 
@@ -221,6 +222,12 @@ def test_what_was_never_sent_is_tried_again():
     assert caught.value.retryable
 
 
+def test_a_row_of_ones_own(server):
+    row = Provider("mine", "anthropic-messages", server.url, quirks=AnthropicMessagesQuirks(batches=True))
+    batches = server.client(row, model="m").batches
+    assert batches.wait(batches.create(["one"])).provider == "mine"
+
+
 # ---- looked at, waited for, cancelled --------------------------------------------------------------------------------
 
 
@@ -305,6 +312,17 @@ def test_waiting(server, batches):
     assert batch.counts == BatchCounts(total=2, succeeded=2)
     assert [one.status for one in seen] == ["running", "running", "running", "ended"]
     assert seen[-1] == batch
+
+
+def test_a_bar(server, batches, capsys):
+    pytest.importorskip("tqdm")
+    server.reply(ServerError("oh"))
+    batches.wait(batches.create(["one", "two"]), progress=True)
+    shown = capsys.readouterr().err
+    assert "0/2" in shown
+    assert "running" in shown
+    assert "2/2" in shown
+    assert shown.rstrip().endswith("1 failed, ended]")
 
 
 def test_waiting_in_another_process(server, batches):

@@ -1,10 +1,11 @@
-"""A bar that shows how far a run is: of tqdm (extra ``progress``), in terminals and in notebooks."""
+"""A bar that shows how far a run or a batch is: of tqdm (extra ``progress``), in terminals and in notebooks."""
 
 import warnings
 from collections.abc import Sized
 from decimal import Decimal
 from typing import Any
 
+from llmkit.batch import Batch
 from llmkit.bulk.result import Result
 from llmkit.errors import ConfigurationError
 
@@ -20,14 +21,7 @@ class Bar:
     """
 
     def __init__(self, prompts: Any) -> None:
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # that a notebook without ipywidgets gets the bar of terminals
-                from tqdm.autonotebook import tqdm  # type: ignore[import-untyped]  # noqa: PLC0415 - an extra
-        except ImportError:
-            raise ConfigurationError("progress: the bar is tqdm's: pip install 'llmkit[progress]'") from None
-        total = len(prompts) if isinstance(prompts, Sized) else None
-        self._bar = tqdm(total=total, unit="row", dynamic_ncols=True, smoothing=0.1)
+        self._bar = _bar(len(prompts) if isinstance(prompts, Sized) else None)
         self._failed = 0
         self._tokens = 0
         self._cost: Decimal | None = Decimal(0)
@@ -51,3 +45,36 @@ class Bar:
         failed = f"{self._failed:,} failed, " if self._failed else ""
         cost = f", ${self._cost:.4f}" if self._cost else ""
         return f"{failed}{self._tokens:,} tokens{cost}"
+
+
+class BatchBar:
+    """Requests of a batch that wait for no answer any more, and how many of them have none.
+
+    Raises:
+        ConfigurationError: tqdm is not installed.
+    """
+
+    def __init__(self) -> None:
+        self._bar = _bar(None)
+
+    def show(self, batch: Batch) -> None:
+        """It is so far now."""
+        counts = batch.counts
+        self._bar.total = counts.total or None
+        self._bar.n = counts.total - counts.running
+        failed = self._bar.n - counts.succeeded
+        self._bar.set_postfix_str(f"{failed:,} failed, {batch.status}" if failed else batch.status)
+
+    def close(self) -> None:
+        """Leave it as it is."""
+        self._bar.close()
+
+
+def _bar(total: int | None) -> Any:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that a notebook without ipywidgets gets the bar of terminals
+            from tqdm.autonotebook import tqdm  # type: ignore[import-untyped]  # noqa: PLC0415 - an extra
+    except ImportError:
+        raise ConfigurationError("progress: the bar is tqdm's: pip install 'llmkit[progress]'") from None
+    return tqdm(total=total, unit="row", dynamic_ncols=True, smoothing=0.1)
