@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from attrs import frozen
+from attrs import field, frozen
 
 from llmkit.bulk.result import Result
 from llmkit.deadlines import Timeout
@@ -35,9 +35,9 @@ class Asked:
     """
 
     timeout: float | Timeout | None
-    headers: Mapping[str, str]
-    query: Mapping[str, str]
-    body: Mapping[str, Any]
+    headers: Mapping[str, str] = field(repr=False)
+    query: Mapping[str, str] = field(repr=False)
+    body: Mapping[str, Any] = field(repr=False)
 
 
 class BatchResults:

@@ -12,6 +12,7 @@ from decimal import Decimal
 import anthropic
 import pytest
 from calls import refusing_port
+from faults.exposure import seen_of
 from sockets import CHUNKED, Server, chunk, reply
 
 from llmkit import (
@@ -25,6 +26,7 @@ from llmkit import (
     DeadlineError,
     Document,
     InvalidResponseError,
+    LLMKitError,
     NotFoundError,
     OutputError,
     OverloadedError,
@@ -705,6 +707,41 @@ def test_a_key_that_is_wrong():
     ):
         next(results(server))
     assert caught.value.status == 401
+
+
+SECRETS = ("sk-secret-0123456789", "of-one-call-0123456789", "qk-query-0123456789")
+# name → what is asked
+ASKED = {
+    "create": lambda batches, **options: batches.create(["one"], **options),
+    "create wrongly": lambda batches, **options: batches.create([Request("one", seed=1)], **options),
+    "get": lambda batches, **options: batches.get("b", **options),
+    "list": lambda batches, **options: batches.list(**options),
+    "cancel": lambda batches, **options: batches.cancel("b", **options),
+    "wait": lambda batches, **options: batches.wait("b", timeout=5, **options),
+    "results": lambda batches, **options: batches.results("b", **options),
+    "a row": lambda batches, **options: next(batches.results(BATCH, **options)).unwrap(),
+}
+
+
+@pytest.mark.parametrize("ask", ASKED.values(), ids=ASKED.keys())
+@pytest.mark.parametrize("status", ["400 No", "200 OK"])
+def test_no_error_holds_a_key(ask, status):
+    """Whatever the host repeats, and whatever the frames of a traceback hold."""
+
+    def script(wire):
+        for asked in wire.requests():
+            words = f"{asked.headers} {asked.path}"
+            error = {"type": "error", "error": {"type": "invalid_request_error", "message": words}}
+            row = {"custom_id": "a", "result": {"type": "errored", "error": error}}
+            wire.send(reply(json.dumps(row if status == "200 OK" else error).encode(), status=status))
+
+    key, header, query = SECRETS
+    with Server(script) as server, Client("anthropic", api_key=key, base_url=server.url, max_retries=0) as client:
+        with pytest.raises(LLMKitError) as caught:
+            ask(client.batches, extra_headers={"x-token": header}, extra_query={"key": query})
+        seen = [text for place, text in seen_of(caught.value)]
+        assert seen
+        assert not [text for text in seen if any(secret in text for secret in SECRETS)]
 
 
 def test_the_key_goes_nowhere_else():
