@@ -77,7 +77,7 @@ class Batches:
         metadata: Mapping[str, str] | None = None,
         **options: Unpack[EndpointOptions],
     ) -> Batch:
-        """Hand in many requests.
+        """Hand in many requests, once: an error says where that may have been done although no answer came.
 
         Args:
             requests: `Request`s, or anything else that `Client.complete` takes. The results are told by their ids;
@@ -236,7 +236,8 @@ class Batches:
         found, headers = self._client._endpoint(options)  # noqa: SLF001
         if with_body and not bodied:
             self._client._refuse("extra_body", "of batches only their creation has a body")  # noqa: SLF001
-        return Asked(found["timeout"], headers, found["extra_query"], found["extra_body"])
+        # Of what the client has for all calls, an `extra_body` is for the requests.
+        return Asked(found["timeout"], headers, found["extra_query"], found["extra_body"] if with_body else {})
 
     def _item(self, index: int, id_: str, prompt: Any, asked: Asked) -> BatchItem:
         try:

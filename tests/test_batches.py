@@ -116,11 +116,14 @@ def test_betas_of_the_requests_are_told_for_all(server, batches):
 
 
 def test_the_clients_own_options_hold(server):
-    client = server.client("anthropic", headers={"x-mine": "1"}).with_options(extra_headers={"x-more": "2"}, top_k=3)
+    client = server.client("anthropic", headers={"x-mine": "1"})
+    client = client.with_options(extra_headers={"x-more": "2"}, extra_query={"q": "1"}, extra_body={"b": 1}, top_k=3)
     client.batches.create(["one"])
     (asked,) = server.requests
-    assert (asked.headers["x-mine"], asked.headers["x-more"]) == ("1", "2")
-    assert asked.json["requests"][0]["params"]["top_k"] == 3
+    assert (asked.headers["x-mine"], asked.headers["x-more"], asked.query) == ("1", "2", {"q": "1"})
+    assert asked.json.keys() == {"requests"}
+    params = asked.json["requests"][0]["params"]
+    assert (params["top_k"], params["b"]) == (3, 1)
 
 
 # name → (requests, how the message begins)
