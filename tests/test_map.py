@@ -294,7 +294,7 @@ def test_ctrl_c_ends_what_is_being_asked():
 
         def interrupt():
             assert server.reached.wait(PATIENCE)
-            signal.raise_signal(signal.SIGINT)
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
         interrupter = threading.Thread(target=interrupt)
         interrupter.start()
