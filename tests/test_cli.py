@@ -305,6 +305,13 @@ def test_nobody_reads_the_output(server):
         assert (process.wait(60), process.stderr.read()) == (141, b"")
 
 
+def test_what_is_told_is_never_taken_for_the_answer(server):
+    """Standard error is closed by the shell."""
+    words = f"{sys.executable} -m llmkit ask -v --base-url {server.url} Hi 2>&-"
+    done = subprocess.run(words, shell=True, capture_output=True, env={**os.environ, KEY: "k"}, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (0, b"Hi\n")
+
+
 def test_help_imports_no_network():
     code = (
         "import sys; from llmkit.cli import main; main(['--help']); "

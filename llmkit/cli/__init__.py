@@ -9,15 +9,15 @@ import io
 import os
 import sys
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TextIO
 
 from llmkit import __version__
-from llmkit.cli import ask, demo, hosts
+from llmkit.cli import ask, bulk, demo, hosts
 from llmkit.cli.output import tell
 from llmkit.errors import ConfigurationError, LLMKitError, MissingAuthError
 
 FAILED, WRONG, INTERRUPTED, UNREAD = 1, 2, 130, 141
-_COMMANDS: Final = (ask, demo, hosts)
+_COMMANDS: Final = (ask, bulk, demo, hosts)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -30,7 +30,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code.
     """
     if sys.stdout is None:  # closed by the shell: what is answered goes nowhere
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - as long as the process
+        sys.stdout = _nowhere()
+    if sys.stderr is None:  # likewise; else `print` would take what is told for an answer
+        sys.stderr = _nowhere()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # what the terminal cannot show must not stop the rest
@@ -62,6 +64,10 @@ def _guarded(arguments: argparse.Namespace) -> int:
         tell(str(error))
         return WRONG if isinstance(error, ConfigurationError) else FAILED
     return code
+
+
+def _nowhere() -> TextIO:
+    return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123 - as long as the process
 
 
 def _discard_output() -> None:

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from llmkit.cli.options import add_how, add_who, client_of, options_of
 from llmkit.cli.output import Answer, tell
 from llmkit.errors import ConfigurationError
 
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from llmkit.request import Options
     from llmkit.response import Response
 
-PROVIDER: Final = "anthropic"
 _DESCRIPTION: Final = """\
 Ask a model, and show its answer as it arrives. Standard input, if it is no
 terminal, is put behind the prompt."""
@@ -37,14 +37,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.set_defaults(run=run)
     add_ = parser.add_argument
     add_("prompt", nargs="*", metavar="PROMPT", help="what to ask; words are joined")
-    add_("-p", "--provider", default=PROVIDER, help=f"who is asked, also as provider:model (default: {PROVIDER})")
-    add_("-m", "--model", help="which model answers (default: the provider's row names one)")
-    add_("-s", "--system", help="instructions")
+    add_who(parser)
     add_("-a", "--attach", action="append", metavar="FILE", help="a picture or document, as a path or an http(s) URL")
-    add_("--max-tokens", type=int, metavar="N", help="tokens of the answer, at most")
-    add_("--temperature", type=float, metavar="T", help="how freely words are chosen")
-    add_("--timeout", type=float, metavar="SECONDS", help="how long to wait for anything at all")
-    add_("--base-url", metavar="URL", help="another address of the provider")
+    add_how(parser)
     add_("--no-stream", action="store_true", help="wait for the whole answer")
     add_("-v", "--verbose", action="store_true", help="tell the usage and why the answer ended, on standard error")
 
@@ -56,11 +51,9 @@ def run(arguments: argparse.Namespace) -> int:
         LLMKitError: As `Client.stream`.
     """
     prompt = _prompt(arguments.prompt)
-    from llmkit.client import Client  # noqa: PLC0415 - with the network, which --help needs not
-
-    limits = {} if arguments.timeout is None else {"timeout": arguments.timeout}
-    with Client(arguments.provider, base_url=arguments.base_url, **limits) as client:
-        response = _answered(client, prompt, _options(arguments), stream=not arguments.no_stream)
+    options: Options = {**options_of(arguments), "media": arguments.attach}
+    with client_of(arguments) as client:
+        response = _answered(client, prompt, options, stream=not arguments.no_stream)
     _remark(response)
     if arguments.verbose:
         _report(response)
@@ -85,16 +78,6 @@ def _input() -> str:
         return sys.stdin.read() if binary is None else binary.read().decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ConfigurationError("standard input is no text; attach files with -a") from None
-
-
-def _options(arguments: argparse.Namespace) -> "Options":
-    return {
-        "model": arguments.model,
-        "system": arguments.system,
-        "media": arguments.attach,
-        "max_tokens": arguments.max_tokens,
-        "temperature": arguments.temperature,
-    }
 
 
 def _answered(client: "Client", prompt: str, options: "Options", *, stream: bool) -> "Response[Any]":

@@ -12,6 +12,11 @@ def tell(text: str) -> None:
     print(f"llmkit: {' '.join(text.translate(_CONTROLS).split())}", file=sys.stderr)
 
 
+def show(text: str) -> None:
+    """Show `text`, of one line or more, on standard error."""
+    print(text.translate(_CONTROLS), file=sys.stderr)
+
+
 class Answer:
     """An answer on standard output, as it arrives; its last line is ended, however it ends. A context manager.
 
@@ -36,3 +41,21 @@ class Answer:
             self._open = not shown.endswith("\n")
             sys.stdout.write(shown)
             sys.stdout.flush()
+
+
+class Count:
+    """How many rows are done, on a terminal: all that there is of a bar where tqdm is not installed."""
+
+    def __init__(self, total: int | None) -> None:
+        self._of = "" if total is None else f" of {total:,}"
+        self._done = 0
+
+    def add(self) -> None:
+        """Another row is done."""
+        self._done += 1
+        print(f"\r{self._done:,}{self._of} rows", end="", file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """Leave it as it is."""
+        if self._done:
+            print(file=sys.stderr)
