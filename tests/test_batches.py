@@ -42,7 +42,10 @@ from llmkit import (
     UserMessage,
 )
 from llmkit.batch import BatchCounts
+from llmkit.deadlines import Deadlines
+from llmkit.jsonl import Lines
 from llmkit.testing import Reply
+from llmkit.wire.base import Call
 from llmkit.wire.quirks import AnthropicMessagesQuirks
 
 ROWS = [Request("one", id="a"), "two", Request([UserMessage("three")], id="c", max_tokens=7)]
@@ -702,6 +705,27 @@ def test_the_host_learns_of_the_end(way):
         assert server.left.wait(20)
 
 
+def test_results_that_nobody_reads():
+    with Server(lambda wire: wire.hang()) as server:
+        reading = results(server)
+        reading.close()
+        assert list(reading) == []
+        del reading
+        gc.collect()
+        assert server.connections == 0
+
+
+def test_lines_that_have_ended():
+    with (
+        Server(lambda wire: wire.receive() and wire.send(reply(b"1\n2"))) as server,
+        Client("anthropic", api_key="k", base_url=server.url) as client,
+    ):
+        found = Lines(client._engine, Call("/x"), {}, Deadlines(20), 0)
+        assert list(found) == [1, 2]
+        assert list(found) == []
+        assert [asked.headers["accept"] for asked in server.requests] == ["*/*"]
+
+
 def test_a_key_that_is_wrong():
     body = reply(b'{"type": "error", "error": {"type": "authentication_error", "message": "no"}}', status="401 No")
     with (
@@ -819,6 +843,25 @@ def test_pages_cancelling_and_deleting(server, vendor):
     assert vendor.retrieve(made[0]).request_counts.canceled == 1
     assert vendor.delete(made[0]).type == "message_batch_deleted"
     assert len(list(vendor.list())) == 4
+
+
+def test_a_batch_that_has_ended_is_not_cancelled(server, vendor):
+    server.batch_looks = 0
+    batch = vendor.retrieve(vendor.create(requests=asked_for("one")).id)
+    assert vendor.cancel(batch.id).processing_status == "ended"
+    assert vendor.retrieve(batch.id).request_counts.succeeded == 1
+
+
+def test_what_the_host_has_not(server, vendor):
+    batch = vendor.create(requests=asked_for("one"))
+    for ask in (
+        lambda: vendor._get(f"/v1/messages/batches/{batch.id}/results", cast_to=object),
+        lambda: vendor._post(f"/v1/messages/batches/{batch.id}/resume", cast_to=object),
+    ):
+        with pytest.raises(anthropic.NotFoundError):
+            ask()
+    with pytest.raises(anthropic.BadRequestError, match="expected an object"):
+        vendor._post("/v1/messages/batches", body=[], cast_to=object)
 
 
 # name → the body

@@ -394,6 +394,14 @@ def test_files_that_the_host_refuses(vendor, changes, code):
     assert code in {error.code for error in batch.errors.data}
 
 
+def test_a_file_that_is_none(vendor):
+    file = vendor.files.create(file=b"{oops", purpose="batch")
+    made = vendor.batches.create(input_file_id=file.id, endpoint="/v1/responses", completion_window="24h")
+    assert [error.code for error in vendor.batches.retrieve(made.id).errors.data] == ["invalid_json_line"]
+    with pytest.raises(openai.BadRequestError):
+        vendor.post("/batches", body={"endpoint": "/v1/responses"}, cast_to=object)
+
+
 def test_an_empty_file(vendor):
     batch = vendor.batches.retrieve(handed_in(vendor, "/v1/responses").id)
     assert [error.code for error in batch.errors.data] == ["empty_file"]
@@ -419,5 +427,11 @@ def test_a_form_without_a_file():
     with FakeServer() as server, openai.OpenAI(base_url=f"{server.url}/v1", api_key="k", max_retries=0) as vendor:
         with pytest.raises(openai.BadRequestError):
             vendor.post("/files", body={"purpose": "batch"}, cast_to=object)
-        with pytest.raises(openai.NotFoundError):
-            vendor.delete("/batches/b", cast_to=object)
+        file = vendor.files.create(file=b"{}", purpose="batch")
+        for refused in (
+            lambda: vendor.delete("/batches", cast_to=object),
+            lambda: vendor.delete("/batches/b", cast_to=object),
+            lambda: vendor.files.delete(file.id),
+        ):
+            with pytest.raises(openai.NotFoundError):
+                refused()
