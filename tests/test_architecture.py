@@ -45,6 +45,7 @@ DOORS = {
     "cattrs": {"schema"},
     "orjson": {"json_codec"},
     "genai_prices": {"prices"},
+    "cloudpickle": {"bulk"},
 }
 NEVER = {
     "anthropic",

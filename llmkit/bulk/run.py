@@ -25,6 +25,7 @@ from llmkit.transport.failures import frameless
 if TYPE_CHECKING:
     from llmkit.bulk.budget import Budget
     from llmkit.bulk.checkpoint import Claim
+    from llmkit.bulk.elsewhere import Elsewhere
     from llmkit.bulk.kept import Entry, Kept
     from llmkit.bulk.progress import Bar
     from llmkit.client import Client
@@ -106,8 +107,7 @@ def results(plan: Plan, prompts: Iterable[Any]) -> Generator[Result[Any], None, 
             stack.callback(plan.bar.close)
         if plan.kept is not None:
             stack.callback(plan.kept.checkpoint.close)
-        executor = plan.executor or stack.enter_context(ThreadPoolExecutor(plan.concurrency, "llmkit-map"))
-        going = _Run(plan, prompts, executor)
+        going = _Run(plan, prompts, _executor(plan, stack))
         stack.callback(going.stop)
         for result in going:
             if result.error is not None and plan.raises:
@@ -126,14 +126,14 @@ class _Run:
         failed: What kept the rest from being asked; to be raised once the results are handed out.
     """
 
-    def __init__(self, plan: Plan, prompts: Iterable[Any], executor: Executor) -> None:
+    def __init__(self, plan: Plan, prompts: Iterable[Any], executor: "ThreadPoolExecutor | Elsewhere") -> None:
         self._plan = plan
         self._rows: Iterator[Row] | None = (Row(*pair) for pair in enumerate(prompts))
         self._executor = executor
         self._switch = Switch()
         # What is read ahead would cost money, too; and an executor has rows waiting by itself.
         alone = plan.executor is not None or plan.budget is not None
-        self._room = plan.concurrency * (1 if alone else AHEAD)
+        self._room = _most(plan) * (1 if alone else AHEAD)
         self._asked: set[Future[Response[Any]]] = set()
         self._done: queue.SimpleQueue[tuple[_Asked, Future[Response[Any]]]] = queue.SimpleQueue()
         self._later: list[tuple[float, Row, Entry]] = []  # what another process has in hand
@@ -163,8 +163,11 @@ class _Run:
     def stop(self) -> None:
         """Ask nothing more. What is being asked ends; where there is a file, it is awaited and kept: it is paid for."""
         self._rows = None
-        for future in [*self._asked]:
-            future.cancel()
+        if isinstance(self._executor, ThreadPoolExecutor):
+            for future in [*self._asked]:
+                future.cancel()
+        else:
+            self._executor.stop([*self._asked], keep=self._plan.kept is not None)
         try:
             if self._plan.kept is not None:
                 wait(self._asked)
@@ -239,8 +242,8 @@ class _Run:
 
     def _submitted(self, row: Row) -> "Future[Response[Any]]":
         plan = self._plan
-        if plan.executor is not None:
-            return self._executor.submit(anywhere, plan.client, row.prompt, plan.output_type)
+        if not isinstance(self._executor, ThreadPoolExecutor):
+            return self._executor.submit(row.prompt, plan.output_type)
         # Each in a context of its own, as none can be entered twice.
         run = contextvars.copy_context().run
         return self._executor.submit(run, _in_thread, plan, row.prompt, self._switch)
@@ -310,6 +313,23 @@ class _Run:
         return found
 
 
+def _executor(plan: Plan, stack: contextlib.ExitStack) -> "ThreadPoolExecutor | Elsewhere":
+    """Where rows are asked: in threads that end with the run, or where the caller says."""
+    if plan.executor is None:
+        return stack.enter_context(ThreadPoolExecutor(plan.concurrency, "llmkit-map"))
+    from llmkit.bulk.elsewhere import elsewhere  # noqa: PLC0415 - with pickles
+
+    return elsewhere(plan.executor, plan.client)
+
+
+def _most(plan: Plan) -> int:
+    """How many are asked at once: processes do not know how many others ask."""
+    limit = plan.client._settings.rate_limit  # noqa: SLF001 - of its own
+    if plan.executor is None or limit is None or limit.concurrent is None:
+        return plan.concurrency
+    return min(plan.concurrency, limit.concurrent)
+
+
 def _in_thread(plan: Plan, prompt: Any, switch: Switch) -> Response[Any]:
     """Ask one row, in a thread of the run."""
     try:
@@ -317,8 +337,3 @@ def _in_thread(plan: Plan, prompt: Any, switch: Switch) -> Response[Any]:
         return evolve(asking, switch=switch).complete()
     finally:
         switch.detach()
-
-
-def anywhere(client: "Client", prompt: Any, output_type: Any) -> Response[Any]:
-    """Ask one row, wherever an executor runs this."""
-    return client.complete(prompt, output_type=output_type)
