@@ -1,5 +1,6 @@
 """The short way of a request sends and reads what the long one, through requests' adapter and urllib3, does."""
 
+import enum
 import functools
 import gzip
 import http.client
@@ -64,6 +65,10 @@ def altered(**changes):
     return change
 
 
+class Place(str, enum.Enum):  # noqa: UP042 - a `StrEnum` is formatted as it is sent
+    HERE = "here"
+
+
 REQUESTS = {
     "a body": Outgoing("POST", "/v1/x", {**AGENT, "content-type": "x/y"}, b"{}"),
     "no body": Outgoing("POST", "/v1/x", AGENT),
@@ -79,6 +84,7 @@ REQUESTS = {
     "another body": Outgoing("POST", "/", AGENT, b"{}", altered(body=b"[]")),
     "another address": Outgoing("POST", "/", AGENT, b"{}", lambda r: altered(url=f"{r.url}x?key=y")(r)),
     "another method": Outgoing("POST", "/", AGENT, b"{}", altered(method="PUT")),
+    "letters that are formatted as others": Outgoing("POST", "/", {**AGENT, "x": Place("here")}, b"{}"),
     "a large body": Outgoing("POST", "/", AGENT, b"x" * 70_000),
 }
 
@@ -127,6 +133,31 @@ def test_what_is_rare_goes_the_long_way(plain_environment, monkeypatch, outgoing
     assert taken == [1]
 
 
+LENGTHS = {
+    "right": ("POST", b"{}", "2", True),
+    "too short, so that the rest is another request": ("POST", b"{}GET / HTTP/1.1", "2", False),
+    "too long, so that the next request is its rest": ("POST", b"{}", "3", False),
+    "none": ("POST", b"{}", None, False),
+    "odd": ("POST", b"{}", "+2", False),
+    "right, of nothing": ("POST", b"", "0", True),
+    "right, of no body": ("DELETE", None, "0", True),
+    "too long, of no body": ("GET", None, "5", False),
+    "none, of no body": ("GET", None, None, True),
+    "none, of no body where there may be one": ("POST", None, None, False),
+}
+
+
+@pytest.mark.parametrize(("method", "body", "length", "short"), LENGTHS.values(), ids=LENGTHS.keys())
+def test_a_body_is_as_long_as_its_headers_say(method, body, length, short):
+    """What sets a key may change both."""
+    request = requests.PreparedRequest()
+    request.method, request.body = method, body
+    request.headers = requests.structures.CaseInsensitiveDict({**AGENT, "accept-encoding": "identity"})
+    if length is not None:
+        request.headers["content-length"] = length
+    assert (direct.head_of(request, "/") is not None) == short
+
+
 @pytest.mark.parametrize(
     ("cls", "host", "port", "expected"),
     [
@@ -136,6 +167,7 @@ def test_what_is_rare_goes_the_long_way(plain_environment, monkeypatch, outgoing
         (Secure, "api.example", 80, "api.example:80"),
         (Plain, "::1", 80, "[::1]"),
         (Plain, "::1", 8080, "[::1]:8080"),
+        (Plain, "fe80::1%eth0", 80, "[fe80::1]"),
         (Plain, "api.example.", 80, "api.example"),
     ],
 )
@@ -316,6 +348,30 @@ def test_a_wrapper_that_stood_there_first(plain_environment):
     assert not direct._genuine(wrapped(original, []))
     assert not direct._genuine(functools.partial(original))
     assert direct._genuine(original)
+
+
+class Equal:
+    """A wrapper that equals what it wraps, and is called in its place, as wrapt's are."""
+
+    def __init__(self, wrapped):
+        self.__wrapped__ = wrapped
+        functools.update_wrapper(self, wrapped)
+
+    def __eq__(self, other):
+        return self.__wrapped__ == other
+
+    def __hash__(self):
+        return hash(self.__wrapped__)
+
+    __class__ = property(lambda self: type(self.__wrapped__))
+
+
+@pytest.mark.parametrize(("owner", "name"), direct._REPLACED, ids=lambda value: getattr(value, "__qualname__", value))
+def test_a_wrapper_that_equals_what_it_wraps(monkeypatch, owner, name):
+    """So instrumentation is, which may come after the first call."""
+    assert direct.untouched()
+    monkeypatch.setattr(owner, name, Equal(getattr(owner, name)))
+    assert not direct.untouched()
 
 
 def test_what_urllib3_would_log(plain_environment, caplog):

@@ -88,7 +88,8 @@ class Watched(urllib3.connection.HTTPConnection):
     @property
     def named(self) -> str:
         """The host as a request names it, with its port where that is not the usual one."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
+        # A zone says which way out of this machine, and is nobody else's: as in the standard library.
+        host = f"[{self.host.partition('%')[0]}]" if ":" in self.host else self.host
         return host if self.port == self.default_port else f"{host}:{self.port}"
 
     def _claim(self) -> Exchange:

@@ -42,12 +42,13 @@ _REPLACED: tuple[tuple[type, str], ...] = (
     (_BELOW, "send"),
 )
 _HOMES = ("requests.adapters", "urllib3.connectionpool", "urllib3.connection", "http.client")
-_GENUINE: set[Any] = set()  # functions that have been looked at
+_GENUINE: dict[int, Any] = {}  # functions that have been looked at; by identity, as wrappers may equal what they wrap
 _LOGGER = logging.getLogger("urllib3.connectionpool")
 _FIRST = re.compile(r"[A-Z]+ /[!-~]*")
 _NAMES = re.compile(r"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]++\n)*+")
 _VALUES = re.compile(r"(?:(?![\t ])[\t\x20-\x7e\x80-\xff]*+(?<![\t ])\n)*+")
 _NEEDED = frozenset(("accept-encoding", "user-agent"))  # which others add where they are missing
+_BODILESS = frozenset(("GET", "HEAD"))  # without a length where there is no body
 _SPECIAL = frozenset(("host", "transfer-encoding"))  # which change what else is sent
 
 
@@ -55,7 +56,7 @@ def untouched() -> bool:
     """Whether nothing has been put in place of what is passed over, and nobody listens to what it would tell."""
     for owner, name in _REPLACED:
         found = getattr(owner, name)
-        if found not in _GENUINE and not _genuine(found):
+        if id(found) not in _GENUINE and not _genuine(found):
             return False
     return not (_BELOW.debuglevel or _LOGGER.isEnabledFor(logging.DEBUG))
 
@@ -65,14 +66,14 @@ def _genuine(found: Any) -> bool:
     home = sys.modules.get(getattr(found, "__module__", None) or "")
     known = type(found) is FunctionType and home is not None and found.__globals__ is vars(home)
     if known and found.__module__ in _HOMES:
-        _GENUINE.add(found)
+        _GENUINE[id(found)] = found
         return True
     return False
 
 
 def head_of(request: requests.PreparedRequest, target: str) -> list[str] | None:
     """The lines of a request's head, but for the host's; None where it is not as nearly all are."""
-    if not isinstance(request.body, bytes | None):
+    if not isinstance(request.body, bytes | None) or not _measured(request):
         return None
     first = f"{request.method} {target}"
     names, values = [*request.headers], [*request.headers.values()]
@@ -88,14 +89,18 @@ def head_of(request: requests.PreparedRequest, target: str) -> list[str] | None:
         and joined[0].count("\n") == joined[1].count("\n") == len(names)
     )
     lower = {name.lower() for name in names}
-    if (
-        not plain
-        or not isinstance(request.body, bytes | None)
-        or not lower >= _NEEDED
-        or not _SPECIAL.isdisjoint(lower)
-    ):
+    if not plain or not lower >= _NEEDED or not _SPECIAL.isdisjoint(lower):
         return None
-    return [f"{first} HTTP/1.1", *map("{}: {}".format, names, values)]
+    # By `join`, which takes the letters that were looked at: a subclass of `str` may be formatted as others.
+    return [f"{first} HTTP/1.1", *map(": ".join, zip(names, values, strict=True))]
+
+
+def _measured(request: requests.PreparedRequest) -> bool:
+    """Whether its headers say how long its body is: else the server takes that for another request."""
+    length = request.headers.get("Content-Length")
+    if request.body is None:
+        return length == "0" or (length is None and request.method in _BODILESS)
+    return length == str(len(request.body))
 
 
 def directly(pool: Any, request: requests.PreparedRequest, lines: list[str]) -> Head:
