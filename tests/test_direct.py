@@ -116,6 +116,10 @@ RARE = {
     "a body in pieces": Outgoing(
         "POST", "/", AGENT, b"{}", lambda r: (r.headers.pop("content-length"), altered(body=iter([b"{", b"}"]))(r))[1]
     ),
+    **{
+        f"{part!r} in an address": Outgoing("POST", "/", AGENT, b"{}", lambda r, p=part: altered(url=f"{r.url}{p}")(r))
+        for part in ("[", "]", "{", "^", "\\", "`", "|", "<", '"', "%", "%zz", "%2f", "?{", "\xe9")
+    },
     "no encodings": Outgoing("POST", "/", AGENT, b"{}", lambda r: (r.headers.pop("accept-encoding"), r)[1]),
 }
 
@@ -306,6 +310,11 @@ def test_an_answer_before_all_was_sent(ways, way):
         answer = ways(way, transport, Outgoing("POST", server.url, AGENT, b"x" * 100_000))
         assert (answer.status, answer.whole()) == (413, b"too large")
         transport.close()
+
+
+def test_an_interrupt_before_there_is_a_body():
+    """The collector has nothing to close then: no `__init__` was run to its end."""
+    direct.Direct.__new__(direct.Direct).__del__()
 
 
 # Who stands in between.

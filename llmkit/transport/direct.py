@@ -44,7 +44,8 @@ _REPLACED: tuple[tuple[type, str], ...] = (
 _HOMES = ("requests.adapters", "urllib3.connectionpool", "urllib3.connection", "http.client")
 _GENUINE: dict[int, Any] = {}  # functions that have been looked at; by identity, as wrappers may equal what they wrap
 _LOGGER = logging.getLogger("urllib3.connectionpool")
-_FIRST = re.compile(r"[A-Z]+ /[!-~]*")
+# A target of which nothing has to be encoded: https://www.rfc-editor.org/rfc/rfc3986#appendix-A
+_FIRST = re.compile(r"[A-Z]+ /(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]++|%[0-9A-F]{2})*+")
 _NAMES = re.compile(r"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]++\n)*+")
 _VALUES = re.compile(r"(?:(?![\t ])[\t\x20-\x7e\x80-\xff]*+(?<![\t ])\n)*+")
 _NEEDED = frozenset(("accept-encoding", "user-agent"))  # which others add where they are missing
@@ -151,6 +152,7 @@ class Direct:
     """
 
     raises = (*FOREIGN, AttributeError)  # the latter where another thread closes: a file is gone
+    _given_back = True  # until it has one: Ctrl-C may come first
 
     def __init__(self, pool: Any, connection: Watched, reply: Reply) -> None:
         self._pool = pool
