@@ -271,12 +271,12 @@ def test_the_bar(server, client, capsys):
     assert len(list(client.map(["a", "b"], progress=True, concurrency=1))) == 2
     shown = capsys.readouterr().err
     assert "2/2" in shown
-    assert "1 failed, 1,000,000 tokens, $1.0000" in shown
+    assert "1 failed, 1.0M tokens, $1.0000" in shown
 
 
 def test_the_bar_of_a_generator_has_no_total(client, capsys):
     assert len(list(client.map((str(number) for number in range(3)), progress=True))) == 3
-    assert "3row" in capsys.readouterr().err
+    assert "3 rows" in capsys.readouterr().err
 
 
 def test_no_bar_unless_it_is_wanted(client, capsys):

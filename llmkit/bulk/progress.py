@@ -3,11 +3,15 @@
 import warnings
 from collections.abc import Sized
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from llmkit.batch import Batch
 from llmkit.bulk.result import Result
-from llmkit.errors import ConfigurationError
+from llmkit.errors import ConfigurationError, OutputError
+
+# Rows in a second also where that is less than one.
+_WHOLE: Final = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_noinv_fmt}{postfix}]"
+_ENDLESS: Final = "{n_fmt} rows [{elapsed}, {rate_noinv_fmt}{postfix}]"
 
 
 class Bar:
@@ -21,17 +25,20 @@ class Bar:
     """
 
     def __init__(self, prompts: Any) -> None:
-        self._bar = _bar(len(prompts) if isinstance(prompts, Sized) else None)
+        total = len(prompts) if isinstance(prompts, Sized) else None
+        self._bar = _bar(total, _ENDLESS if total is None else _WHOLE)
         self._failed = 0
         self._tokens = 0
         self._cost: Decimal | None = Decimal(0)
 
     def add(self, result: Result[Any]) -> None:
         """Another row is done."""
-        if result.response is None:
+        answer, error = result.response, result.error
+        if error is not None:
             self._failed += 1
-        else:
-            usage, cost = result.response.usage, result.response.cost
+            answer = error.response if isinstance(error, OutputError) else None  # which was paid for, too
+        if answer is not None:
+            usage, cost = answer.usage, answer.cost
             self._tokens += usage.input_tokens + usage.output_tokens
             self._cost = None if cost is None or self._cost is None else self._cost + cost
         self._bar.set_postfix_str(self._told(), refresh=False)
@@ -44,7 +51,7 @@ class Bar:
     def _told(self) -> str:
         failed = f"{self._failed:,} failed, " if self._failed else ""
         cost = f", ${self._cost:.4f}" if self._cost else ""
-        return f"{failed}{self._tokens:,} tokens{cost}"
+        return f"{failed}{_short(self._tokens)} tokens{cost}"
 
 
 class BatchBar:
@@ -55,7 +62,7 @@ class BatchBar:
     """
 
     def __init__(self) -> None:
-        self._bar = _bar(None)
+        self._bar = _bar(None, _WHOLE)
 
     def show(self, batch: Batch) -> None:
         """It is so far now."""
@@ -70,11 +77,19 @@ class BatchBar:
         self._bar.close()
 
 
-def _bar(total: int | None) -> Any:
+def _short(count: int) -> str:
+    """As in ``12.3k``: a terminal has few columns."""
+    for power, letter in ((9, "G"), (6, "M"), (3, "k")):
+        if count >= 10**power:
+            return f"{count / 10**power:.1f}{letter}"
+    return str(count)
+
+
+def _bar(total: int | None, layout: str) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that a notebook without ipywidgets gets the bar of terminals
             from tqdm.autonotebook import tqdm  # type: ignore[import-untyped]  # noqa: PLC0415 - an extra
     except ImportError:
         raise ConfigurationError("progress: the bar is tqdm's: pip install 'llmkit[progress]'") from None
-    return tqdm(total=total, unit="row", dynamic_ncols=True, smoothing=0.1)
+    return tqdm(total=total, bar_format=layout, unit=" rows", dynamic_ncols=True, smoothing=0.1)
