@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 import sys
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sized
 from importlib.util import find_spec
 from pathlib import Path
@@ -195,6 +196,7 @@ class _Writing:
         self._counts = _shown(arguments) and not _has_bar()
         self._written = 0
         self._failed = ""  # the first row that did, and why
+        self._odd: Counter[str] = Counter()  # the reasons for which answers ended before they were whole
         self._stopped: KeyboardInterrupt | LLMKitError | None = None
 
     def each(self, results: "Generator[Result[Any], None, None]", output: "Answer | File") -> "Iterator[Result[Any]]":
@@ -221,16 +223,18 @@ class _Writing:
             show(str(told))
         if self._failed:
             tell(f"{told.failed:,} of {told.rows:,} rows failed{self._again()}; the first: {self._failed}")
+        if self._odd:
+            tell(f"not all answers are whole: {', '.join(f'{n:,} {reason}' for reason, n in self._odd.items())}")
         if self._stopped is None:
             return int(told.failed > 0)
-        if self._written:
+        if self._written or isinstance(self._stopped, KeyboardInterrupt):
             self.tell_stopped()
         raise self._stopped
 
     def tell_stopped(self) -> None:
         """Say how to go on."""
         kept = self._arguments.checkpoint
-        how = "the same command goes on from there" if kept else "with --checkpoint FILE, it could be gone on with"
+        how = "the same command goes on from there" if kept else "with --checkpoint FILE, a run can be gone on with"
         tell(f"stopped after {self._written:,} rows; {how}")
 
     def _again(self) -> str:
@@ -242,6 +246,8 @@ class _Writing:
         self._written += 1
         if self._counts:
             self._count.add()
+        if result.response is not None and (reason := result.response.finish_reason.reason) != "stop":
+            self._odd[reason] += 1
         if result.error is not None and not self._failed:
             self._failed = f"line {record.line}: {type(result.error).__name__}: {result.error}"
 

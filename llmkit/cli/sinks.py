@@ -23,7 +23,8 @@ class File:
     """
 
     def __init__(self, path: str) -> None:
-        self._made = None if Path(path).exists() else Path(path)
+        self._path = Path(path)
+        self._made = not self._path.exists()
         self._file = open(path, "a", encoding="utf-8", errors="replace", newline="")  # noqa: SIM115, PTH123 - until `__exit__`
         self._begun = False
 
@@ -32,12 +33,12 @@ class File:
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
-        if self._made is not None and not self._begun:
-            self._made.unlink()
+        if self._made and not self._begun:
+            self._path.unlink()
 
     def write(self, text: str) -> None:
         """Write more of it at once. The first time, also with "", all else goes."""
-        if not self._begun and self._file.seekable():  # a pipe has a name, too
+        if not self._begun and self._path.is_file():  # pipes and devices have names, too
             self._file.truncate(0)
         self._begun = True
         self._file.write(text)

@@ -70,7 +70,8 @@ def _objects(lines: Lines) -> Iterator[Record]:
         try:
             value = json_codec.loads(line.strip(), "it")
         except InvalidResponseError as error:
-            raise WrongRowError(number, str(error)) from None
+            # Whose lines are those of the row, of which there is one.
+            raise WrongRowError(number, str(error).replace("line 1 column", "column")) from None
         if isinstance(value, str):
             value = {"text": value}
         if not isinstance(value, dict):
