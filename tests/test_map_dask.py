@@ -32,8 +32,7 @@ def dask():
             n_workers=2,
             threads_per_worker=4,
             host="127.0.0.1",
-            dashboard_address=None,
-            worker_dashboard_address=None,
+            dashboard_address="127.0.0.1:0",
             env={"ANTHROPIC_API_KEY": KEY},
         ) as cluster,
         DaskClient(cluster) as client,
@@ -315,3 +314,59 @@ def test_threads_of_the_callers_own_are_freed_when_a_run_is_left(server, client)
         run.close()
         wait([executor.submit(int) for _ in range(2)], PATIENCE)
     go.set()
+
+
+def test_a_cluster_is_asked_again_how_many_its_workers_are(executor, client):
+    """Now and then, as it may grow."""
+    place = elsewhere(executor, client.with_options(rate_limit=RateLimit(900)))
+    before = place._luggage
+    place.submit("a", None).result(PATIENCE)
+    assert place._luggage is before
+    place._look_again = 0.0
+    place.submit("a", None).result(PATIENCE)
+    assert place._luggage is not before
+    assert pickle.loads(pickle.dumps(place._luggage)).client._settings.rate_limit == RateLimit(450)
+
+
+def test_a_cluster_of_threads_of_this_process(server):
+    limit = RateLimit(requests_per_minute=900)
+    client = server.client("anthropic", model="claude-x", rate_limit=limit)
+    with (
+        LocalCluster(n_workers=2, processes=False, dashboard_address="127.0.0.1:0") as cluster,
+        DaskClient(cluster, set_as_default=False) as dask,
+    ):
+        luggage = elsewhere(dask.get_executor(), client)._luggage
+        assert texts(client.map(["a", "b"], executor=dask.get_executor())) == ["a", "b"]
+    assert pickle.loads(pickle.dumps(luggage)).client._settings.rate_limit == limit
+
+
+def test_a_cluster_that_is_gone(server, client):
+    """Its rows have an error, and the run ends."""
+    begun, go = threading.Event(), threading.Event()
+
+    def answer(request):
+        if request.messages[-1].text == "slow":
+            begun.set()
+            go.wait(PATIENCE)
+        return "ok"
+
+    server.reply_with(answer)
+    with (
+        LocalCluster(n_workers=1, processes=False, dashboard_address="127.0.0.1:0") as cluster,
+        DaskClient(cluster, set_as_default=False) as dask,
+    ):
+        run = client.map(["quick", "slow"], executor=dask.get_executor())
+        assert next(run).unwrap().text == "ok"
+        assert begun.wait(PATIENCE)
+        dask.close()
+        found = list(run)
+        go.set()
+    assert [type(result.error) for result in found] == [ConnectionFailedError]
+
+
+def test_a_client_that_no_process_can_be_given(server):
+    client = Client("anthropic", model="claude-x", base_url=server.url, api_key=lambda: "k")
+    with pool(1) as executor:
+        (found,) = client.map(["a"], executor=executor)
+    assert isinstance(found.error, ConnectionFailedError)
+    assert "pickle" in str(found.error)
