@@ -664,7 +664,7 @@ def test_the_bar(three):
     code, shown = at_a_terminal(three, "a.txt", "-o", "out.jsonl", "-c", "1")
     assert code == 1
     bar = shown.split("\r")
-    assert any(re.search(r"100%\|█+\| 3/3 \[.*rows/s, 1 failed, \d+ tokens", state) for state in bar)
+    assert any(re.search(r"100%\|█+\| 3/3 \[.*, 1 failed, \d+ tokens", state) for state in bar)
     # The summary stands below it.
     assert shown.index("3/3") < shown.index("anthropic:claude-sonnet-5") < shown.index("1 of 3 rows failed")
 
