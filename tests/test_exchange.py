@@ -2,8 +2,10 @@
 
 import errno
 import io
+import itertools
 import os
 import socket
+import sys
 
 import pytest
 
@@ -100,3 +102,37 @@ def test_a_reader_is_closed_once(exchange, pair):
     reader.close()
     assert source.closed
     assert not exchange._twins
+
+
+def interrupted(exchange, sock, after):
+    """Attach `sock`, with Ctrl-C at one of the calls that this makes, before or after it; whether it came to that."""
+    moments = itertools.count()
+
+    def look(*_):
+        if next(moments) == after:
+            raise KeyboardInterrupt  # which also ends the looking
+
+    try:
+        sys.setprofile(look)
+        exchange.attach(sock)
+        sys.setprofile(None)
+    except KeyboardInterrupt:
+        return True
+    return False
+
+
+def lowest_free_descriptor():
+    number = os.dup(0)
+    os.close(number)
+    return number
+
+
+def test_an_interrupt_leaves_no_descriptor(exchange, pair):
+    free = lowest_free_descriptor()
+    for after in itertools.count():
+        going = interrupted(exchange, pair[0], after)
+        exchange.release()
+        assert lowest_free_descriptor() == free
+        if not going:
+            break
+    assert after > 5

@@ -6,6 +6,7 @@ connection can go to the next user unharmed, or the thread that aborts, which sh
 """
 
 import contextlib
+import functools
 import math
 import os
 import queue
@@ -64,7 +65,7 @@ class Exchange:
         self._raw = self._raw_before = 0  # bytes that came; until the last piece of the body
         self._expanded = 0  # bytes of the body
         self._wake: queue.SimpleQueue[Any] | None = None
-        self._twins: deque[socket.socket] = deque()
+        self._twins: deque[socket.SocketType] = deque()
         self._sockets: list[Any] = []
 
     @property
@@ -117,7 +118,9 @@ class Exchange:
         self.release()
         self._sockets = [sock]
         bare = _bare(sock)
-        self._twins.append(socket.fromfd(bare.fileno(), bare.family, bare.type, bare.proto))
+        # By `map`, as Ctrl-C cannot come between its steps: else it may leave a number that nobody closes.
+        made = functools.partial(socket.SocketType, bare.family, bare.type, bare.proto)
+        self._twins.extend(map(made, map(socket.dup, (bare.fileno(),))))
         if self.aborted:  # came between: `abort` may not have seen the twin
             self._cut()
             raise OverError
