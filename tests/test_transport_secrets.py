@@ -2,16 +2,19 @@
 
 import contextlib
 import pickle
+import signal
 import subprocess
 import sys
+import threading
+import traceback
 
 import pytest
 from calls import KEY, authorize, once, post
-from sockets import CHUNKED, Server, echo
+from sockets import CHUNKED, PATIENCE, Server, echo
 
 from llmkit.deadlines import Deadlines
 from llmkit.errors import ConfigurationError, ConnectionFailedError, InvalidResponseError
-from llmkit.transport import Exchange, Outgoing
+from llmkit.transport import Exchange, Outgoing, Transport
 
 pytest_plugins = ["calls"]
 
@@ -61,6 +64,36 @@ def test_the_key_is_nowhere(transport, script, tls):
             if link is not None and link.__traceback__ is not None:
                 frames = [trace.f_code.co_filename for trace in _frames(link)]
                 assert not [name for name in frames if "site-packages/requests" in name or "urllib3" in name]
+
+
+@pytest.mark.parametrize("body", [b"{}", b"x" * 20_000_000], ids=["while it waits", "while it sends"])
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="this system sends no signals to threads")
+def test_ctrl_c_shows_no_key(plain_environment, body):
+    """Tracebacks with the values of their frames are kept by many: the short way's have no key in them."""
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    def silent(wire):
+        if len(body) < 100:
+            wire.receive()
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGALRM)
+        wire.server.stopped.wait(PATIENCE)
+
+    before = signal.signal(signal.SIGALRM, stop)
+    transport = Transport()
+    try:
+        with Server(silent) as server, pytest.raises(KeyboardInterrupt) as caught:
+            post(transport, server.url, body, key=authorize)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+        transport.close()
+    frames = [
+        frame for frame, _ in traceback.walk_tb(caught.value.__traceback__) if "tests" not in frame.f_code.co_filename
+    ]
+    assert frames
+    for frame in frames:
+        assert KEY not in repr(frame.f_locals), frame.f_code.co_name
 
 
 def _frames(error):

@@ -81,6 +81,8 @@ class Watched(urllib3.connection.HTTPConnection):
         except OSError as error:
             if error.errno not in (errno.EPROTOTYPE, errno.ECONNRESET):
                 raise
+        finally:
+            head = b""  # no traceback is to show the key
         reply = Reply(self.sock, method=method)
         reply.begin()
         return reply
@@ -119,12 +121,15 @@ class Watched(urllib3.connection.HTTPConnection):
     def _write(self, data: bytes) -> None:
         exchange = current()
         view = memoryview(data)
-        for start in range(0, len(view), PIECE):
-            self.sock.settimeout(exchange.patience(idle=exchange.stage == "send"))
-            try:
-                self.sock.sendall(view[start : start + PIECE])
-            except TimeoutError:
-                exchange.expire()
+        try:
+            for start in range(0, len(view), PIECE):
+                self.sock.settimeout(exchange.patience(idle=exchange.stage == "send"))
+                try:
+                    self.sock.sendall(view[start : start + PIECE])
+                except TimeoutError:
+                    exchange.expire()
+        finally:
+            data, view = b"", memoryview(b"")  # as in `ask`
 
     def reusable(self) -> bool:
         """Whether the next request may have it.

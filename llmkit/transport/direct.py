@@ -110,7 +110,7 @@ def directly(pool: Any, request: requests.PreparedRequest, lines: list[str]) -> 
     Args:
         pool: Ours, of the host.
         request: Of which `lines` is the head.
-        lines: As `head_of` gives them.
+        lines: As `head_of` gives them; they are used up.
 
     Raises:
         Exception: One of `FOREIGN`.
@@ -121,8 +121,8 @@ def directly(pool: Any, request: requests.PreparedRequest, lines: list[str]) -> 
     try:
         if connection.is_closed:
             connection.connect()
-        head = "\r\n".join([lines[0], f"Host: {connection.named}", *lines[1:], "", ""]).encode("latin-1")
-        reply = connection.ask(head, body or b"", method)
+        lines.insert(1, f"Host: {connection.named}")
+        reply = connection.ask("\r\n".join([*lines, "", ""]).encode("latin-1"), body or b"", method)
         headers = _joined(reply.headers.raw_items())
         if _plain(reply, headers):
             return Head(reply.status, reply.reason, headers, Direct(pool, connection, reply))
@@ -130,6 +130,8 @@ def directly(pool: Any, request: requests.PreparedRequest, lines: list[str]) -> 
     except BaseException:
         connection.close()
         raise
+    finally:
+        lines.clear()  # the key stands in them: no traceback of Ctrl-C is to show it
 
 
 def through_adapter(adapter: requests.adapters.HTTPAdapter, request: requests.PreparedRequest, proxies: Any) -> Head:
