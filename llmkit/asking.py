@@ -63,6 +63,14 @@ class Asking:
         except LLMKitError as error:
             self._raise(error)
 
+    def begin(self, switch: Switch | None = None) -> Response[Any]:
+        """As `complete`, some time after it was settled: its clocks start now.
+
+        Raises:
+            LLMKitError: As `Client.complete`.
+        """
+        return evolve(self, deadlines=Deadlines(self.request.timeout), switch=switch).complete()
+
     def stream(self, made: Callable[[Stream[Any]], None] = lambda _: None) -> Stream[Any]:
         """The answer as it arrives.
 

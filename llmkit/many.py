@@ -143,9 +143,9 @@ class Many(Core):
         Raises:
             ConfigurationError: An argument is wrong.
         """
-        from llmkit.bulk.pool import pool_of  # noqa: PLC0415
+        from llmkit.bulk.pool import submitted  # noqa: PLC0415
 
-        return pool_of(self._engine).submit(self._asking(prompt, output_type, options).complete)
+        return submitted(self._asking(prompt, output_type, options))
 
     @property
     def batches(self) -> Batches:

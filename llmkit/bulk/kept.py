@@ -2,18 +2,16 @@
 
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from attrs import frozen
 
+from llmkit.asking import Asking
 from llmkit.bulk.checkpoint import Answered, Busy, Checkpoint, Claim
 from llmkit.bulk.keys import key_of, prompt_of
 from llmkit.output import OutputForm, demanded
 from llmkit.request import Request
 from llmkit.response import Response
-
-if TYPE_CHECKING:
-    from llmkit.client import Client
 
 
 @frozen
@@ -54,19 +52,16 @@ _SOON = 0.5  # seconds after which to look whether another process has answered 
 class Kept:
     """The file, and how often this run has met each content."""
 
-    def __init__(self, checkpoint: Checkpoint, client: "Client", output_type: Any) -> None:
+    def __init__(self, checkpoint: Checkpoint) -> None:
         self.checkpoint = checkpoint
-        self._client = client
-        self._output_type = output_type
         self._met: Counter[bytes] = Counter()
 
-    def entry(self, index: int, prompt: Any) -> Entry:
+    def entry(self, index: int, prompt: Any, asking: Asking) -> Entry:
         """What the file knows a row by.
 
         Raises:
-            ConfigurationError: It cannot be asked.
+            ConfigurationError: It cannot be sent.
         """
-        asking = self._client._asking(prompt, self._output_type, {})  # noqa: SLF001 - of its own
         key = key_of(asking)
         content = bytes.fromhex(key[:32])  # enough to tell rows apart, in a third of the memory
         self._met[content] += 1

@@ -64,7 +64,7 @@ def run(client: "Client", prompts: Iterable[Any], **wishes: Unpack[Wishes]) -> G
     if shown:
         plan = evolve(plan, bar=_bar(prompts))
     if checkpoint is not None:
-        plan = evolve(plan, kept=_kept(client, checkpoint, output_type))
+        plan = evolve(plan, kept=_kept(checkpoint))
     return results(plan, prompts)
 
 
@@ -74,11 +74,11 @@ def _budget(client: "Client", most: Any) -> "Budget":
     return Budget(client, most)
 
 
-def _kept(client: "Client", path: "str | os.PathLike[str]", output_type: Any) -> "Kept":
+def _kept(path: "str | os.PathLike[str]") -> "Kept":
     from llmkit.bulk.checkpoint import Checkpoint  # noqa: PLC0415 - with sqlite3
     from llmkit.bulk.kept import Kept  # noqa: PLC0415
 
-    return Kept(Checkpoint(path), client, output_type)
+    return Kept(Checkpoint(path))
 
 
 def _bar(prompts: Any) -> "Bar":

@@ -6,9 +6,10 @@ caller's is touched by another thread: a cursor of a database is a good source o
 
 import contextlib
 import contextvars
+import os
 import queue
 import time
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -16,13 +17,14 @@ from typing import TYPE_CHECKING, Any, Final
 from attrs import evolve, field, frozen
 
 from llmkit.bulk.result import Result
-from llmkit.errors import ConnectionFailedError, LLMKitError
+from llmkit.errors import ConfigurationError, ConnectionFailedError, LLMKitError, StreamClosedError
 from llmkit.request import Request
 from llmkit.response import Response
 from llmkit.switch import Switch
 from llmkit.transport.failures import frameless
 
 if TYPE_CHECKING:
+    from llmkit.asking import Asking
     from llmkit.bulk.budget import Budget
     from llmkit.bulk.checkpoint import Claim
     from llmkit.bulk.elsewhere import Elsewhere
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
 AHEAD: Final = 2  # rows that have been read and are not answered, for each that may be asked at once
 KEPT: Final = 32  # rows that have been read and not handed out, for each that may be asked at once
+LOOK: Final = 1.0  # seconds after which the thread that waits looks up: Ctrl-C may have come to another, or not wake it
 
 
 @frozen
@@ -63,10 +66,17 @@ class Plan:
 
 @frozen
 class Row:
-    """One prompt, counted from 0."""
+    """One prompt, counted from 0.
+
+    Attributes:
+        index: Which.
+        prompt: What was given.
+        asking: What it meant when it was read, as the caller may change it; None where an executor asks.
+    """
 
     index: int
     prompt: Any
+    asking: "Asking | None" = None
 
     def answered(self, response: Response[Any]) -> Result[Any]:
         """What came of it."""
@@ -131,6 +141,7 @@ class _Run:
         self._rows: Iterator[Row] | None = (Row(*pair) for pair in enumerate(prompts))
         self._executor = executor
         self._switch = Switch()
+        self._pid = os.getpid()
         # What is read ahead would cost money, too; and an executor has rows waiting by itself.
         alone = plan.executor is not None or plan.budget is not None
         self._room = _most(plan) * (1 if alone else AHEAD)
@@ -144,6 +155,8 @@ class _Run:
     def __iter__(self) -> Iterator[Result[Any]]:
         read = True  # since a result was handed out: the two take turns, so that neither waits for the other
         while True:
+            if os.getpid() != self._pid:
+                raise ConfigurationError("map: this is a fork of the process whose run it is: call map in it anew")
             self._take(0)
             result = self._pop() if read or not self._may_read else None
             if result is not None:
@@ -156,21 +169,26 @@ class _Run:
                 self._take(max(min(at for at, _, _ in self._later) - time.monotonic(), 0))
                 self._look_again()
             elif self._asked:
-                self._take(None)
+                self._take(LOOK)
+            elif self._ready:  # behind a row that was not asked any more
+                self._next = min(self._ready)
             else:
                 return
 
     def stop(self) -> None:
         """Ask nothing more. What is being asked ends; where there is a file, it is awaited and kept: it is paid for."""
+        if os.getpid() != self._pid:  # what is being asked is the parent's
+            return
         self._rows = None
-        if isinstance(self._executor, ThreadPoolExecutor):
-            for future in [*self._asked]:
-                future.cancel()
-        else:
-            self._executor.stop([*self._asked], keep=self._plan.kept is not None)
         try:
-            if self._plan.kept is not None:
-                wait(self._asked)
+            self._switch.last()
+            if isinstance(self._executor, ThreadPoolExecutor):
+                for future in [*self._asked]:
+                    future.cancel()
+            else:
+                self._executor.stop([*self._asked], keep=self._plan.kept is not None)
+            while self._plan.kept is not None and wait(self._asked, LOOK).not_done:
+                pass
         finally:
             self._switch.off()
 
@@ -193,14 +211,17 @@ class _Run:
 
     def _begin(self, row: Row) -> None:
         """Have a row asked, unless its answer is there."""
-        kept = self._plan.kept
-        if kept is None:
-            self._ask(row, None)
-            return
+        plan, entry = self._plan, None
         try:
-            entry = kept.entry(row.index, row.prompt)
+            if plan.executor is None or plan.kept is not None:
+                row = evolve(row, asking=plan.client._asking(row.prompt, plan.output_type, {}))  # noqa: SLF001 - of its own
+            if plan.kept is not None and row.asking is not None:
+                entry = plan.kept.entry(row.index, row.prompt, row.asking)
         except LLMKitError as error:
             self._outcome(row.failed(error))
+            return
+        if entry is None:
+            self._ask(row, None)
         else:
             self._look(row, entry)
 
@@ -225,28 +246,40 @@ class _Run:
         now = time.monotonic()
         due = [item for item in self._later if item[0] <= now]
         self._later = [item for item in self._later if item[0] > now]
-        for _, row, entry in due:
-            self._look(row, entry)
+        try:
+            for _, row, entry in due:
+                self._look(row, entry)
+        except Exception as error:  # noqa: BLE001 - of the file, say; what is being asked comes first
+            self._end(error)
 
     def _ask(self, row: Row, claim: "Claim | None") -> None:
         try:
             if self._plan.budget is not None:
                 self._plan.budget.admit(row.prompt)
-            future = self._submitted(row)
+            self._submit(row, partial(self._finished, _Asked(row, claim)))
         except Exception:
             if claim is not None and self._plan.kept is not None:
                 self._plan.kept.checkpoint.release(claim)
             raise
-        self._asked.add(future)
-        future.add_done_callback(partial(self._finished, _Asked(row, claim)))
 
-    def _submitted(self, row: Row) -> "Future[Response[Any]]":
-        plan = self._plan
+    def _submit(self, row: Row, done: "Callable[[Future[Response[Any]]], None]") -> None:
         if not isinstance(self._executor, ThreadPoolExecutor):
-            return self._executor.submit(row.prompt, plan.output_type)
-        # Each in a context of its own, as none can be entered twice.
-        run = contextvars.copy_context().run
-        return self._executor.submit(run, _in_thread, plan, row.prompt, self._switch)
+            sent = self._executor.submit(row.prompt, self._plan.output_type)
+            self._asked.add(sent)
+            sent.add_done_callback(done)
+            return
+        assert row.asking is not None  # noqa: S101 - see `_begin`
+        # Known before a thread can have it: where Ctrl-C comes between, its answer is awaited and kept all the same.
+        future: Future[Response[Any]] = Future()
+        future.add_done_callback(done)
+        self._asked.add(future)
+        try:
+            # Each in a context of its own, as none can be entered twice.
+            self._executor.submit(contextvars.copy_context().run, _in_thread, future, row.asking, self._switch)
+        except Exception:
+            self._asked.discard(future)
+            future.cancel()
+            raise
 
     def _finished(self, asked: _Asked, future: "Future[Response[Any]]") -> None:
         """Keep the outcome at once, in the thread that has it: what is paid for must not wait for who reads results."""
@@ -261,19 +294,22 @@ class _Run:
         assert self._plan.kept is not None  # noqa: S101 - it gave the claim
         file = self._plan.kept.checkpoint
         error = None if future.cancelled() else future.exception()
-        if future.cancelled() or not isinstance(error, LLMKitError | None):
+        unasked = future.cancelled() or isinstance(error, StreamClosedError)  # or ended by `stop`
+        if unasked or not isinstance(error, LLMKitError | None):
             file.release(claim)
         elif error is not None:
             file.fail(claim, error)
         else:
             file.answer(claim, future.result())
 
-    def _take(self, seconds: float | None) -> None:
-        """Take what has been answered; wait for the first of it for so many seconds, None for as long as it takes."""
+    def _take(self, seconds: float) -> None:
+        """Take what has been answered; wait for the first of it for so many seconds."""
         with contextlib.suppress(queue.Empty):
             while True:
                 asked, future = self._done.get(block=seconds != 0, timeout=seconds)
                 seconds = 0
+                if future not in self._asked:  # no thread could be had for it
+                    continue
                 self._asked.discard(future)
                 if asked.lost:
                     self._end(asked.lost[0])
@@ -283,9 +319,10 @@ class _Run:
                 self._outcome(result)
 
     def _end(self, error: Exception) -> None:
-        """Read nothing more, because of `error`."""
+        """Ask nothing more, because of `error`."""
         self.failed = self.failed or error
         self._rows = None
+        self._later.clear()
 
     def _outcome(self, result: Result[Any]) -> None:
         self._ready[result.index] = result
@@ -330,10 +367,15 @@ def _most(plan: Plan) -> int:
     return min(plan.concurrency, limit.concurrent)
 
 
-def _in_thread(plan: Plan, prompt: Any, switch: Switch) -> Response[Any]:
+def _in_thread(future: "Future[Response[Any]]", asking: "Asking", switch: Switch) -> None:
     """Ask one row, in a thread of the run."""
+    if not future.set_running_or_notify_cancel():
+        return
     try:
-        asking = plan.client._asking(prompt, plan.output_type, {})  # noqa: SLF001 - of its own
-        return evolve(asking, switch=switch).complete()
+        response = asking.begin(switch)
+    except BaseException as error:  # noqa: BLE001 - the future's
+        future.set_exception(error)
+    else:
+        future.set_result(response)
     finally:
         switch.detach()

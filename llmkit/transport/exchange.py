@@ -60,11 +60,12 @@ class Exchange:
         self.proxied = self.forwarded = False
         self.reused = self.begun = self.unsent = self.surplus = False
         self._pid = os.getpid()
-        self._finished = False
+        self._finished = self._refrained = False
         self._allowance = HEAD_MOST
         self._raw = self._raw_before = 0  # bytes that came; until the last piece of the body
         self._expanded = 0  # bytes of the body
         self._wake: queue.SimpleQueue[Any] | None = None
+        self._turn: queue.SimpleQueue[Any] | None = None
         self._twins: deque[socket.SocketType] = deque()
         self._sockets: list[Any] = []
 
@@ -93,6 +94,12 @@ class Exchange:
         self._cut()
         if self._wake is not None:
             self._wake.put(None)
+
+    def refrain(self) -> None:
+        """End it, from any thread, if it waits to be sent; what was sent goes on."""
+        self._refrained = True
+        if (turn := self._turn) is not None:
+            turn.put(None)
 
     def forsake(self) -> None:
         """End what nobody can use any more: for finalisers. Takes no lock and touches no pool."""
@@ -231,19 +238,19 @@ class Exchange:
         """Wait before anything is sent: so long, or for ever, but for a signal at most.
 
         Raises:
-            StreamClosedError: It was aborted.
+            StreamClosedError: It was aborted, or is not to be sent any more.
             DeadlineError: The call must have ended by now.
         """
-        self._wake = signals
+        self._wake = self._turn = signals
         try:
             left = self.deadlines.spare()
-            if not self.aborted:
+            if not self.aborted and not self._refrained:
                 signals.get(timeout=left if seconds is None else min(seconds, math.inf if left is None else left))
         except queue.Empty:
             pass
         finally:
-            self._wake = None
-        if self.aborted:
+            self._wake = self._turn = None
+        if self.aborted or self._refrained:
             raise StreamClosedError("closed by the caller before it was sent")
 
     def _cut(self) -> None:
