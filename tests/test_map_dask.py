@@ -191,49 +191,51 @@ def test_so_many_at_once_is_no_more_on_a_cluster(server, executor):
 
 def test_a_run_that_is_left_asks_nothing_more(server, client, executor):
     """What waits for a worker is not begun, what is being asked is ended."""
-    begun, go = threading.Semaphore(0), threading.Event()
+    begun, go = threading.Event(), threading.Event()
 
     def answer(request):
-        if request.messages[-1].text != "0":
-            begun.release()
+        if request.messages[-1].text == "0":
+            begun.wait(PATIENCE)
+        else:
+            begun.set()
             go.wait(PATIENCE)
         return request.messages[-1].text
 
     server.reply_with(answer)
     run = client.map(map(str, range(100)), executor=executor, concurrency=40)
     assert next(run).unwrap().text == "0"
-    for _ in range(8):  # one a thread
-        assert begun.acquire(timeout=PATIENCE)
+    assert begun.wait(PATIENCE)
     run.close()
     # The workers are free, although the server answers nothing.
     assert texts(client.map(["0"], executor=executor)) == ["0"]
     go.set()
-    assert len(server.requests) == 1 + 8 + 1
+    assert len(server.requests) <= 1 + 8 + 1  # the workers have eight threads
 
 
 def test_a_run_that_is_left_keeps_what_is_being_asked(server, client, executor, tmp_path):
     """And begins nothing more."""
-    begun, go = threading.Semaphore(0), threading.Event()
+    begun, go = threading.Event(), threading.Event()
 
     def answer(request):
-        if request.messages[-1].text != "0":
-            begun.release()
+        if request.messages[-1].text == "0":
+            begun.wait(PATIENCE)
+        else:
+            begun.set()
             assert go.wait(PATIENCE)
         return request.messages[-1].text
 
     server.reply_with(answer)
     run = client.map(map(str, range(30)), executor=executor, concurrency=20, checkpoint=tmp_path / "run.db")
     assert next(run).unwrap().text == "0"
-    for _ in range(8):
-        assert begun.acquire(timeout=PATIENCE)
-    threading.Timer(0.3, go.set).start()
+    assert begun.wait(PATIENCE)
+    threading.Timer(1.0, go.set).start()
     run.close()
     first = asked(server)
     server.requests.clear()
     rerun = client.map(map(str, range(30)), executor=executor, checkpoint=tmp_path / "run.db")
     assert texts(rerun) == [*map(str, range(30))]
     assert max(Counter([*first, *asked(server)]).values()) == 1
-    assert len(first) < 30
+    assert len(first) <= 1 + 8
 
 
 # Pools of processes.
@@ -304,6 +306,7 @@ def test_threads_of_the_callers_own_are_freed_when_a_run_is_left(server, client)
         if request.messages[-1].text == "slow":
             begun.set()
             go.wait(PATIENCE)
+        begun.wait(PATIENCE)
         return "ok"
 
     server.reply_with(answer)
@@ -348,6 +351,7 @@ def test_a_cluster_that_is_gone(server, client):
         if request.messages[-1].text == "slow":
             begun.set()
             go.wait(PATIENCE)
+        begun.wait(PATIENCE)
         return "ok"
 
     server.reply_with(answer)
