@@ -220,9 +220,9 @@ class Cluster(Elsewhere):
         if not asked:
             return
         with suppress(Exception):  # where the cluster is gone, its futures tell
-            self._dask.run(end, self._name, abort=not keep, on_error="ignore")
             if not keep:
                 self._dask.cancel([sent for future in asked if (sent := getattr(future, "sent", None)) is not None])
+            self._dask.run(end, self._name, abort=not keep, on_error="ignore")
 
     def _pack(self) -> Luggage:
         from cloudpickle import dumps  # type: ignore[import-untyped]  # noqa: PLC0415 - Dask's own
