@@ -4,9 +4,11 @@ import contextvars
 import itertools
 import os
 import signal
+import sys
 import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sockets import PATIENCE, Server, reply
@@ -115,28 +117,25 @@ def test_ctrl_c_that_another_thread_hears():
         interrupter.join(PATIENCE)
 
 
-@pytest.mark.parametrize("moment", range(8))
-def test_ctrl_c_while_threads_are_started(server, client, path, moment):
-    """What was sent is awaited and kept, also where the thread that asks it had just been told to."""
+@pytest.mark.parametrize("event", ["call", "return"])
+@pytest.mark.parametrize("row", [0, 3])
+def test_ctrl_c_while_a_thread_is_told_to_ask(server, client, path, event, row):
+    """What was sent is awaited and kept, and what was not is not waited for."""
+    calls = itertools.count()
 
-    def prompts():
-        for number in itertools.count():
-            if number == moment:
-                signal.setitimer(signal.ITIMER_REAL, 0.0005 * (moment + 1))
-            yield f"row {number}"
+    def interrupt(frame, what, _):
+        if what == event and frame.f_code is ThreadPoolExecutor.submit.__code__ and next(calls) == row:
+            sys.setprofile(None)
+            raise KeyboardInterrupt
 
-    def interrupt(*_):
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGALRM, interrupt)
+    sys.setprofile(interrupt)
     try:
         with pytest.raises(KeyboardInterrupt):
-            list(client.map(prompts(), concurrency=50, checkpoint=path))
+            list(client.map(map(str, range(9)), concurrency=9, checkpoint=path))
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        sys.setprofile(None)
     sent = sorted(request.messages[-1].text for request in server.requests)
-    assert sorted(row.unwrap().text for row in read(path)) == sent
+    assert sorted(found.unwrap().text for found in read(path)) == sent
 
 
 # A fork.

@@ -182,12 +182,13 @@ class _Run:
         self._rows = None
         try:
             self._switch.last()
+            going = {*self._asked}
             if isinstance(self._executor, ThreadPoolExecutor):
-                for future in [*self._asked]:
-                    future.cancel()
+                # `wait` would wait for what was cancelled, too, until a thread has seen that; perhaps none ever does.
+                going = {future for future in going if not future.cancel()}
             else:
-                self._executor.stop([*self._asked], keep=self._plan.kept is not None)
-            while self._plan.kept is not None and wait(self._asked, LOOK).not_done:
+                self._executor.stop(going, keep=self._plan.kept is not None)
+            while self._plan.kept is not None and wait(going, LOOK).not_done:
                 pass
         finally:
             self._switch.off()
