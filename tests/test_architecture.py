@@ -25,8 +25,8 @@ FLOORS = (
     "provider rows addresses credentials authorization google_auth secrets transport retry provider_errors",
     "switch limits pacing published",
     (
-        "engine reader stream endpoints settings refusals answer_tool asking core many client chat chat_stream turns bulk "
-        "batches batch_results jsonl"
+        "engine reader stream endpoints settings refusals answer_tool asking core many client chat chat_stream turns "
+        "bulk batches batch_results jsonl"
     ),
     "testing cli __main__",
 )

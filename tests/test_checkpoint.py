@@ -781,3 +781,25 @@ def test_a_damaged_file(path):
 def test_what_it_looks_like(path):
     with Checkpoint(path) as checkpoint:
         assert repr(checkpoint) == f"Checkpoint({str(path)!r})"
+
+
+def test_a_file_that_several_make_at_once(tmp_path):
+    """None sees it half made."""
+    count, rounds = 6, 25
+    together = threading.Barrier(count)
+    failed = []
+
+    def make():
+        for number in range(rounds):
+            together.wait(PATIENCE)
+            try:
+                Checkpoint(tmp_path / f"{number}.db").close()
+            except ConfigurationError as error:
+                failed.append(str(error))
+
+    makers = [threading.Thread(target=make) for _ in range(count)]
+    for thread in makers:
+        thread.start()
+    for thread in makers:
+        thread.join(60)
+    assert failed == []

@@ -173,6 +173,8 @@ def test_another_kind_of_file(client, tmp_path):
     with pytest.raises(ConfigurationError, match="checkpoint"):
         client.map(["a"], checkpoint=path)
     assert path.read_text().startswith("this is no database")
+    with pytest.raises(ConfigurationError, match="checkpoint"):
+        client.map(["a"], checkpoint="run\0.db")
 
 
 RUN = """
@@ -256,6 +258,12 @@ def test_a_price_that_is_not_known(server):
     assert not server.requests
 
 
+def test_no_model(server):
+    (found,) = Client("vllm", base_url=server.url).map(["a"], max_cost=1)
+    assert "model: none was given" in str(found.error)
+    assert not server.requests
+
+
 @pytest.mark.parametrize("most", [0, -1, "much", float("nan"), True])
 def test_no_amount_of_money(client, most):
     with pytest.raises(ConfigurationError, match="max_cost: expected US dollars above 0"):
@@ -277,6 +285,31 @@ def test_the_bar(server, client, capsys):
 def test_the_bar_of_a_generator_has_no_total(client, capsys):
     assert len(list(client.map((str(number) for number in range(3)), progress=True))) == 3
     assert "3 rows" in capsys.readouterr().err
+
+
+BARE = """
+import os, sys
+from llmkit import Client
+
+client = Client("anthropic", api_key="k", model="m", base_url=sys.argv[1])
+run = client.map(iter("ab"), progress=True)
+first = next(run).unwrap().text
+os.close(2)
+print(first, *(result.unwrap().text for result in run))
+"""
+
+
+def test_a_run_is_worth_more_than_its_bar(server):
+    """Whoever shut the terminal still gets the answers."""
+    done = subprocess.run(
+        [sys.executable, "-c", BARE, server.url],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout == "a b\n"
 
 
 def test_no_bar_unless_it_is_wanted(client, capsys):

@@ -78,7 +78,7 @@ class Checkpoint:
 
     def __init__(self, path: "str | os.PathLike[str]", *, lease: float = 60.0) -> None:
         found = os.fspath(path) if isinstance(path, (str, os.PathLike)) else None
-        if not found or not isinstance(found, str):
+        if not found or not isinstance(found, str) or "\0" in found:
             raise ConfigurationError(f"checkpoint: expected the path of a file, got {path!r:.80}")
         self._path: str = found
         self._pid = os.getpid()

@@ -13,6 +13,7 @@ Source: https://sqlite.org/wal.html
 """
 
 import sqlite3
+import time
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,7 @@ from llmkit.errors import ConfigurationError
 VERSION: Final = 1
 PATIENCE: Final = 60.0  # seconds to wait for another process that writes
 
+_PAUSE: Final = 0.005  # seconds
 _APPLICATION: Final = 0x6C6C6D6B  # "llmk", in the header of the file
 _TABLES: Final = (
     """CREATE TABLE row(
@@ -66,10 +68,15 @@ def opened(path: str, *, new: bool) -> sqlite3.Connection:
 
 
 def _set_up(connection: sqlite3.Connection, path: str, *, new: bool) -> None:
-    empty = _is_empty(connection, path)  # before anything is written: it may be somebody else's
+    # Before anything is written: it may be somebody else's. In one view, as another process may be making it.
+    connection.execute("BEGIN")
+    try:
+        empty = _is_empty(connection, path)
+    finally:
+        connection.execute("ROLLBACK")
     if empty and not new:
         raise ConfigurationError(f"checkpoint: {path}: there is nothing in it")
-    (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    mode = _logged_ahead(connection)
     if mode != "wal":
         raise ConfigurationError(
             f"checkpoint: {path}: SQLite can keep no write-ahead log there (journal_mode is {mode}): "
@@ -83,15 +90,29 @@ def _set_up(connection: sqlite3.Connection, path: str, *, new: bool) -> None:
         connection.execute("COMMIT")
 
 
+def _logged_ahead(connection: sqlite3.Connection) -> str:
+    """The journal's mode once it is to be a write-ahead log, for which SQLite does not wait for others by itself."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(_PAUSE)
+        else:
+            return str(mode)
+
+
 def _is_empty(connection: sqlite3.Connection, path: str) -> bool:
     """Whether nothing is in the file yet.
 
     Raises:
         ConfigurationError: What is in it is none of this version of llmkit.
     """
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     if application == _APPLICATION and version > VERSION:
         raise ConfigurationError(
             f"checkpoint: {path}: this llmkit reads files up to version {VERSION}, got {version}: a newer one wrote it"

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Sized
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any, Final
 
@@ -41,12 +42,14 @@ class Bar:
             usage, cost = answer.usage, answer.cost
             self._tokens += usage.input_tokens + usage.output_tokens
             self._cost = None if cost is None or self._cost is None else self._cost + cost
-        self._bar.set_postfix_str(self._told(), refresh=False)
-        self._bar.update()
+        with suppress(OSError, ValueError):  # nobody sees it any more: the run is worth more than its bar
+            self._bar.set_postfix_str(self._told(), refresh=False)
+            self._bar.update()
 
     def close(self) -> None:
         """Leave it as it is."""
-        self._bar.close()
+        with suppress(OSError, ValueError):
+            self._bar.close()
 
     def _told(self) -> str:
         failed = f"{self._failed:,} failed, " if self._failed else ""
