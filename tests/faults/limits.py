@@ -12,7 +12,7 @@ from faults.calls import MODES, Outcome, asked, assert_failed, chunked
 from faults.formats import FORMATS, Format, framed
 from llmkit import DeadlineError, Timeout
 
-SECONDS = 0.4  # long enough for a busy machine to get as far as a test wants it to
+SECONDS = 1.0  # long enough for a busy machine to get as far as a test wants it to
 SOON = 8.0  # and this is far less than any limit that was not set
 DRIP = 0.05
 
