@@ -85,10 +85,11 @@ class Conversation:
         elif type(only) is ToolResult:
             self.items.append(self.result(only, number, 0))
         elif role == "assistant":
-            if all(isinstance(part, _USUAL) and not part.extra for part in content):
-                self._usual_answer(content)
-            else:
-                self.items += _Turn(self, role).answer(content, number)
+            for part in content:
+                if type(part) not in _USUAL or part.extra:
+                    self.items += _Turn(self, role).answer(content, number)
+                    return
+            self._usual_answer(content)
         else:
             self.items += _Turn(self, role).question(content, number)
 
