@@ -42,7 +42,6 @@ _MESSAGE: Final = ("id", "phase")  # what tells one message of an answer from th
 Told: TypeAlias = Text | Image | Audio | Video | Document | Opaque
 """What the model can be told: messages see to it that no other part stands where it is."""
 _Other: TypeAlias = Refusal | Thinking | Image | Audio | Video | Document | ToolResult | Opaque  # but texts and calls
-_USUAL: Final = (Text, ToolCall)
 _NEW: Final[Mapping[str, Any]] = {}  # of a message of which nothing is known
 
 
@@ -86,7 +85,7 @@ class Conversation:
             self.items.append(self.result(only, number, 0))
         elif role == "assistant":
             for part in content:
-                if type(part) not in _USUAL or part.extra:
+                if not isinstance(part, (Text, ToolCall)) or part.extra:
                     self.items += _Turn(self, role).answer(content, number)
                     return
             self._usual_answer(content)
@@ -94,7 +93,7 @@ class Conversation:
             self.items += _Turn(self, role).question(content, number)
 
     def _usual_answer(self, content: Sequence[Part]) -> None:
-        """Add an answer of `_USUAL` parts of which nothing more is known, as `_Turn.answer` would, in half the time."""
+        """Add an answer of texts and calls of which nothing more is known, as `_Turn.answer` would, in half the time."""
         words: list[Any] | None = None  # of the message that takes further ones
         for part in content:
             if type(part) is ToolCall:
