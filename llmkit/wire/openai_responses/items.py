@@ -93,7 +93,7 @@ class Conversation:
             self.items += _Turn(self, role).question(content, number)
 
     def _usual_answer(self, content: Sequence[Part]) -> None:
-        """Add an answer of texts and calls of which nothing more is known, as `_Turn.answer` would, in half the time."""
+        """Add an answer of plain texts and calls, as `_Turn.answer` would, in half the time."""
         words: list[Any] | None = None  # of the message that takes further ones
         for part in content:
             if type(part) is ToolCall:
