@@ -246,6 +246,25 @@ class Request:
             raise found
         self.__attrs_init__(prompt, id, output_type, given)
 
+    @classmethod
+    def from_wire(cls, wire: str, body: Mapping[str, Any] | str | bytes) -> "Request":
+        """The request that an existing payload is.
+
+        What there is an option for becomes one; everything else goes into `extra_body` as it is, so that sent again on
+        the same wire it is the same payload. Whether it is streamed says the method that sends it.
+
+        Args:
+            wire: ``anthropic-messages``, ``openai-chat``, ``openai-responses`` or ``gemini-generate``.
+            body: The JSON, as text or as a mapping.
+
+        Raises:
+            ConfigurationError: There is no such wire, or `body` is no request of it: the message begins with the path
+                of what is wrong, as in ``body.messages[2].content[0].type``.
+        """
+        from llmkit.wire.payload import request_of  # noqa: PLC0415 - calls are not made of payloads
+
+        return request_of(wire, body)
+
 
 @frozen
 class ResolvedRequest:

@@ -5,13 +5,18 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 from attrs import field, frozen
 
-from llmkit.errors import APIError
+from llmkit.errors import APIError, ConfigurationError
 from llmkit.messages import Message
+from llmkit.request import Request
 from llmkit.response import Model
 from llmkit.testing.batches import Shelf
 from llmkit.testing.replies import Chunking, Reply
 
 Ending: TypeAlias = Literal["end", "reset", "stall", "drip"]
+
+
+def _of_no_wire(_: "RecordedRequest") -> Request:
+    raise ConfigurationError("wire: nobody knows which one this request is of; FakeServer tells")
 
 
 @frozen(eq=False)
@@ -34,6 +39,7 @@ class RecordedRequest:
     query: Mapping[str, str] = field(factory=dict)
     body: bytes = field(default=b"", repr=False)
     _read: Callable[[Any], list[Message]] = field(default=lambda _: [], repr=False, kw_only=True)
+    _request: Callable[["RecordedRequest"], Request] = field(default=_of_no_wire, repr=False, kw_only=True)
 
     @property
     def messages(self) -> list[Message]:
@@ -43,6 +49,15 @@ class RecordedRequest:
             ConfigurationError: What stands there is no message; the error begins with its path.
         """
         return self._read(self.json)
+
+    @property
+    def request(self) -> Request:
+        """What is asked for, as `Request.from_wire` reads it; a model or a deployment in the path is its model.
+
+        Raises:
+            ConfigurationError: The body holds none; the error begins with the path of what is wrong.
+        """
+        return self._request(self)
 
 
 @frozen
@@ -124,6 +139,7 @@ class Rendering:
         wire: Its name.
         claims: Whether a request is meant for this wire.
         read: A request's body → the conversation in it.
+        request: What it asks for.
         check: Raises `ConfigurationError` for a reply that this wire cannot express.
         answer: What a request gets; also one that is refused.
         error: An error as an answer.
@@ -136,6 +152,7 @@ class Rendering:
     wire: str
     claims: Callable[[RecordedRequest], bool]
     read: Callable[[Any], list[Message]]
+    request: Callable[[RecordedRequest], Request]
     check: Callable[[Reply], object]
     answer: Callable[[RecordedRequest, Desk], Answer]
     error: Callable[[APIError], Answer]

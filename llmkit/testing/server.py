@@ -261,11 +261,11 @@ class FakeServer:
     def row(self, request: RecordedRequest) -> Answer:
         """What is answered to one request of a batch."""
         rendering = rendering_of(request)
-        return rendering.answer(evolve(request, read=rendering.read), self)
+        return rendering.answer(evolve(request, read=rendering.read, request=rendering.request), self)
 
     def _respond(self, request: RecordedRequest) -> Answer:
         rendering = rendering_of(request)
-        request = evolve(request, read=rendering.read)
+        request = evolve(request, read=rendering.read, request=rendering.request)
         with self._lock:
             self.requests.append(request)
             number = len(self.requests)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # a client is made without them
 
     from llmkit.events import Event
     from llmkit.messages import AssistantMessage
-    from llmkit.request import ResolvedRequest
+    from llmkit.request import Request, ResolvedRequest
     from llmkit.response import FinishReason, Model, Usage
     from llmkit.sse import ServerSentEvent
     from llmkit.wire.batches import BatchWire
@@ -204,6 +204,8 @@ class Wire:
         encode_embed, decode_embed: Texts → vectors; None where the wire cannot. Decoding is told how many there must
             be.
         batches: What it knows of its hosts' batches, imported when it is asked for; None where it knows of none.
+        read_request: The way back of `encode`: JSON body, its path → the request that is encoded as that body. It
+            raises `ConfigurationError` for what is none, beginning with the path of what is wrong.
     """
 
     name: str
@@ -225,6 +227,7 @@ class Wire:
     encode_embed: Callable[[EmbedRequest, Any], Call] | None = None
     decode_embed: Callable[[Any, int], Embedded] | None = None
     batches: "Callable[[], BatchWire] | None" = None
+    read_request: "Callable[[Any, str], Request] | None" = None
 
     def refused(self, quirks: Any) -> frozenset[str]:
         """The options that a host with these quirks has no place for."""

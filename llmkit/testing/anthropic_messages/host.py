@@ -26,6 +26,7 @@ from llmkit.testing.anthropic_messages.strictness import fault_of
 from llmkit.testing.exchange import Answer, Desk, RecordedRequest, Rendering, Standing
 from llmkit.testing.replies import Reply, rough_tokens
 from llmkit.wire.anthropic_messages.schema import WIRE_NAME
+from llmkit.wire.payload import request_of
 
 _JSON: Final = {"content-type": "application/json"}
 _STREAM: Final = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
@@ -261,6 +262,7 @@ RENDERING: Final = Rendering(
     wire=WIRE_NAME,
     claims=claims,
     read=read,
+    request=lambda request: request_of(WIRE_NAME, request.json),
     check=check,
     answer=answer,
     error=error,

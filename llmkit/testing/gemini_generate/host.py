@@ -28,6 +28,7 @@ from llmkit.testing.gemini_generate.reading import asked, read
 from llmkit.testing.gemini_generate.spelling import Json, parts_of, spelled
 from llmkit.testing.gemini_generate.strictness import count_fault_of, fault_of
 from llmkit.testing.replies import Reply, rough_tokens
+from llmkit.wire.payload import request_of
 
 _STREAM: Final = {"content-type": "text/event-stream"}
 _VERSION: Final = r"(?:/[^:]*)?/v1(?:beta\d*|alpha)?"  # below whatever stands before it
@@ -251,6 +252,7 @@ RENDERING: Final = Rendering(
     wire=WIRE_NAME,
     claims=claims,
     read=read,
+    request=lambda request: request_of(WIRE_NAME, request.json),
     check=check,
     answer=answer,
     error=answered,

@@ -14,6 +14,7 @@ from llmkit.testing.openai import batches, errors, host
 from llmkit.testing.openai_chat.answers import WIRE_NAME, events, whole
 from llmkit.testing.openai_chat.strictness import fault_of
 from llmkit.testing.replies import Reply
+from llmkit.wire.payload import request_of
 
 _CHAT, _EMBEDDINGS = "/chat/completions", "/embeddings"
 # Below whatever stands before it, but for what is of another wire.
@@ -129,6 +130,7 @@ RENDERING: Final = Rendering(
     wire=WIRE_NAME,
     claims=claims,
     read=read,
+    request=lambda request: request_of(WIRE_NAME, request.json),
     check=check,
     answer=answer,
     error=errors.answered,

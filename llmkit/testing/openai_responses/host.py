@@ -12,6 +12,7 @@ from llmkit.testing.openai_responses.reading import read
 from llmkit.testing.openai_responses.streaming import events
 from llmkit.testing.openai_responses.strictness import fault_of
 from llmkit.testing.replies import Reply
+from llmkit.wire.payload import request_of
 
 _RESPONSES, _COUNT = "/responses", "/responses/input_tokens"
 
@@ -120,6 +121,7 @@ RENDERING: Final = Rendering(
     wire=WIRE_NAME,
     claims=claims,
     read=read,
+    request=lambda request: request_of(WIRE_NAME, request.json),
     check=check,
     answer=answer,
     error=errors.answered,

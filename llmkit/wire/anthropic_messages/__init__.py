@@ -3,7 +3,7 @@
 Source: https://platform.claude.com/docs/en/api/messages
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from llmkit.wire.anthropic_messages.decode import decode, decode_count, decode_models
 from llmkit.wire.anthropic_messages.dialect import expressible
@@ -16,6 +16,7 @@ from llmkit.wire.base import Wire
 from llmkit.wire.quirks import AnthropicMessagesQuirks
 
 if TYPE_CHECKING:
+    from llmkit.request import Request
     from llmkit.wire.batches import BatchWire
 
 
@@ -23,6 +24,12 @@ def _batches() -> "BatchWire":
     from llmkit.wire.anthropic_messages.batches import BATCHES  # noqa: PLC0415 - few calls are about them
 
     return BATCHES
+
+
+def _read_request(body: Any, where: str) -> "Request":
+    from llmkit.wire.anthropic_messages.request import read_request  # noqa: PLC0415 - calls write requests
+
+    return read_request(body, where)
 
 
 WIRE = Wire(
@@ -42,6 +49,7 @@ WIRE = Wire(
     encode_models=encode_models,
     decode_models=decode_models,
     batches=_batches,
+    read_request=_read_request,
 )
 
 __all__ = ["WIRE"]
