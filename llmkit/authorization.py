@@ -34,6 +34,11 @@ class Authorization:
         self._key.learn(of_headers(signed.headers))
         return signed
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must be told nowhere, as far as it is known yet."""
+        return self._key.secrets
+
     def refreshed(self) -> bool:
         """Whether there is another key than the one that was sent."""
         return self._key.refresh(self._used)

@@ -6,14 +6,17 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, TypeVar, Unpack
 
+from attrs import evolve
+
+from llmkit import taps
 from llmkit.addresses import Filled, base_address
 from llmkit.authorization import AUTH_HEADERS
 from llmkit.checks import choice, header_fields, integer, model_name, raised, tried
 from llmkit.credentials import Key, find_key, is_loopback
 from llmkit.deadlines import Deadlines
 from llmkit.engine import Engine, Fetched, for_caller
-from llmkit.errors import ConfigurationError, LLMKitError
-from llmkit.settings import Settings, limit_of, prices_of, quirks_of, row_of
+from llmkit.errors import ConfigurationError, LLMKitError, MissingAuthError
+from llmkit.settings import Settings, limit_of, names_of, prices_of, quirks_of, row_of
 from llmkit.transport import Transport
 from llmkit.wire import WIRES
 
@@ -50,7 +53,12 @@ class Core:
         self._model = fill.default_model if self._named is None else self._named
         if self._model is not None:
             model_name("model", self._model)
-        key = find_key(row, passed, address, own=own, authorized=authorized)
+        try:
+            key = find_key(row, passed, address, own=own, authorized=authorized)
+        except MissingAuthError:
+            if not any(tap.answers for tap in taps.taps):
+                raise
+            key = passed
         # A key that was looked up is for this machine alone then, and not for a proxy on the way.
         direct = key.looked_up and is_loopback(address)
         transport = Transport(
@@ -59,6 +67,7 @@ class Core:
         query = {name: fill(value) for name, value in row.query.items()}
         self._engine = Engine(row, address, query, key, settings.auth, transport, settings.rate_limit)
         self._quirks = quirks_of(row)
+        self._aliases = names_of(row, settings.aliases)
         self._owner = True
 
     def __repr__(self) -> str:
@@ -167,6 +176,10 @@ class Core:
 
         return Tariff(self._engine.row.prices, self._settings.prices or {}, model, batch)
 
+    def _own_name(self, model: str) -> str:
+        """The host's own word for a model."""
+        return self._aliases.get(model, model)
+
     def _resolve(self, prompt: object, options: Any) -> ResolvedRequest:
         """The call that they mean; `options` is empty then, so that no frame of an error shows what may be a key."""
         from llmkit.resolve import resolve  # noqa: PLC0415
@@ -177,7 +190,8 @@ class Core:
         except ConfigurationError as error:
             failed = error.with_traceback(None)  # the frames below have seen it, too
         else:
-            return request
+            model = self._own_name(request.model)
+            return request if model == request.model else evolve(request, model=model)
         finally:
             options.clear()
         raise failed

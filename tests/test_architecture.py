@@ -17,7 +17,7 @@ from llmkit.wire import WIRES, quirks
 PACKAGE = Path(llmkit.__file__).parent
 # Rooms from the ground up; a room may import what stands before it, and what stands beside it.
 FLOORS = (
-    "errors",
+    "errors taps",
     "deadlines docstrings media schema",
     "messages tools functions checks request response events prices counted batch",
     "json_codec sse growing accumulate history resolve output partial_json calling",

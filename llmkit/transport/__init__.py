@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import requests
 from requests.utils import select_proxy
 
+from llmkit import taps
 from llmkit.checks import Hidden, raised
 from llmkit.errors import ConfigurationError, LLMKitError
 from llmkit.secrets import of_address
@@ -110,6 +111,22 @@ class Transport:
             StreamClosedError: `exchange` was aborted.
             InvalidResponseError: The headers are endless.
         """
+        if taps.taps:
+            return self._tapped(outgoing, exchange)
+        return self._send(outgoing, exchange)
+
+    def _tapped(self, outgoing: Outgoing, exchange: Exchange) -> Answer:
+        sending = taps.Sending(outgoing, exchange, self._session, lambda: self.secrets, self._send, taps.taps)
+        try:
+            return sending.go()
+        except LLMKitError:  # as in `_send`, which it may never have come to
+            exchange.drop()
+            raise
+        except BaseException:
+            exchange.forsake()
+            raise
+
+    def _send(self, outgoing: Outgoing, exchange: Exchange) -> Answer:
         exchange.deadlines.progress()
         route = self._routes.get(outgoing.url) or self._route(outgoing.url)
         try:
