@@ -32,7 +32,7 @@ from llmkit.deadlines import Deadlines, Timeout
 from llmkit.errors import ConfigurationError, InsecureWarning, LLMKitError
 from llmkit.many import Many
 from llmkit.provider import Provider
-from llmkit.settings import INSECURE, Settings, limit_of, prices_of, verify_of
+from llmkit.settings import INSECURE, Settings, aliases_of, limit_of, prices_of, verify_of
 from llmkit.transport import SupportsRequest
 
 if TYPE_CHECKING:  # what calls are made of is imported by the first one
@@ -76,6 +76,7 @@ class Client(Many):
         unsupported: ``error``: what the wire cannot express is an `UnsupportedOptionError`;
             ``warn``: it is left out with an `UnsupportedWarning`.
         prices: What models cost, by their names, for `Response.cost`; else what genai-prices knows.
+        aliases: Other names of models → the provider's own, wherever one is named; they win over the row's.
 
     Raises:
         UnknownProviderError: No provider has that name.
@@ -101,6 +102,7 @@ class Client(Many):
         rate_limit: RateLimit | None = None,
         unsupported: Literal["error", "warn"] = "error",
         prices: Mapping[str, Price] | None = None,
+        aliases: Mapping[str, str] | None = None,
     ) -> None:
         key, fields = kept(api_key, passed=api_key is not None), tried(header_fields, "headers", headers or {})
         through, address = tried(hidden_text, "proxy", proxy), guarded(base_url)
@@ -122,6 +124,7 @@ class Client(Many):
             options={},
             rate_limit=None if rate_limit is None else limit_of(rate_limit),
             prices=prices_of(prices),
+            aliases=aliases_of(aliases),
         )
         if session is not None and (through is not None or verify is not True):
             raise ConfigurationError("session: proxy and verify are the session's own business; set them there")
@@ -318,7 +321,7 @@ class Client(Many):
         name = named or self._named or self._engine.row.embedding_model
         if name is None:
             raise ConfigurationError("model: an embedding model must be named, as in embed(…, model=…)")
-        name = self._engine.row.aliases.get(name, name)
+        name = self._own_name(name)
         size = None if dimensions is None else integer(1)("dimensions", dimensions)
         deadlines, parts = Deadlines(found["timeout"]), []
         try:

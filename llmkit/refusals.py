@@ -16,7 +16,7 @@ _NOTHING: Final[Mapping[str, object]] = {"tools": ()}
 
 
 def expressible(request: ResolvedRequest, row: Provider, wire: Wire, quirks: Any, refuse: Refuse) -> ResolvedRequest:
-    """`request` as its host can be told it: with its word for the model, and without the options that it has not.
+    """`request` as its host can be told it: without the options that it has not.
 
     Raises:
         UnsupportedOptionError: There are some, and `refuse` raises it.
@@ -26,8 +26,7 @@ def expressible(request: ResolvedRequest, row: Provider, wire: Wire, quirks: Any
     for name in sorted(refused):
         whose = f"the wire {wire.name}" if name in wire.unsupported else row.name
         refuse(name, f"{whose} has no such option; what only some hosts have goes into extra_body")
-    model = row.aliases.get(request.model, request.model)
-    return evolve(request, **{**refused, "model": model}) if refused or model != request.model else request
+    return evolve(request, **refused) if refused else request
 
 
 def _is_given(value: object) -> bool:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 
-from llmkit.checks import wrong
+from llmkit.checks import model_name, strings, wrong
 from llmkit.deadlines import Timeout
 from llmkit.errors import ConfigurationError
 from llmkit.provider import Provider, provider
@@ -39,6 +39,7 @@ class Settings(NamedTuple):
     options: Mapping[str, Any]
     rate_limit: "RateLimit | None" = None
     prices: "Mapping[str, Price] | None" = None
+    aliases: Mapping[str, str] = {}
 
 
 def limit_of(value: object) -> "RateLimit":
@@ -78,6 +79,24 @@ def prices_of(value: object) -> "Mapping[str, Price] | None":
     from llmkit.prices import table_of  # noqa: PLC0415 - only for who has some
 
     return table_of(value)
+
+
+def aliases_of(value: object) -> Mapping[str, str]:
+    """The caller's own names of models.
+
+    Raises:
+        ConfigurationError: They are none.
+    """
+    if value is None:
+        return {}
+    return {name: model_name(f"aliases.{name}", model) for name, model in strings("aliases", value).items()}
+
+
+def names_of(row: Provider, aliases: Mapping[str, str]) -> Mapping[str, str]:
+    """Every other name of a model → the host's own: the caller's, which may be names that the row has others for."""
+    if not aliases:
+        return row.aliases
+    return {**row.aliases, **{name: row.aliases.get(model, model) for name, model in aliases.items()}}
 
 
 def row_of(value: object) -> tuple[Provider, str | None]:

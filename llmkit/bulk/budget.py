@@ -39,6 +39,7 @@ class Budget:
         """
         client = self._client
         model = (prompt.options.get("model") if isinstance(prompt, Request) else None) or client._model  # noqa: SLF001 - of its own
+        model = None if model is None else client._own_name(model)  # noqa: SLF001
         if model is None or model in self._known:  # without one, the call itself says what is missing
             return
         row = client._engine.row  # noqa: SLF001
