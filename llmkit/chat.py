@@ -1,12 +1,10 @@
 """A conversation that keeps its history and runs the tools that the model calls."""
 
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, Unpack, overload
 
 from llmkit.chat_stream import ChatStream
 from llmkit.checks import integer, raised, wrong
@@ -161,15 +159,23 @@ class Chat:
         """A chat of its own with the same history and options; it counts its own usage."""
         return Chat(self._client, self._history, self._max_rounds, self._hooks, self._options)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: str | os.PathLike[str], *, media: Literal["inline", "dir"] = "inline") -> None:
         """Write the history to a file, from which ``Client.chat(history=path)`` goes on: whole, or not at all.
+
+        Args:
+            path: The file.
+            media: ``inline``: the content of media is in it. ``dir``: it is in files of a folder beside it, which is
+                named as it is, with ``.media`` behind; what lies there already is not written again.
 
         Raises:
             OSError: It cannot be written.
         """
         from llmkit.history import dumps  # noqa: PLC0415 - only for who saves
+        from llmkit.history.folder import replace  # noqa: PLC0415
 
-        _write(Path(path), dumps(self._history))
+        file = Path(path)
+        text = dumps(self._history, media=media, directory=None if media == "inline" else _media_of(file))
+        replace(file, text.encode())
 
     def _turn(self, prompt: ChatPrompt, output_type: object, options: Any) -> Turn:
         """What is to be done; `options` is empty then, so that no frame of an error shows what may be a key."""
@@ -267,22 +273,14 @@ def _loaded(history: History | None) -> list[Message]:
         from llmkit.history import loads  # noqa: PLC0415 - only for who has saved
 
         try:
-            text = Path(history).read_bytes()
+            file = Path(history)
+            text = file.read_bytes()
         except (OSError, ValueError) as error:  # of a name that no file can have
             raise ConfigurationError(f"history: {error}") from error
-        return loads(text)
+        return loads(text, directory=_media_of(file))
     return [] if history is None else conversation(history, "history")
 
 
-def _write(path: Path, text: str) -> None:
-    """Replace the file at once, so that who reads it, or goes on after a crash, never finds half of it."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    beside = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        beside.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            beside.unlink()
-        raise
+def _media_of(path: Path) -> Path:
+    """The folder for the media of a chat that is saved to `path`: beside it, so that both move together."""
+    return path.with_name(f"{path.name}.media")

@@ -41,7 +41,7 @@ from llmkit import (
 )
 from llmkit.accumulate import Accumulator
 from llmkit.errors import LLMKitError, MediaError
-from llmkit.history import dumps, from_data, loads, to_data, typed
+from llmkit.history import dumps, from_data, loads, stored, to_data, typed
 from llmkit.media import media_of
 from llmkit.messages import PARTS
 from llmkit.wire import WIRES, wire
@@ -49,7 +49,7 @@ from llmkit.wire.signals import ErrorEvent
 
 FIXTURES = sorted((Path(__file__).parent / "data").glob("history-*.json"))
 
-# What stands in the fixture of version 1, as typed messages.
+# What stands in the fixtures of both versions, as typed messages.
 VERSION_1 = [
     SystemMessage(
         [Text("Be brief.", cache="1h"), Opaque("anthropic-messages", {"type": "mid_conversation", "n": 1})],
@@ -177,13 +177,26 @@ def assert_kept(messages):
 
 @pytest.mark.parametrize("path", FIXTURES, ids=lambda path: path.stem)
 def test_what_was_written_once_is_read(path):
-    assert everything(loads(path.read_bytes())) == everything(VERSION_1)
+    assert everything(loads(path.read_bytes(), directory=path.with_suffix(".media"))) == everything(VERSION_1)
+
+
+def test_there_is_one_of_every_version():
+    assert [path.stem for path in FIXTURES] == [f"history-{number}" for number in range(1, stored.VERSION + 1)]
 
 
 def test_it_is_written_as_it_was():
     """No more than the form that a reader of version 1 knows, down to the order of keys."""
     written = json.loads((FIXTURES[0]).read_bytes())
     assert json.dumps(to_data(VERSION_1), indent=1) == json.dumps(written, indent=1)
+
+
+def test_it_is_written_as_it_was_with_files(tmp_path):
+    written = json.loads((FIXTURES[1]).read_bytes())
+    assert json.dumps(to_data(VERSION_1, media="dir", directory=tmp_path), indent=1) == json.dumps(written, indent=1)
+    kept = FIXTURES[1].with_suffix(".media")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
+        path.name: path.read_bytes() for path in kept.iterdir()
+    }
 
 
 def test_the_fixture_has_every_field_of_every_part():
@@ -322,11 +335,11 @@ REFUSED = {
     "a version that is none": (whole([], version=True), "history.version: expected int, got bool"),
     "version 0": (
         whole([], version=0),
-        "history.version: this llmkit reads histories up to version 1, got 0: there is none such",
+        "history.version: this llmkit reads histories up to version 2, got 0: there is none such",
     ),
     "a newer version": (
-        whole([], version=2, more=[]),
-        "history.version: this llmkit reads histories up to version 1, got 2: a newer llmkit wrote it",
+        whole([], version=3, more=[]),
+        "history.version: this llmkit reads histories up to version 2, got 3: a newer llmkit wrote it",
     ),
     "more beside the messages": (whole([], more=1), "history.more: unknown key; it would be lost"),
     "no messages": (without("messages"), "history.messages: is missing"),
@@ -391,6 +404,10 @@ REFUSED = {
     "content that is no base64": (
         saying({"type": "image", "media_type": "image/png", "data": "iVBORw0K\nGgoA"}),
         "messages[0].content[0].data: expected base64: Only base64 data is allowed",
+    ),
+    "content in a file, of a version that has none": (
+        saying({"type": "image", "data": {"file": "0" * 64}}),
+        "messages[0].content[0].data: expected str, got dict",
     ),
     "content that is cut": (
         saying({"type": "image", "media_type": "image/png", "data": "iVBORw0KGg"}),

@@ -5,23 +5,26 @@
     {"llmkit": "history", "version": 1, "messages": [
         {"role": "user", "content": [{"type": "text", "text": "Look."}, {"type": "image", "url": "https://…"}]}]}
 
-A part's keys are the names of its fields; a field that holds its default is left out. The content of media is base64.
+A part's keys are the names of its fields; a field that holds its default is left out. The content of media is base64,
+or, since version 2, a file's, of which only the name stands there: ``"data": {"file": "9f86….png"}``.
 
 What a version does not know, keys included, is refused rather than dropped. So whoever adds a part or a field raises
 `VERSION`, still writes the older number where neither is used, and keeps the older fixtures in the tests.
 """
 
 import json
+import os
 import re
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any, Final, NamedTuple, TypeAlias, cast
+from typing import Any, Final, Literal, NamedTuple, TypeAlias, cast
 
 from attrs import NOTHING, Factory, fields
 
 from llmkit import json_codec
-from llmkit.errors import ConfigurationError, InvalidResponseError
+from llmkit.errors import ConfigurationError, InvalidResponseError, MediaError
 from llmkit.history.dicts import typed
+from llmkit.history.folder import Folder
 from llmkit.history.nodes import DEPTH, SHOWN, Node, copied, expect, items, located, node_of
 from llmkit.media import Audio, Document, Image, Video
 from llmkit.messages import (
@@ -39,8 +42,9 @@ from llmkit.messages import (
     UserMessage,
 )
 
-VERSION: Final = 1
+VERSION: Final = 2
 
+_WITH_FILES: Final = 2  # the first version that has them
 _DEEPEST: Final = DEPTH + 10  # levels of a part's JSON, a few more than an answer has
 _AROUND: Final = 10  # levels that a part can stand in: a result's in a message's in the whole
 
@@ -48,21 +52,31 @@ _AROUND: Final = 10  # levels that a part can stand in: a result's in a message'
 _ESCAPED: Final = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
-def dumps(messages: Sequence[Message | Mapping[str, Any]], *, indent: int | None = None) -> str:
+def dumps(
+    messages: Sequence[Message | Mapping[str, Any]],
+    *,
+    indent: int | None = None,
+    media: Literal["inline", "dir"] = "inline",
+    directory: str | os.PathLike[str] | None = None,
+) -> str:
     """`messages` as JSON text, in one line unless `indent` is given; `loads` reads it, in any later version, too.
 
-    Nothing is lost: not what only one provider needs to see again, nor the content of media, which is written as
-    base64. Two halves of a surrogate pair become the character that they are, as in all JSON.
+    Nothing is lost: not what only one provider needs to see again, nor the content of media. Two halves of a surrogate
+    pair become the character that they are, as in all JSON.
 
     Args:
         messages: A conversation, such as `Chat.messages`; dicts in it become messages first.
         indent: Blanks per level, to be read by people.
+        media: ``inline``: the content of media is written as base64. ``dir``: it is written to files of `directory`,
+            each named after the hash of what it holds, and the text has their names.
+        directory: Where the files lie; made where it is not there. Nothing in it is changed or removed.
 
     Raises:
         ConfigurationError: A part holds what JSON cannot, or a field another type than it is declared with; the message
             begins with its path, as in ``messages[3].content[0].arguments.x``.
+        OSError: A file cannot be written.
     """
-    data = to_data(messages)
+    data = to_data(messages, media=media, directory=directory)
     try:
         text = json.dumps(data, ensure_ascii=False, allow_nan=False, indent=indent)
     except ValueError as exc:  # a number of more digits than Python writes
@@ -72,15 +86,17 @@ def dumps(messages: Sequence[Message | Mapping[str, Any]], *, indent: int | None
     raise ConfigurationError(f"messages: cannot be written as JSON: {failed}")
 
 
-def loads(text: str | bytes | bytearray) -> list[Message]:
+def loads(text: str | bytes | bytearray, *, directory: str | os.PathLike[str] | None = None) -> list[Message]:
     """The messages that `dumps` wrote, equal also in what takes no part in ``==``.
 
     Args:
         text: The JSON; bytes are UTF-8.
+        directory: Where the files lie that were written by ``media="dir"``; none other are read.
 
     Raises:
         ConfigurationError: It is no JSON, or no history of a version that this llmkit reads; the message begins with
             the path of what is wrong, as in ``messages[3].content[0].data``.
+        MediaError: A file is not there, or not what was written.
     """
     try:
         if isinstance(text, (bytes, bytearray)):
@@ -91,26 +107,35 @@ def loads(text: str | bytes | bytearray) -> list[Message]:
     except InvalidResponseError as exc:
         failed = str(exc)
     else:
-        return from_data(found)
+        return from_data(found, directory=directory)
     raise ConfigurationError(failed)
 
 
-def to_data(messages: Sequence[Message | Mapping[str, Any]]) -> dict[str, Any]:
+def to_data(
+    messages: Sequence[Message | Mapping[str, Any]],
+    *,
+    media: Literal["inline", "dir"] = "inline",
+    directory: str | os.PathLike[str] | None = None,
+) -> dict[str, Any]:
     """As `dumps`, as a JSON object of dicts and lists, for a JSON column or a document of one's own.
 
     Raises:
         ConfigurationError: As for `dumps`.
+        OSError: As for `dumps`.
     """
+    folder = _folder_for(media, directory)
     found = typed(messages, "messages")
-    written = [_write_message(message, f"messages[{index}]") for index, message in enumerate(found)]
-    return {"llmkit": "history", "version": VERSION, "messages": written}
+    written = [_write_message(message, f"messages[{index}]", folder) for index, message in enumerate(found)]
+    version = _WITH_FILES if folder is not None and folder.used else 1
+    return {"llmkit": "history", "version": version, "messages": written}
 
 
-def from_data(data: Mapping[str, Any]) -> list[Message]:
+def from_data(data: Mapping[str, Any], *, directory: str | os.PathLike[str] | None = None) -> list[Message]:
     """As `loads`, from the JSON object that `to_data` made; nothing of it is kept but copies.
 
     Raises:
         ConfigurationError: As for `loads`.
+        MediaError: As for `loads`.
     """
     root = node_of(data, "history")
     if (kind := root.get("llmkit", str)) != "history":
@@ -120,7 +145,27 @@ def from_data(data: Mapping[str, Any]) -> list[Message]:
         why = "a newer llmkit wrote it" if version > VERSION else "there is none such"
         root.fail("version", f"this llmkit reads histories up to version {VERSION}, got {str(version)[:SHOWN]}: {why}")
     _only(root, ("llmkit", "version", "messages"))
-    return [_read_message(node_of(item, where)) for item, where in items(root.any("messages"), "messages")]
+    source = _Source(version, None if directory is None else Folder(directory))
+    return [_read_message(node_of(item, where), source) for item, where in items(root.any("messages"), "messages")]
+
+
+class _Source(NamedTuple):
+    """What reading depends on beside the JSON: the version that it is of, and where its files lie."""
+
+    version: int
+    folder: Folder | None
+
+
+def _folder_for(media: str, directory: str | os.PathLike[str] | None) -> Folder | None:
+    if media not in ("inline", "dir"):
+        raise ConfigurationError(f"media: expected 'inline' or 'dir', got {media!r:.80}")
+    if media == "inline":
+        if directory is not None:
+            raise ConfigurationError("directory: nothing is written there unless media='dir'")
+        return None
+    if directory is None:
+        raise ConfigurationError("directory: media='dir' needs one, for the files")
+    return Folder(directory)
 
 
 # ---- messages --------------------------------------------------------------------------------------------------------
@@ -130,37 +175,43 @@ _MESSAGES: Final[Mapping[str, type[Message]]] = {
 }
 
 
-def _write_message(message: Message, where: str) -> dict[str, Any]:
+def _write_message(message: Message, where: str, folder: Folder | None) -> dict[str, Any]:
     if _MESSAGES.get(message.role) is not type(message):
         raise _not_ours(message, where)
-    return {"role": message.role, "content": _write_parts(message.content, f"{where}.content")}
+    return {"role": message.role, "content": _write_parts(message.content, f"{where}.content", folder)}
 
 
-def _read_message(node: Node) -> Message:
+def _read_message(node: Node, source: _Source) -> Message:
     _only(node, ("role", "content"))
     cls = _MESSAGES.get(role := node.get("role", str))
     if cls is None:
         node.fail("role", f"unknown role {role[:SHOWN]!r}; known are {', '.join(_MESSAGES)}")
-    content = _read_parts(node.any("content"), node.path("content"))
+    found = items(node.any("content"), node.path("content"))
+    content = [_read_part(node_of(item, path), source) for item, path in found]
     return located(node.where, lambda: cls(content))
 
 
 # ---- values of fields ------------------------------------------------------------------------------------------------
 
-Convert: TypeAlias = Callable[[Any, str], Any]
-"""Value and path → the value as JSON, or the other way."""
+Check: TypeAlias = Callable[[Any, str], Any]
+"""Value and path → the value, if it is one."""
 
 
 class _Kind(NamedTuple):
-    """What a field may hold; anything else is refused, in either direction."""
+    """What a field may hold; anything else is refused, in either direction.
 
-    write: Convert
-    read: Convert
+    Attributes:
+        write: Value, path and where files go → the value as JSON.
+        read: The other way.
+    """
+
+    write: Callable[[Any, str, Folder | None], Any]
+    read: Callable[[Any, str, _Source], Any]
 
 
-def _same(check: Convert) -> _Kind:
+def _same(check: Check) -> _Kind:
     """A kind whose values are JSON already."""
-    return _Kind(check, check)
+    return _Kind(lambda value, where, _: check(value, where), lambda value, where, _: check(value, where))
 
 
 def _of(expected: type) -> _Kind:
@@ -185,61 +236,69 @@ def _objects(value: object, where: str) -> dict[str, Any]:
     return {key: _object(item, node.path(key[:SHOWN])) for key, item in node.value.items()}
 
 
-def _write_bytes(value: object, where: str) -> str:
-    return b2a_base64(expect(value, bytes, where), newline=False).decode("ascii")
+def _write_bytes(value: object, where: str, folder: Folder | None) -> str | dict[str, Any]:
+    data = expect(value, bytes, where)
+    return b2a_base64(data, newline=False).decode("ascii") if folder is None else {"file": folder.keep(data)}
 
 
-def _read_bytes(value: object, where: str) -> bytes:
+def _read_bytes(value: object, where: str, source: _Source) -> bytes:
+    if isinstance(value, Mapping) and source.version >= _WITH_FILES:
+        return _read_file(node_of(value, where), source.folder)
+    text = expect(value, str, where)
     try:
-        return a2b_base64(expect(value, str, where), strict_mode=True)
+        return a2b_base64(text, strict_mode=True)
     except ValueError as exc:
         reason = str(exc)
     raise ConfigurationError(f"{where}: expected base64: {reason}")
 
 
-def _write_citations(value: Iterable[Citation], where: str) -> list[dict[str, Any]]:
+def _read_file(node: Node, folder: Folder | None) -> bytes:
+    _only(node, ("file",))
+    name, where = node.get("file", str), node.path("file")
+    if folder is None:
+        raise MediaError(f"{where}: the content lies in a file: pass the directory= that it was written to")
+    return folder.read(name, where)
+
+
+def _write_citations(value: Iterable[Citation], where: str, _: object) -> list[dict[str, Any]]:
     return [_write_citation(item, f"{where}[{index}]") for index, item in enumerate(value)]
 
 
 def _write_citation(value: Citation, where: str) -> dict[str, Any]:
     if type(value) is not Citation:
         raise _not_ours(value, where)
-    return _CITATION.write(value, where)
+    return _CITATION.write(value, where, None)
 
 
-def _read_citations(value: object, where: str) -> list[Citation]:
-    return [_CITATION.read(node_of(item, path)) for item, path in items(value, where)]
+def _read_citations(value: object, where: str, source: _Source) -> list[Citation]:
+    return [_CITATION.read(node_of(item, path), source) for item, path in items(value, where)]
 
 
-def _write_parts(value: Iterable[Part], where: str) -> list[dict[str, Any]]:
-    return [_write_part(part, f"{where}[{index}]") for index, part in enumerate(value)]
+def _write_parts(value: Iterable[Part], where: str, folder: Folder | None) -> list[dict[str, Any]]:
+    return [_write_part(part, f"{where}[{index}]", folder) for index, part in enumerate(value)]
 
 
-def _write_part(part: Part, where: str) -> dict[str, Any]:
+def _write_part(part: Part, where: str, folder: Folder | None) -> dict[str, Any]:
     name = _NAMES.get(type(part))
     if name is None:
         raise _not_ours(part, where)
-    return {"type": name, **_PARTS[name].write(part, where)}
+    return {"type": name, **_PARTS[name].write(part, where, folder)}
 
 
-def _read_parts(value: object, where: str) -> list[Part]:
-    return [_read_part(node_of(item, path)) for item, path in items(value, where)]
-
-
-def _read_result_content(value: object, where: str) -> list[Part]:
-    """As `_read_parts`, but for results: so that what is nested without end is not read so."""
+def _read_result_content(value: object, where: str, source: _Source) -> list[Part]:
+    """The parts of a result, none of which is another: so that what is nested without end is not read so."""
     nodes = [node_of(item, path) for item, path in items(value, where)]
     for node in nodes:
         if node.value.get("type") == "tool_result":
             node.fail("type", "a tool_result cannot stand in a tool_result")
-    return list(map(_read_part, nodes))
+    return [_read_part(node, source) for node in nodes]
 
 
-def _read_part(node: Node) -> Part:
+def _read_part(node: Node, source: _Source) -> Part:
     shape = _PARTS.get(name := node.get("type", str))
     if shape is None:
         node.fail("type", f"unknown type {name[:SHOWN]!r}; known are {', '.join(_PARTS)}")
-    return cast("Part", shape.read(node, "type"))
+    return cast("Part", shape.read(node, source, "type"))
 
 
 def _not_ours(value: object, where: str) -> ConfigurationError:
@@ -264,20 +323,20 @@ class _Shape:
         defaults = {item.name: item.default for item in fields(cls)}
         self._defaults = {name: _made(defaults[name]) for name in kinds}
 
-    def write(self, value: object, where: str) -> dict[str, Any]:
+    def write(self, value: object, where: str, folder: Folder | None) -> dict[str, Any]:
         """`value` as JSON."""
         found = {name: getattr(value, name) for name in self._kinds}
         return {
-            name: self._kinds[name].write(item, f"{where}.{name}")
+            name: self._kinds[name].write(item, f"{where}.{name}", folder)
             for name, item in found.items()
             if item != self._defaults[name]
         }
 
-    def read(self, node: Node, *besides: str) -> Any:
+    def read(self, node: Node, source: _Source, *besides: str) -> Any:
         """The instance that `write` wrote; `besides` are keys that say nothing about it."""
         _only(node, (*self._kinds, *besides))
         found = {
-            name: kind.read(node.any(name), node.path(name))
+            name: kind.read(node.any(name), node.path(name), source)
             for name, kind in self._kinds.items()
             if name in node.value or self._defaults[name] is NOTHING
         }

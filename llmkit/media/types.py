@@ -264,6 +264,12 @@ def type_of_name(name: str | None) -> str | None:
     return _SUFFIXES.get(name.rpartition(".")[2].lower()) if name and "." in name else None
 
 
+def suffix_of(media_type: str) -> str:
+    """What names of files of this type end in, with its dot; "" where none is known."""
+    told = essence(media_type)
+    return next((f".{suffix}" for suffix, known in _SUFFIXES.items() if known == told), "")
+
+
 def is_text(media_type: str) -> bool:
     """Whether content of `media_type` can be read as text."""
     name = essence(media_type)
