@@ -15,7 +15,6 @@ from llmkit.errors import (
     ServerError,
     status_error,
 )
-from llmkit.history import typed
 from llmkit.json_codec import dump_bytes
 from llmkit.messages import Message
 from llmkit.response import Model
@@ -25,8 +24,9 @@ from llmkit.testing.anthropic_messages.batches import BATCHES
 from llmkit.testing.anthropic_messages.strictness import fault_of
 from llmkit.testing.exchange import Answer, Desk, RecordedRequest, Rendering, Standing
 from llmkit.testing.replies import Reply, rough_tokens
+from llmkit.wire.anthropic_messages.request import conversation
 from llmkit.wire.anthropic_messages.schema import WIRE_NAME
-from llmkit.wire.payload import request_of
+from llmkit.wire.payload import WHERE, request_of
 
 _JSON: Final = {"content-type": "application/json"}
 _STREAM: Final = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
@@ -42,8 +42,7 @@ def read(body: Any) -> list[Message]:
     """The conversation in a request's body, its instructions first."""
     if not isinstance(body, dict) or not isinstance(body.get("messages"), list):
         return []
-    system = [{"role": "system", "content": body["system"]}] if body.get("system") else []
-    return [*typed(system, "system"), *typed(body["messages"], "messages")]
+    return conversation(body, WHERE)
 
 
 def check(reply: Reply) -> None:
