@@ -62,7 +62,8 @@ class Sending:
     @property
     def secrets(self) -> tuple[str, ...]:
         """What must be told nowhere: the key, of which less is known before it is sent, and passwords of proxies."""
-        return (*getattr(self.outgoing.authorize, "secrets", ()), *self._known())
+        authorize = self.outgoing.authorize
+        return (*(authorize.secrets if authorize else ()), *self._known())  # type: ignore[attr-defined]  # an Authorization
 
     def go(self) -> Answer:
         """Send it on: to the tap that was put in before this one, at last to the network.

@@ -47,6 +47,7 @@ DOORS = {
     "orjson": {"json_codec"},
     "genai_prices": {"prices"},
     "cloudpickle": {"bulk"},
+    "yaml": {"testing"},
 }
 NEVER = {
     "anthropic",

@@ -9,9 +9,24 @@
         print(server.client("anthropic").complete("Hi").text)
 """
 
+from llmkit.testing.cassettes import CassetteError, Recording, Tape, cassette, record, replay
 from llmkit.testing.exchange import RecordedRequest
 from llmkit.testing.faults import FAULTS
 from llmkit.testing.replies import Reply, by_characters, by_words, unsplit
 from llmkit.testing.server import FakeServer
 
-__all__ = ["FAULTS", "FakeServer", "RecordedRequest", "Reply", "by_characters", "by_words", "unsplit"]
+__all__ = [
+    "FAULTS",
+    "CassetteError",
+    "FakeServer",
+    "RecordedRequest",
+    "Recording",
+    "Reply",
+    "Tape",
+    "by_characters",
+    "by_words",
+    "cassette",
+    "record",
+    "replay",
+    "unsplit",
+]

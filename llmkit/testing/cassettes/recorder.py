@@ -1,0 +1,141 @@
+"""The tap that records: it lets everything through, and writes down what went and what came."""
+
+import os
+import threading
+from pathlib import Path
+
+from llmkit.errors import ConfigurationError, LLMKitError, StreamClosedError
+from llmkit.taps import Sending
+from llmkit.testing.cassettes.asking import asked_of
+from llmkit.testing.cassettes.cleaning import Cleaner, of_answer, of_request, of_session
+from llmkit.testing.cassettes.recordings import Answered, End, Failed, Recording
+from llmkit.transport import Answer, Outgoing
+
+
+class _Entry:
+    """One request, while its answer may still be on its way."""
+
+    def __init__(self, outgoing: Outgoing) -> None:
+        self.outgoing = outgoing
+        self.answer: Answer | None = None
+        self.failed: Failed | None = None
+        self.chunks: list[bytes] = []
+        self.end: End = "left"
+
+    def recording(self, cleaner: Cleaner) -> Recording | None:
+        """What is known by now; None where it is no answer yet."""
+        asked, answer = asked_of(self.outgoing, cleaner), self.answer
+        if self.failed is not None:
+            return Recording(asked, _clean(self.failed, cleaner))
+        if answer is None:
+            return None
+        chunks = self.chunks if self.outgoing.stream else [b"".join(self.chunks)]
+        end = _clean(self.end, cleaner) if isinstance(self.end, Failed) else self.end
+        return Recording(
+            asked,
+            Answered(
+                answer.status,
+                cleaner.text(answer.reason),
+                cleaner.answered_headers(answer.headers),
+                tuple(chunk for chunk in cleaner.chunks(chunks) if chunk),
+                end,
+            ),
+        )
+
+
+def _clean(failed: Failed, cleaner: Cleaner) -> Failed:
+    return Failed(failed.error, cleaner.text(failed.text), failed.retryable, failed.which, failed.seconds)
+
+
+class _Overheard(Answer):
+    """An answer of which is written down what its reader gets."""
+
+    def __init__(self, answer: Answer, entry: _Entry) -> None:
+        self.__dict__.update(answer.__dict__)
+        self._entry = entry
+
+    def _next(self) -> bytes:
+        piece = super()._next()
+        if piece:
+            self._entry.chunks.append(piece)
+        else:
+            self._entry.end = "whole"
+        return piece
+
+    def _fail(self, error: LLMKitError) -> None:
+        if not self._ended:
+            self._entry.end = Failed.of(error) or "left"
+        super()._fail(error)
+
+
+class Recorder:
+    """The tap; see `llmkit.testing.record`.
+
+    Attributes:
+        path: Where it is to be written.
+        answers: Never.
+    """
+
+    answers = False
+    played: tuple[Recording, ...] = ()
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._entries: list[_Entry] = []
+        self._secrets: set[str] = set()
+        self._closed: tuple[Recording, ...] | None = None
+
+    @property
+    def ours(self) -> bool:
+        """Whether this is the process in which it began."""
+        return os.getpid() == self._pid
+
+    @property
+    def recordings(self) -> tuple[Recording, ...]:
+        """What there is so far."""
+        if self._closed is not None:
+            return self._closed
+        with self._lock:
+            entries, cleaner = [*self._entries], Cleaner(self._secrets)
+        return tuple(found for entry in entries if (found := entry.recording(cleaner)) is not None)
+
+    @property
+    def remaining(self) -> tuple[Recording, ...]:
+        """All, as none is played."""
+        return self.recordings
+
+    def close(self) -> None:
+        """Nothing more is recorded, not even of answers that are still being read."""
+        self._closed = self.recordings
+        self._entries, self._secrets = [], set()
+
+    def send(self, sending: Sending) -> Answer:
+        """The answer that comes.
+
+        Raises:
+            LLMKitError: None does; recorded unless the caller is to blame.
+        """
+        entry = _Entry(sending.outgoing)
+        with self._lock:
+            self._entries.append(entry)
+        try:
+            answer = sending.go()
+        except LLMKitError as error:
+            if not isinstance(error, ConfigurationError | StreamClosedError):
+                entry.failed = Failed.of(error)
+            raise
+        finally:
+            self._learn(sending)
+        self._learn(sending, answer)
+        entry.answer = answer
+        return _Overheard(answer, entry)
+
+    def _learn(self, sending: Sending, answer: Answer | None = None) -> None:
+        outgoing = sending.outgoing
+        found = [*sending.secrets, *of_request(outgoing.headers, outgoing.url), *of_session(sending.session)]
+        if answer is not None:
+            found += of_answer(answer.headers)
+        with self._lock:
+            self._secrets.update(found)
