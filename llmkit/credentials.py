@@ -5,39 +5,65 @@ nowhere else: another address in `base_url` must not be enough to be sent it.
 """
 
 import os
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
+from llmkit.agreement import Agreement
 from llmkit.checks import raised
 from llmkit.errors import ConfigurationError, LLMKitError, MissingAuthError
 from llmkit.provider import Provider
 
 
+class Got:
+    """A key as it was got once; another object each time that a function is asked, also where its text is the same."""
+
+    __slots__ = ("unproved", "value")
+
+    def __init__(self, value: str, *, prove: bool) -> None:
+        self.value = value
+        self.unproved = [None] if prove else []  # empty once somebody was told of a success with it
+
+    def __repr__(self) -> str:
+        return "Got(***)"
+
+
+def _no_end() -> None:
+    """Who waits, waits for ever."""
+
+
 class Key:
     """An API key, or the way to one; safe to hold anywhere that is not printed.
+
+    A function is asked by one thread while all others wait for what it returns. Where it has methods `refused` and
+    `accepted`, these are called with the key when the host has refused it, and once it has answered somebody who had
+    it, so that it can be kept.
 
     Args:
         value: The key, a function that returns it, or None.
         passed: Whether it is the caller's own, and not one that was looked up.
-        name: Of the argument or the variable, for errors.
+        name: Of the argument, the variable or the store, for errors.
 
     Raises:
         MissingAuthError: It is empty.
         ConfigurationError: It cannot stand in a header; the message never has it.
     """
 
-    __slots__ = ("_fetch", "_known", "_learned", "_name", "_value", "passed")
+    __slots__ = ("_agreement", "_fetch", "_got", "_known", "_last", "_learned", "name", "passed")
 
     def __init__(self, value: Any, *, passed: bool, name: str = "api_key") -> None:
         self.passed = passed
-        self._name = name
+        self.name = name
         self._fetch: Callable[[], Any] | None = value if callable(value) else None
-        self._value: str | None = None
+        self._got: Got | None = None  # the key that is good, as far as is known
+        self._last: Got | None = None  # the latest, refused or not
         self._known: deque[str] = deque(maxlen=4)
         self._learned: deque[str] = deque(maxlen=64)
+        self._agreement = Agreement()
         refused = None if value is None or callable(value) else self._take(value)
         del value  # no frame of an error shows it
         if refused is not None:
@@ -48,8 +74,8 @@ class Key:
 
     @property
     def looked_up(self) -> bool:
-        """Whether it came from the environment."""
-        return not self.passed and self._fetch is None and self._value is not None
+        """Whether it came from the environment or the store."""
+        return not self.passed and self._fetch is None and self._got is not None
 
     def value(self) -> str | None:
         """The key; None where there is none.
@@ -58,25 +84,54 @@ class Key:
             MissingAuthError: The caller's function failed.
             ConfigurationError: It returned something that is no key.
         """
-        value = self._value
-        if value is None and self._fetch is not None:
-            refused = self._take(_asked(self._fetch, self._name))
-            if refused is not None:
-                raise refused
-            value = self._known[-1]  # not `_value`, which another thread may be asking for anew
-        return value
+        got = self.get()
+        return None if got is None else got.value
 
-    def refresh(self, refused: str | None) -> bool:
-        """Ask the caller's function again, unless another call has since; whether there is another than `refused`."""
+    def get(self, spare: Callable[[], float | None] = _no_end) -> Got | None:
+        """As `value`, and which one it is. `spare` bounds the wait for another thread, see `Agreement.once`."""
+        got = self._got
+        if got is None and self._fetch is not None:
+            self._agreement.once(self._ask, spare)
+            got = self._got or self._last  # where another thread has just been refused with it, so will this one
+        return got
+
+    def refresh(self, refused: Got, spare: Callable[[], float | None] = _no_end) -> Got | None:
+        """Ask the caller's function again, unless that was done since; None if there is no other key than `refused`.
+
+        Calls that were under way with the same key make do with one asking, also where it brought nothing better.
+        """
         if self._fetch is None:
-            return False
-        if self._value == refused:
-            self._value = None
-        return self.value() != refused
+            return None
+        if self._got is refused or (self._got is None and self._last is refused):
+            self._agreement.once(partial(self._ask, refused), spare)
+        got = self._got
+        if got is not None and got.value == refused.value:
+            got = self._got = None
+        return got
+
+    def drop(self, refused: Got) -> None:
+        """This one was refused, too: it is asked for anew by the next call."""
+        if self._fetch is not None and self._got is refused:
+            self._got = None
+            self._tell_refused(refused)
+
+    def accept(self, got: Got) -> None:
+        """The host has answered somebody who had it.
+
+        Warns:
+            UserWarning: The caller's function could not keep it.
+        """
+        try:
+            got.unproved.pop()
+        except IndexError:  # somebody else was quicker
+            return
+        failed = _failure(lambda: self._fetch.accepted(got.value))  # type: ignore[union-attr]
+        if failed is not None:
+            warnings.warn(f"{self.name}: the key is good, and could not be kept: {failed}", UserWarning, stacklevel=2)
 
     def argument(self) -> str | Callable[[], str] | None:
         """What was passed by the caller, for a pickle; a key that was looked up is looked up again."""
-        return (self._fetch or self._value) if self.passed else None
+        return (self._fetch or self.value()) if self.passed else None
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -87,22 +142,38 @@ class Key:
         """Count these as secrets, too: what a caller's own `auth` has put into a request."""
         self._learned.extend(secret for secret in secrets if secret not in self._learned)
 
+    def _ask(self, refused: Got | None = None) -> None:
+        """Ask the caller's function, unless another thread has since."""
+        if (self._got is not None and self._got is not refused) or (refused is not None and self._last is not refused):
+            return
+        self._got = None
+        if refused is not None:
+            self._tell_refused(refused)
+        assert self._fetch is not None  # noqa: S101 - else there is nobody to ask
+        failed = self._take(_asked(self._fetch, self.name))
+        if failed is not None:
+            raise failed
+
+    def _tell_refused(self, refused: Got) -> None:
+        if (hook := getattr(self._fetch, "refused", None)) is not None:
+            _asked(lambda: hook(refused.value), self.name)  # no `partial`, whose `repr` shows the key
+
     def _take(self, value: object) -> ConfigurationError | None:
         """Keep `value`, which must be fit for a header; else the error to raise, in a frame that has not seen it."""
         if not isinstance(value, str):
             return ConfigurationError(
-                f"{self._name}: expected text or a function that returns text, got {type(value).__name__}"
+                f"{self.name}: expected text or a function that returns text, got {type(value).__name__}"
             )
         if not value:
-            return MissingAuthError(f"{self._name}: it is empty")
+            return MissingAuthError(f"{self.name}: it is empty")
         if not value.isascii() or not value.isprintable() or value != value.strip():
             return ConfigurationError(
-                f"{self._name}: it holds control characters, blanks at its ends or characters outside ASCII; "
+                f"{self.name}: it holds control characters, blanks at its ends or characters outside ASCII; "
                 "was a line end copied along?"
             )
-        self._value = value
         if value not in self._known:
             self._known.append(value)
+        self._got = self._last = Got(value, prove=hasattr(self._fetch, "accepted"))
         return None
 
 
@@ -121,6 +192,17 @@ def _asked(function: Callable[[], Any], name: str) -> Any:
     raise MissingAuthError(
         f"{name}: the function failed with {type(failed).__name__}: it must return a key"
     ) from failed
+
+
+def _failure(function: Callable[[], Any]) -> str | None:
+    """Why a function of the caller's failed, in words that hold no key; None if it did not."""
+    try:
+        function()
+    except LLMKitError as error:
+        return str(error)
+    except Exception as error:  # noqa: BLE001 - likewise
+        return type(error).__name__
+    return None
 
 
 def kept(value: Any, *, passed: bool, name: str = "api_key") -> Key | ConfigurationError:

@@ -57,15 +57,6 @@ _KIND_SHOWN = 80  # characters of a content type in an error's first line
 USER_AGENT = f"llmkit/{llmkit.__version__} python/{platform.python_version()}"
 
 
-def _refreshed(authorization: Authorization, answer: Answer) -> bool:
-    """Whether there is another key than the one that `answer` refuses, dropped if the caller's function fails."""
-    try:
-        return authorization.refreshed()
-    except BaseException:
-        answer.close()
-        raise
-
-
 class Engine:
     """What the calls of a client share.
 
@@ -140,6 +131,7 @@ class Engine:
             answer = self.open(call, headers, deadlines, stream=False, begun=Sends(attempts, switch))
             try:
                 value = self.parse(answer, decode, job=call.job)
+                answer.prove()
                 if answer.lease is not None:
                     answer.lease.settle(getattr(value, "usage", None))
                 return value, answer
@@ -178,13 +170,28 @@ class Engine:
         """
         authorization = Authorization(self.key, self.auth, self.row.auth)
         outgoing = self._outgoing(call, headers, authorization, stream=stream)
-        answer = self._send(outgoing, call, deadlines, begun)
-        if answer.status == 401 and _refreshed(authorization, answer):  # noqa: PLR2004
-            answer.close()
-            answer = self._send(outgoing, call, deadlines, begun)
-        if not 200 <= answer.status <= 299:  # noqa: PLR2004
-            raise self._refusal(answer)
+        authorization.prepare(outgoing.headers, deadlines)
+        answer = self._send(outgoing, call, Exchange(deadlines), begun)
+        if not answer.good:
+            self._change_key(authorization, answer, deadlines)
+            answer = self._send(outgoing, call, Exchange(deadlines, refused=answer.status), begun)
+            if not answer.good:
+                raise authorization.heard(self._refusal(answer))
+        answer.proof = authorization.proof
         return answer
+
+    def _change_key(self, authorization: Authorization, answer: Answer, deadlines: Deadlines) -> None:
+        """Get another key than the one that `answer` refuses, and drop that.
+
+        Raises:
+            APIError: It is refused for something else, or there is no other key.
+        """
+        error = None if answer.status == 401 else self._refusal(answer)  # noqa: PLR2004
+        if error is not None and not isinstance(error, AuthenticationError):  # which some hosts tell with a 400
+            raise error
+        if not authorization.refreshed(answer, deadlines):
+            raise self._refusal(answer) if error is None else error
+        answer.close()
 
     def parse(self, answer: Answer, decode: Callable[[Any], T], *, job: bool = False) -> T:
         """What `decode` makes of the JSON of a whole body; `job` as in `Call`.
@@ -256,10 +263,7 @@ class Engine:
         listed = self.wire.list_headers & headers.keys() & more.keys()
         return HeaderFields({**headers, **more, **{name: _joined(headers[name], more[name]) for name in listed}})
 
-    def _send(
-        self, outgoing: Outgoing, call: "Call", deadlines: Deadlines, begun: Callable[[Exchange], None]
-    ) -> Answer:
-        exchange = Exchange(deadlines)
+    def _send(self, outgoing: Outgoing, call: "Call", exchange: Exchange, begun: Callable[[Exchange], None]) -> Answer:
         begun(exchange)
         if self.limit is None:
             return self.transport.send(outgoing, exchange)
@@ -283,7 +287,7 @@ class Engine:
     def _advised(self, error: APIError) -> APIError:
         """`error`, which says where a refused key came from."""
         if isinstance(error, AuthenticationError) and self.key.looked_up:
-            error.args = (f"{error.args[0]}; it came from {self.row.key_variables[0]}", *error.args[1:])
+            error.args = (f"{error.args[0]}; it came from {self.key.name}", *error.args[1:])
         return error
 
     def _outgoing(
@@ -321,7 +325,7 @@ class Sends:
         if self._switch is not None:
             self._switch.attach(exchange)
         if self._begun:
-            self._attempts.repeated("the key was refused with 401, and there was another")
+            self._attempts.repeated(f"the key was refused with {exchange.refused}, and there was another")
         self._begun = True
 
 

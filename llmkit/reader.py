@@ -71,7 +71,10 @@ class Reader:
         """
         self._settle()
         try:
-            return self._more()
+            events = self._more()
+            if events and self.answer.proof is not None:
+                self.answer.prove()
+            return events
         except CutOff as cut:
             failed: LLMKitError = self._engine.cut_off(cut, self.answer, self._tariff)
         except ErrorEvent as event:

@@ -4,7 +4,7 @@ It does not know whether a body is whole in the wire's sense: the end of a conne
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from urllib.parse import urljoin, urlsplit
 
@@ -136,9 +136,11 @@ class Answer:
         headers: Case-insensitive.
         location: Where a 3xx points to: absolute, without user, query and fragment, cut to 200 characters.
         lease: Its share of a rate limit; None where there is none.
+        proof: Called once it has turned out to be what was asked for; None where nobody waits for that.
     """
 
     lease: "Lease | None" = None
+    proof: Callable[[], None] | None = None
 
     def __init__(self, exchange: Exchange, head: Head, *, url: str, host: str) -> None:
         self.status = head.status
@@ -156,9 +158,20 @@ class Answer:
     def __repr__(self) -> str:
         return f"<Answer {self.status} of {self._host}>"
 
+    @property
+    def good(self) -> bool:
+        """Whether its status is 2xx."""
+        return 200 <= self.status <= 299  # noqa: PLR2004
+
     def renew(self) -> None:
         """An event arrived: the allowance of raw bytes starts again."""
         self._exchange.allow(BODY_MOST)
+
+    def prove(self) -> None:
+        """It is what was asked for."""
+        if self.proof is not None:
+            proof, self.proof = self.proof, None
+            proof()
 
     def limit(self, deadlines: Deadlines) -> None:
         """From now on, these hold."""

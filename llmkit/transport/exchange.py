@@ -47,12 +47,14 @@ class Exchange:
         unsent: Whether the request could not be written to its end.
         surplus: Whether bytes came after the answer's end.
         on_end: Called when it has ended; perhaps by a finaliser, and more than once.
+        refused: The status with which the key of an earlier one was refused, where this is that request again.
     """
 
     on_end: Callable[[], object] | None = None
 
-    def __init__(self, deadlines: Deadlines) -> None:
+    def __init__(self, deadlines: Deadlines, *, refused: int | None = None) -> None:
         self.deadlines = deadlines
+        self.refused = refused
         self.aborted = False
         self.ended: LLMKitError | None = None
         self.stage: Stage = "connect"
