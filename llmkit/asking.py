@@ -11,6 +11,7 @@ from llmkit.addresses import MODEL
 from llmkit.deadlines import Deadlines
 from llmkit.engine import Engine, Sends, for_caller
 from llmkit.errors import LLMKitError
+from llmkit.observing import Unwatched, watch
 from llmkit.output import OutputForm, asking_again, beside, demanded, misfit, together
 from llmkit.reader import Reader
 from llmkit.request import ResolvedRequest
@@ -57,11 +58,14 @@ class Asking:
         Raises:
             LLMKitError: As `Client.complete`.
         """
-        try:
-            response = self._once()
-            return response if self.form is None else self._fitted(response, self.form)
-        except LLMKitError as error:
-            self._raise(error)
+        with self._watch("complete") as watched:
+            try:
+                response = self._once(watched)
+                found = response if self.form is None else self._fitted(response, self.form, watched)
+            except LLMKitError as error:
+                self._raise(error)
+            watched.answered(found)
+            return found
 
     def begin(self, switch: Switch | None = None) -> Response[Any]:
         """As `complete`, some time after it was settled: its clocks start now.
@@ -80,37 +84,44 @@ class Asking:
         Raises:
             LLMKitError: As `Client.stream`.
         """
-        try:
-            about = partial(
-                for_caller,
-                engine=self.engine,
-                model=self.request.model,
-                headers=self.headers,
-                query=self.request.extra_query,
-            )
-            return Stream(self.engine, self._connector(), self.deadlines, self.max_retries, about, self.form, made)
-        except LLMKitError as error:
-            self._raise(error)
+        watched = self._watch("stream")
+        with watched.opening():
+            try:
+                about = partial(
+                    for_caller,
+                    engine=self.engine,
+                    model=self.request.model,
+                    headers=self.headers,
+                    query=self.request.extra_query,
+                )
+                connect, limits, retries = self._connector(), self.deadlines, self.max_retries
+                return Stream(self.engine, connect, limits, retries, about, self.form, made, watched)
+            except LLMKitError as error:
+                self._raise(error)
 
-    def _fitted(self, response: Response[Any], form: OutputForm) -> Response[Any]:
+    def _watch(self, operation: str) -> Unwatched:
+        asked, structured = self.request, self.form is not None
+        return watch(self.engine, operation, asked.model, self.headers, asked.extra_query, asked, structured=structured)
+
+    def _fitted(self, response: Response[Any], form: OutputForm, watched: Unwatched) -> Response[Any]:
         found = form.settled(response)
         for _ in range(self.request.output_retries):
             why = misfit(found)
             if why is None:
                 break
-            found = together(found, form.settled(self._again(found, why)))
+            found = together(found, form.settled(self._again(found, why, watched)))
         return demanded(found)
 
-    def _again(self, response: Response[Any], why: Unfit) -> Response[Any]:
+    def _again(self, response: Response[Any], why: Unfit, watched: Unwatched) -> Response[Any]:
         messages = (*self.request.messages, *asking_again(response, why))
         try:
-            return evolve(self, request=evolve(self.request, messages=messages))._once()  # noqa: SLF001 - of its own
+            return evolve(self, request=evolve(self.request, messages=messages))._once(watched)  # noqa: SLF001 - of its own
         except LLMKitError as error:
             raise beside(error, response) from error.__cause__
 
-    def _once(self) -> Response[Any]:
+    def _once(self, watched: Unwatched) -> Response[Any]:
         if self.wire.long_answer(self.request, self.quirks):
-            return self._streaming()
+            return self._streaming(watched)
         found = self.engine.fetch(
             self._encode(stream=False),
             self.headers,
@@ -118,13 +129,14 @@ class Asking:
             self.max_retries,
             lambda body: self.wire.decode(body, self.quirks),
             self.switch,
+            watched.retried,
         )
         return self.engine.respond(found.value, found.answer, found.attempts, self.tariff)
 
-    def _streaming(self) -> Response[Any]:
+    def _streaming(self, watched: Unwatched) -> Response[Any]:
         """A long answer: streamed and collected, so that no gateway loses patience."""
         connect = self._connector()
-        attempts = self.engine.attempts(self.deadlines, self.max_retries, self.switch)
+        attempts = self.engine.attempts(self.deadlines, self.max_retries, self.switch, told=watched.retried)
         reader = attempts.run(lambda: connect(Sends(attempts, self.switch)).to_end())
         return reader.response(attempts.made)
 

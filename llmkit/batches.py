@@ -22,6 +22,7 @@ from llmkit.errors import (
 )
 from llmkit.jsonl import Lines
 from llmkit.messages import AssistantMessage, SystemMessage, UserMessage
+from llmkit.observing import Unwatched, watch
 from llmkit.provider_errors import event_failure
 from llmkit.request import EndpointOptions, Prompt, Request
 from llmkit.retry import LONGEST_WAIT, retry_after
@@ -100,7 +101,7 @@ class Batches:
         for item in items:
             headers = self._client._engine.merged(headers, item.call.headers) if item.call.headers else headers  # noqa: SLF001
         draft = BatchDraft(items, headers, about, asked.body)
-        return self._batch(wire.create(draft, self._client._refuse), asked)  # noqa: SLF001
+        return self._batch("create", wire.create(draft, self._client._refuse), asked)  # noqa: SLF001
 
     def get(self, batch: Batch | str, **options: Unpack[EndpointOptions]) -> Batch:
         """How a batch is now.
@@ -113,7 +114,7 @@ class Batches:
             NotFoundError: There is no such batch.
             LLMKitError: As `Client.complete`.
         """
-        return self._batch(self._wire().get(_id_of(batch)), self._asked(options))
+        return self._batch("get", self._wire().get(_id_of(batch)), self._asked(options))
 
     def list(self, **options: Unpack[EndpointOptions]) -> "list[Batch]":
         """All batches that the provider remembers, newest first.
@@ -121,7 +122,7 @@ class Batches:
         Raises:
             LLMKitError: As `Client.complete`.
         """
-        found, _ = self._run(self._wire().listed(), self._asked(options))
+        found, _ = self._run("list", self._wire().listed(), self._asked(options))
         return [self._named(batch) for batch in found]
 
     def cancel(self, batch: Batch | str, **options: Unpack[EndpointOptions]) -> Batch:
@@ -134,7 +135,7 @@ class Batches:
         Raises:
             LLMKitError: As `Client.complete`.
         """
-        return self._batch(self._wire().cancel(_id_of(batch)), self._asked(options))
+        return self._batch("cancel", self._wire().cancel(_id_of(batch)), self._asked(options))
 
     def wait(
         self, batch: Batch | str, *, progress: bool | Progress = False, **options: Unpack[EndpointOptions]
@@ -169,7 +170,7 @@ class Batches:
         pause, failures = _FIRST_PAUSE, 0
         while True:
             try:
-                found, headers = self._run(wire.get(id_), asked, until if until.bounded else None)
+                found, headers = self._run("get", wire.get(id_), asked, until if until.bounded else None)
             except LLMKitError as error:
                 failures += 1
                 if not error.retryable or failures > _MOST_FAILURES:
@@ -203,7 +204,7 @@ class Batches:
         """
         wire, asked, known = self._wire(), self._asked(options), _by_id(requests)
         if isinstance(batch, str) or batch.status == "running":
-            batch = self._batch(wire.get(_id_of(batch)), asked)
+            batch = self._batch("get", wire.get(_id_of(batch)), asked)
         failed: APIError | None = None
         found = wire.results(batch)
         if batch.status == "running":
@@ -252,14 +253,16 @@ class Batches:
             error.args = (f"requests[{index}].{error}",)
             raise
 
-    def _batch(self, steps: Steps[Batch], asked: Asked) -> Batch:
-        return self._named(self._run(steps, asked)[0])
+    def _batch(self, what: str, steps: Steps[Batch], asked: Asked) -> Batch:
+        return self._named(self._run(what, steps, asked)[0])
 
     def _named(self, batch: Batch) -> Batch:
         return evolve(batch, provider=self._client._engine.row.name)  # noqa: SLF001
 
-    def _run(self, steps: Steps[T], asked: Asked, deadlines: Deadlines | None = None) -> tuple[T, Mapping[str, str]]:
-        """What the calls of `steps` come to, and the headers of the last answer."""
+    def _run(
+        self, what: str, steps: Steps[T], asked: Asked, deadlines: Deadlines | None = None
+    ) -> tuple[T, Mapping[str, str]]:
+        """What the calls of `steps` come to, and the headers of the last answer; `what` is the method."""
         limits = Deadlines(asked.timeout) if deadlines is None else deadlines
 
         def told(body: Any) -> tuple[Call | None, Any]:
@@ -268,22 +271,28 @@ class Batches:
             except StopIteration as done:
                 return None, done.value
 
-        try:
-            call, value = told(None)
-            headers: Mapping[str, str] = {}
-            for _ in range(_MOST_STEPS):
-                if call is None:
-                    return value, headers
-                fetch = self._fetch_once if call.once else self._client._fetch  # noqa: SLF001
-                fetched = fetch(_with_query(call, asked), asked.headers, limits, told)
-                call, value = fetched.value
-                headers = fetched.answer.headers
-            raise InvalidResponseError(f"the list of batches has no end: after {_MOST_STEPS} pages it goes on")
-        except LLMKitError as error:
-            self._raise(error, asked)
+        with watch(self._client._engine, f"batches.{what}", None, asked.headers, asked.query) as watched:  # noqa: SLF001
+            try:
+                call, value = told(None)
+                headers: Mapping[str, str] = {}
+                for _ in range(_MOST_STEPS):
+                    if call is None:
+                        return value, headers
+                    fetch = self._fetch_once if call.once else self._client._fetch  # noqa: SLF001
+                    fetched = fetch(_with_query(call, asked), asked.headers, limits, told, watched)
+                    call, value = fetched.value
+                    headers = fetched.answer.headers
+                raise InvalidResponseError(f"the list of batches has no end: after {_MOST_STEPS} pages it goes on")
+            except LLMKitError as error:
+                self._raise(error, asked)
 
     def _fetch_once(
-        self, call: Call, headers: Mapping[str, str], deadlines: Deadlines, decode: Callable[[Any], T]
+        self,
+        call: Call,
+        headers: Mapping[str, str],
+        deadlines: Deadlines,
+        decode: Callable[[Any], T],
+        watched: Unwatched,
     ) -> Fetched[T]:
         """As for any call, but that it is tried again only where it has not been carried out, for sure."""
         engine, retries = self._client._engine, self._client._settings.max_retries  # noqa: SLF001
@@ -298,7 +307,10 @@ class Batches:
                     error.args = (f"{error}; the batch may have been created: see whether batches.list() has it",)
                 raise
 
-        return engine.attempts(deadlines, retries).begin(once)
+        attempts = engine.attempts(deadlines, retries, told=watched.retried)
+        found = attempts.begin(once)
+        watched.fetched(attempts.made, found.answer.headers)
+        return found
 
     def _left(self, until: Deadlines, asked: Asked) -> float:
         try:

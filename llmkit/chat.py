@@ -10,6 +10,7 @@ from llmkit.chat_stream import ChatStream
 from llmkit.checks import integer, raised, wrong
 from llmkit.errors import ConfigurationError, LLMKitError, OutputError
 from llmkit.messages import Message, ToolCall, ToolResult, UserMessage
+from llmkit.observing import watched_tools
 from llmkit.prices import Item, bills, total
 from llmkit.request import Options, Prompt, Request, taken
 from llmkit.resolve import conversation, with_media
@@ -199,6 +200,7 @@ class Chat:
             options=found,
             hooks=self._hooks,
             max_rounds=self._max_rounds,
+            watching=watched_tools(self._client._engine, self._client._settings.headers),  # noqa: SLF001
         )
 
     def _said(self, prompt: ChatPrompt) -> list[Message]:

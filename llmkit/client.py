@@ -245,6 +245,7 @@ class Client(Many):
             LLMKitError: As `complete`.
         """
         from llmkit.asking import addressed  # noqa: PLC0415
+        from llmkit.observing import watch  # noqa: PLC0415
         from llmkit.refusals import expressible  # noqa: PLC0415
 
         wire = self._engine.wire
@@ -252,11 +253,14 @@ class Client(Many):
             raise ConfigurationError(f"count_tokens: the wire {wire.name} cannot count")
         request = expressible(self._resolve(prompt, options), self._engine.row, wire, self._quirks, self._refuse)
         call = addressed(wire.encode_count(request, self._quirks, self._refuse), self._engine, request.model)
-        headers = self._headers(request)
-        try:
-            return self._fetch(call, headers, Deadlines(request.timeout), wire.decode_count).value
-        except LLMKitError as error:
-            self._raise(error, request.model, headers, request.extra_query)
+        headers, deadlines = self._headers(request), Deadlines(request.timeout)
+        with watch(self._engine, "count_tokens", request.model, headers, request.extra_query, request) as watched:
+            try:
+                found = self._fetch(call, headers, deadlines, wire.decode_count, watched).value
+            except LLMKitError as error:
+                self._raise(error, request.model, headers, request.extra_query)
+            watched.answered(found)
+            return found
 
     def models(self, **options: Unpack[EndpointOptions]) -> list[Model]:
         """Every model that the provider offers, from every page of its list.
@@ -269,6 +273,7 @@ class Client(Many):
             LLMKitError: As `complete`.
         """
         from llmkit.endpoints import all_pages  # noqa: PLC0415
+        from llmkit.observing import watch  # noqa: PLC0415
 
         encode, decode = self._engine.wire.encode_models, self._engine.wire.decode_models
         if encode is None or decode is None:
@@ -279,14 +284,16 @@ class Client(Many):
         if with_body:
             self._refuse("extra_body", "a list of models is asked for without a body")
 
-        def page(following: Mapping[str, str]) -> ModelPage:
-            call = encode({**query, **following}, self._quirks)
-            return self._fetch(call, headers, deadlines, decode).value
+        with watch(self._engine, "models", None, headers, query) as watched:
 
-        try:
-            return all_pages(page)
-        except LLMKitError as error:
-            self._raise(error, None, headers, query)
+            def page(following: Mapping[str, str]) -> ModelPage:
+                call = encode({**query, **following}, self._quirks)
+                return self._fetch(call, headers, deadlines, decode, watched).value
+
+            try:
+                return all_pages(page)
+            except LLMKitError as error:
+                self._raise(error, None, headers, query)
 
     def embed(
         self,
@@ -311,6 +318,7 @@ class Client(Many):
         """
         from llmkit.asking import addressed  # noqa: PLC0415
         from llmkit.endpoints import batches, expecting, joined  # noqa: PLC0415
+        from llmkit.observing import watch  # noqa: PLC0415
         from llmkit.wire.base import EmbedRequest  # noqa: PLC0415
 
         encode, decode = self._engine.wire.encode_embed, self._engine.wire.decode_embed
@@ -324,11 +332,14 @@ class Client(Many):
         name = self._own_name(name)
         size = None if dimensions is None else integer(1)("dimensions", dimensions)
         deadlines, parts = Deadlines(found["timeout"]), []
-        try:
-            for batch in batches(texts, self._quirks.embed_batch):
-                request = EmbedRequest(name, batch, size, found["extra_query"], found["extra_body"])
-                call = addressed(encode(request, self._quirks), self._engine, name)
-                parts.append(self._fetch(call, headers, deadlines, expecting(decode, len(batch))).value)
-        except LLMKitError as error:
-            self._raise(error, name, headers, found["extra_query"])
-        return joined(parts, name)
+        with watch(self._engine, "embed", name, headers, found["extra_query"]) as watched:
+            try:
+                for batch in batches(texts, self._quirks.embed_batch):
+                    request = EmbedRequest(name, batch, size, found["extra_query"], found["extra_body"])
+                    call = addressed(encode(request, self._quirks), self._engine, name)
+                    parts.append(self._fetch(call, headers, deadlines, expecting(decode, len(batch)), watched).value)
+            except LLMKitError as error:
+                self._raise(error, name, headers, found["extra_query"])
+            embeddings = joined(parts, name)
+            watched.answered(embeddings)
+            return embeddings

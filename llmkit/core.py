@@ -23,6 +23,7 @@ from llmkit.wire import WIRES
 if TYPE_CHECKING:  # what calls are made of is imported by the first one
     from llmkit.asking import Asking
     from llmkit.limits import RateLimit
+    from llmkit.observing import Unwatched
     from llmkit.prices import Price
     from llmkit.request import EndpointOptions, Options, ResolvedRequest
     from llmkit.response import Tariff
@@ -203,9 +204,17 @@ class Core:
         refuse(path, why, warn=self._settings.unsupported == "warn")
 
     def _fetch(
-        self, call: Call, headers: Mapping[str, str], deadlines: Deadlines, decode: Callable[[Any], T]
+        self,
+        call: Call,
+        headers: Mapping[str, str],
+        deadlines: Deadlines,
+        decode: Callable[[Any], T],
+        watched: Unwatched,
     ) -> Fetched[T]:
-        return self._engine.fetch(call, headers, deadlines, self._settings.max_retries, decode)
+        retries = self._settings.max_retries
+        found = self._engine.fetch(call, headers, deadlines, retries, decode, told=watched.retried)
+        watched.fetched(found.attempts, found.answer.headers)
+        return found
 
     def _headers(self, request: ResolvedRequest) -> Mapping[str, str]:
         """The caller's own, of all calls and of this one."""

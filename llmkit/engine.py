@@ -28,7 +28,7 @@ from llmkit.errors import (
 from llmkit.json_codec import cut_short, load_bytes
 from llmkit.provider import Provider
 from llmkit.provider_errors import event_failure, one_line, redirect_failure, status_failure
-from llmkit.retry import Attempts, Quota
+from llmkit.retry import Attempts, Quota, Told
 from llmkit.secrets import of_headers, of_query, without
 from llmkit.transport import Answer, Outgoing, Transport
 from llmkit.transport.exchange import Exchange
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
     from llmkit.limits import RateLimit
+    from llmkit.observing.records import Observer
     from llmkit.response import Response, Tariff
     from llmkit.switch import Switch
     from llmkit.wire.base import Call, Decoded, Wire
@@ -70,7 +71,10 @@ class Engine:
         limit: How much the host may be asked; None for no limit.
         quota: Of retries.
         pools: By process: the threads of `Client.submit`, where it was used.
+        observers: Who watches its calls, in place of those who watch all clients'.
     """
+
+    observers: "tuple[Observer, ...]" = ()
 
     def __init__(
         self,
@@ -119,13 +123,16 @@ class Engine:
         max_retries: int,
         decode: Callable[[Any], T],
         switch: "Switch | None" = None,
+        told: Told | None = None,
     ) -> "Fetched[T]":
         """Send `call` until it is answered; what `decode` makes of the JSON in its body. `switch` ends it.
+
+        Retries are `told`.
 
         Raises:
             LLMKitError: Whatever came between; with `attempts`.
         """
-        attempts = self.attempts(deadlines, max_retries, switch)
+        attempts = self.attempts(deadlines, max_retries, switch, told=told)
 
         def once() -> tuple[T, Answer]:
             answer = self.open(call, headers, deadlines, stream=False, begun=Sends(attempts, switch))
@@ -371,12 +378,17 @@ def _joined(one: str, other: str) -> str:
     return ",".join(dict.fromkeys(item for item in items if item))
 
 
+def secrets_of(engine: Engine, headers: Mapping[str, str], query: Mapping[str, str]) -> list[str]:
+    """What nobody may be shown of a call with these headers and this query of the caller's."""
+    own = [*of_headers({**engine.row.headers, **headers}), *of_query({**engine.query, **query})]
+    return [*engine.key.secrets, *engine.transport.secrets, *own]
+
+
 def for_caller(
     error: LLMKitError, engine: Engine, model: str | None, headers: Mapping[str, str], query: Mapping[str, str]
 ) -> LLMKitError:
     """`error`, which says who was asked and holds no key, in case the server repeats it; returned for ``raise``."""
-    own = [*of_headers({**engine.row.headers, **headers}), *of_query({**engine.query, **query})]
-    secrets = [*engine.key.secrets, *engine.transport.secrets, *own]
+    secrets = secrets_of(engine, headers, query)
     error.args = without(error.args, secrets)
     for name, value in error.__dict__.items():
         error.__dict__[name] = without(value, secrets)

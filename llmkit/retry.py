@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import UTC
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from llmkit.deadlines import Deadlines
 from llmkit.errors import DeadlineError, LLMKitError
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from tenacity import RetryCallState
 
 T = TypeVar("T")
+Told: TypeAlias = Callable[[int, LLMKitError, float], object]
+"""Told of each failure that is followed by another try: which attempt it was, why, and the seconds until then."""
 
 LONGEST_WAIT = 60.0  # seconds that a provider may ask for; beyond, the error is raised at once
 _BACKOFF, _BACKOFF_MOST = 0.5, 8.0
@@ -84,8 +86,10 @@ class Attempts:
         *,
         sleep: Callable[[float], None] = time.sleep,
         random: Callable[[], float] = _random.random,
+        told: Told | None = None,
     ) -> None:
         self.made = 0
+        self._told = told
         self._retries_made = 0  # of which another key's is none
         self._max_retries = max_retries
         self._quota = quota
@@ -167,6 +171,8 @@ class Attempts:
             self._pause = pause
             frameless(error)
             self._retries_made += 1
+            if self._told is not None:
+                self._told(self.made, error, pause)
             said = str(error).partition("\n")[0]
             self._note(f"{type(error).__name__}: {said:.{_NOTE_SHOWN}}")
             return False

@@ -14,6 +14,7 @@ from llmkit.errors import (
     StreamError,
 )
 from llmkit.events import Event, TextDelta
+from llmkit.observing import UNWATCHED, Unwatched
 from llmkit.output import OutputForm, demanded
 from llmkit.reader import Reader
 from llmkit.response import Response, T_co, Unfit
@@ -30,7 +31,9 @@ class Stream(Generic[T_co]):
     It belongs to the thread that reads it; `close` may be called from any.
     """
 
-    def __init__(
+    _watched: Unwatched = UNWATCHED
+
+    def __init__(  # noqa: PLR0913, PLR0917 - made in one place
         self,
         engine: Engine,
         connect: Callable[[Callable[[Exchange], None]], Reader],
@@ -39,6 +42,7 @@ class Stream(Generic[T_co]):
         about: Callable[[LLMKitError], LLMKitError],
         form: OutputForm | None = None,
         made: "Callable[[Stream[T_co]], None]" = lambda _: None,
+        watched: Unwatched = UNWATCHED,
     ) -> None:
         """Asks, and returns when the provider has accepted.
 
@@ -50,6 +54,7 @@ class Stream(Generic[T_co]):
             about: Makes an error fit for the caller.
             form: What the answer is to be; None where it is only read.
             made: Called with the stream before anything is sent, so that it can be closed from then on.
+            watched: Told how it goes once the provider has accepted; of its retries from the first on.
         """
         self._closed = threading.Event()
         self._shut = False  # the same, in a tenth of the time
@@ -65,9 +70,12 @@ class Stream(Generic[T_co]):
         self._reading = False
         self._exchange: Exchange | None = None  # the one under way, from before its connection is made
         self._reader: Reader | None = None
-        self._attempts: Attempts = engine.attempts(deadlines, max_retries, sleep=self._closed.wait)
+        self._attempts: Attempts = engine.attempts(
+            deadlines, max_retries, sleep=self._closed.wait, told=watched.retried
+        )
         made(self)
         self._attempts.begin(self._open)
+        self._watched = watched
 
     def __iter__(self) -> Self:
         return self
@@ -100,6 +108,7 @@ class Stream(Generic[T_co]):
         exchange = getattr(self, "_exchange", None)
         if exchange is not None:
             exchange.forsake()
+            self._watched.forsaken(self._reader, self._attempts.made)
 
     def __repr__(self) -> str:
         state = "closed" if self._closed.is_set() else "open" if self._response is None else "complete"
@@ -167,6 +176,7 @@ class Stream(Generic[T_co]):
             self._exchange.abort()
         if self._reader is not None and not self._reading:
             self._reader.answer.close()
+            self._watched.left(self._so_far)
 
     def _fill(self) -> None:
         """Block until there is an event."""
@@ -183,6 +193,7 @@ class Stream(Generic[T_co]):
             self._read_or_retry()
         except LLMKitError as error:
             self._error = self._about(error)
+            self._watched.ended(self._error)
         except BaseException:
             self._interrupt()
             raise
@@ -203,7 +214,7 @@ class Stream(Generic[T_co]):
             reader.answer.close()
         if self._exchange is not None:
             self._exchange.abort()
-        self._about(self._attempts.last(self._error))
+        self._watched.ended(self._about(self._attempts.last(self._error)))
 
     def _read_or_retry(self) -> None:
         try:
@@ -224,8 +235,11 @@ class Stream(Generic[T_co]):
             self._queue.extend(reader.more())
         if not self._begun:
             self._attempts.succeeded()
+            self._watched.began()
         if reader.decoded is not None:
             self._response = self._settled(reader.response(self._attempts.made))
+            self._watched.answered(self._response)
+            self._watched.ended()
 
     def _settled(self, response: Response[Any]) -> Response[T_co]:
         return response if self._form is None else self._form.settled(response)
@@ -252,8 +266,14 @@ class Stream(Generic[T_co]):
 
     def _again(self) -> None:
         """Another try, as the one before failed before its first event."""
-        self._open()
+        with self._watched.within():
+            self._open()
         self._read()
+
+    def _so_far(self) -> Response[Any]:
+        """All that has come."""
+        assert self._reader is not None  # noqa: S101 - set by the constructor, or it raised
+        return self._reader.partial(self._attempts.made)
 
     def _settle(self) -> None:
         """The answer is whole: read to the body's end, within bounds, so that the connection can be used again."""
@@ -277,6 +297,7 @@ class Stream(Generic[T_co]):
                 # `close` leaves this to the thread that reads, if it came while that was reading.
                 self._reader.answer.close()
             self._error = self._about(error)
+            self._watched.ended(self._error)
         return self._error.with_traceback(None)
 
     def _closed_error(self) -> StreamError:

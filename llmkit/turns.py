@@ -58,6 +58,7 @@ class Turn:
         options: Of each model call, checked.
         hooks: The caller's.
         max_rounds: How many model calls there may be.
+        watching: Makes the run of a tool watched; None where nobody watches.
         rounds: The answers so far.
         begins: Where in `messages` the first round is.
         left: Whether the last round has calls that are left to the caller.
@@ -70,6 +71,7 @@ class Turn:
     options: dict[str, Any]
     hooks: Hooks
     max_rounds: int
+    watching: Callable[[Job, Tool[..., Any]], Job] | None = None
     rounds: list[Response[Any]] = field(factory=list)
     begins: int = field(init=False)
     left: bool = field(default=False, init=False)
@@ -161,7 +163,9 @@ class Turn:
         if isinstance(tool, ServerTool) or tool.function is None:
             return None
         found = job(call, tool)
-        return self._approved(call, found) if isinstance(found, Job) else found
+        if not isinstance(found, Job):
+            return found
+        return self._approved(call, found if self.watching is None else self.watching(found, tool))
 
     def _approved(self, call: ToolCall, found: Job) -> Job | ToolResult | None:
         verdict = True if self.hooks.approve is None else self.hooks.approve(call)

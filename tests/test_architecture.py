@@ -26,7 +26,7 @@ FLOORS = (
     "switch limits pacing published",
     (
         "engine reader stream endpoints settings refusals answer_tool asking core many client chat chat_stream turns "
-        "bulk batches batch_results jsonl"
+        "bulk batches batch_results jsonl observing"
     ),
     "testing cli __main__",
 )
