@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, Unpack, over
 
 from llmkit.chat_stream import ChatStream
 from llmkit.checks import integer, raised, wrong
-from llmkit.errors import ConfigurationError, LLMKitError, OutputError
+from llmkit.errors import ConfigurationError, LLMKitError
 from llmkit.messages import Message, ToolCall, ToolResult, UserMessage
 from llmkit.observing import watched_tools
+from llmkit.output import paid_for
 from llmkit.prices import Item, bills, total
 from llmkit.request import Options, Prompt, Request, taken
 from llmkit.resolve import conversation, with_media
@@ -236,7 +237,7 @@ class Chat:
         try:
             response = asking.complete()
         except LLMKitError as error:
-            if (paid := _answered(error)) is not None:
+            if (paid := paid_for(error)) is not None:
                 self._paid(paid)
             raise
         self._paid(response)
@@ -261,12 +262,6 @@ def _results(prompt: ChatPrompt) -> UserMessage | None:
 
 def _has_results(message: Message) -> bool:
     return any(isinstance(part, ToolResult) for part in message.content)
-
-
-def _answered(error: LLMKitError) -> Response[Any] | None:
-    """The whole answer that was paid for in vain: one that does not fit, or that was asked for again."""
-    found = error.response if isinstance(error, OutputError) else error.partial
-    return None if found is None or found.finish_reason.reason == "unfinished" else found
 
 
 def _loaded(history: History | None) -> list[Message]:

@@ -6,7 +6,7 @@ A client is made without the words that calls are made of: they are imported by 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack, overload
 
@@ -136,6 +136,27 @@ class Client(Many):
         if verify is False:
             warnings.warn(INSECURE, InsecureWarning, stacklevel=2)
 
+    @staticmethod
+    def fallback(
+        members: Iterable[Client | Provider | str], *, on_fallback: Callable[[LLMKitError], object] | None = None
+    ) -> Client:
+        """A client that asks the next of `members` where one fails with what another try may mend.
+
+        That is an error that is `retryable`, after the member's own retries, and before a stream's first event was
+        handed out. Who answered is the response's `provider` and `model`.
+
+        Args:
+            members: Clients, or what `Client` takes as `provider`; the first is asked first, in each call.
+            on_fallback: Told of each error after which the next is asked; its `provider` and `model` say who failed.
+
+        Raises:
+            ConfigurationError: They are none.
+            LLMKitError: As `Client`, of one that is made here.
+        """
+        from llmkit.fallback import Fallback  # noqa: PLC0415 - only for who has several
+
+        return Fallback(members, on_fallback)
+
     def __enter__(self) -> Self:
         return self
 
@@ -233,9 +254,8 @@ class Client(Many):
 
         found = raised(taken(options))
         hooks = Hooks(approve, on_tool_call, on_tool_result)
-        bare = self.with_options()  # the chat has the defaults, and says for each call what holds
-        bare._settings = self._settings._replace(options={})  # noqa: SLF001 - of its own class
-        return Chat(bare, history, max_rounds, hooks, {**self._settings.options, **found})
+        bare, defaults = self._parted()  # the chat has the defaults, and says for each call what holds
+        return Chat(bare, history, max_rounds, hooks, {**defaults, **found})
 
     def count_tokens(self, prompt: Prompt, **options: Unpack[Options]) -> int:
         """How many tokens the provider counts in the prompt, with its instructions and tools.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, TypeVar, Unpack, cast
 
 from attrs import evolve
 
@@ -142,8 +142,32 @@ class Core:
         settings = self._settings
         self._engine.transport = Transport(verify=settings.verify, session=settings.session, environment=False)
 
-    def _asking(self, prompt: object, output_type: object, options: Any) -> Asking:
-        """The call that they mean, settled; `options` is empty then."""
+    @property
+    def _members(self) -> tuple[Core, ...]:
+        """Those who are asked, one after the other."""
+        return (self,)
+
+    def _each(self, change: Callable[[Any], Any]) -> Self:
+        """This client, with what `change` makes of each member in its place."""
+        return cast("Self", change(self))
+
+    def _parted(self) -> tuple[Self, dict[str, Any]]:
+        """A copy without the defaults of its calls, and those."""
+        bare = self.with_options()
+        bare._settings = self._settings._replace(options={})  # noqa: SLF001 - of its own class
+        return bare, {**self._settings.options}
+
+    def _asking(
+        self, prompt: object, output_type: object, options: Any, left_out: Callable[[str, str], None] | None = None
+    ) -> Asking:
+        """The call that they mean, settled; `options` is empty then.
+
+        Args:
+            prompt: As `Client.complete` takes it.
+            output_type: As `Client.complete` takes it.
+            options: As `Options` names them.
+            left_out: Told of what is left out of it now, in place of a warning.
+        """
         from llmkit.answer_tool import with_output  # noqa: PLC0415
         from llmkit.asking import Asking  # noqa: PLC0415
         from llmkit.output import output_form  # noqa: PLC0415
@@ -153,9 +177,10 @@ class Core:
         if isinstance(prompt, Request) and prompt.output_type is not None:
             output_type = prompt.output_type
         request, wire = self._resolve(prompt, options), self._engine.wire
-        request = expressible(request, self._engine.row, wire, self._quirks, self._refuse)
+        refuse = self._refuse if left_out is None or self._settings.unsupported == "error" else left_out
+        request = expressible(request, self._engine.row, wire, self._quirks, refuse)
         if (form := output_form(output_type)) is not None:
-            request, wire = with_output(request, form, wire, self._quirks, self._refuse)
+            request, wire = with_output(request, form, wire, self._quirks, refuse)
         headers, deadlines = self._headers(request), Deadlines(request.timeout)
         retries = self._settings.max_retries
         return Asking(

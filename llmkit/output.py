@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from attrs import evolve, frozen
 
-from llmkit.errors import InvalidResponseError, LLMKitError
+from llmkit.errors import InvalidResponseError, LLMKitError, OutputError
 from llmkit.json_codec import loads
 from llmkit.messages import AssistantMessage, Message, Text, UserMessage
 from llmkit.response import Response, Unfit
@@ -190,6 +190,12 @@ def beside(error: LLMKitError, paid: Response[Any]) -> LLMKitError:
     error.attempts += paid.attempts
     error.partial = paid if error.partial is None else together(error.partial, paid)
     return error
+
+
+def paid_for(error: LLMKitError) -> Response[Any] | None:
+    """The whole answer that was billed in vain: one that does not fit, or that was asked for again."""
+    found = error.response if isinstance(error, OutputError) else error.partial
+    return None if found is None or found.finish_reason.reason == "unfinished" else found
 
 
 def _texts(message: AssistantMessage) -> Iterator[str]:

@@ -22,11 +22,11 @@ FLOORS = (
     "messages tools functions checks request response events prices counted batch",
     "json_codec sse growing accumulate history resolve output partial_json calling",
     "wire",
-    "provider rows addresses credentials authorization google_auth secrets transport retry provider_errors",
+    "provider rows addresses agreement credentials authorization google_auth secrets transport retry provider_errors",
     "switch limits pacing published",
     (
         "engine reader stream endpoints settings refusals answer_tool asking core many client chat chat_stream turns "
-        "bulk batches batch_results jsonl observing"
+        "bulk batches batch_results jsonl fallback falling observing"
     ),
     "testing cli __main__",
 )

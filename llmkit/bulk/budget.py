@@ -11,6 +11,7 @@ from llmkit.response import Response
 
 if TYPE_CHECKING:
     from llmkit.client import Client
+    from llmkit.core import Core
 
 
 class Budget:
@@ -29,7 +30,7 @@ class Budget:
         self._most = _amount(most)
         self._spent = Decimal(0)
         self._answers = 0
-        self._known: set[str | None] = set()
+        self._known: set[tuple[int, str]] = set()  # members of a fallback, and models
 
     def admit(self, prompt: Any) -> None:
         """Look whether what asking `prompt` costs can be known.
@@ -37,18 +38,20 @@ class Budget:
         Raises:
             ConfigurationError: It cannot.
         """
-        client = self._client
-        model = (prompt.options.get("model") if isinstance(prompt, Request) else None) or client._model  # noqa: SLF001 - of its own
-        model = None if model is None else client._own_name(model)  # noqa: SLF001
-        if model is None or model in self._known:  # without one, the call itself says what is missing
+        named = prompt.options.get("model") if isinstance(prompt, Request) else None
+        for index, member in enumerate(self._client._members):  # noqa: SLF001 - of its own
+            self._admit(index, member, named or member._model)  # noqa: SLF001
+
+    def _admit(self, index: int, member: "Core", named: str | None) -> None:
+        if named is None or (index, named) in self._known:  # without one, the call itself says what is missing
             return
-        row = client._engine.row  # noqa: SLF001
-        if not known(client._settings.prices, row, model):  # noqa: SLF001
+        model, row = member._own_name(named), member._engine.row  # noqa: SLF001
+        if not known(member._settings.prices, row, model):  # noqa: SLF001
             raise ConfigurationError(
                 f"max_cost: the price of {model} at {row.name} is not known: pass prices={{{model!r}: Price(…)}} to "
                 "Client, or pip install 'llmkit[prices]'"
             )
-        self._known.add(model)
+        self._known.add((index, named))
 
     def spend(self, result: Result[Any]) -> LLMKitError | None:
         """Count what a row cost; why nothing more may be asked, if so."""

@@ -256,6 +256,10 @@ def elsewhere(executor: Executor, client: "Client") -> Elsewhere:
 
 def _divided(client: "Client", workers: int) -> "Client":
     """The client as each of them has it. Calls at once are no matter: the run has no more rows out."""
+    return client._each(lambda member: _share(member, workers))  # noqa: SLF001 - of its own
+
+
+def _share(client: "Client", workers: int) -> "Client":
     limit: RateLimit | None = client._settings.rate_limit  # noqa: SLF001 - of its own
     if limit is None or workers <= 1:
         return client
