@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol, TypeAlias
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from llmkit.errors import APIError, ConfigurationError
 from llmkit.messages import Message
@@ -30,6 +30,7 @@ class RecordedRequest:
         json: The body; None where there is none, or none that is JSON.
         query: What stood behind the ``?``; of a name that came twice the last value.
         body: The bytes of the body.
+        wire: The name of the format that it was taken for.
     """
 
     method: str
@@ -38,6 +39,7 @@ class RecordedRequest:
     json: Any = field(default=None, repr=False)
     query: Mapping[str, str] = field(factory=dict)
     body: bytes = field(default=b"", repr=False)
+    wire: str = field(default="", kw_only=True)
     _read: Callable[[Any], list[Message]] = field(default=lambda _: [], repr=False, kw_only=True)
     _request: Callable[["RecordedRequest"], Request] = field(default=_of_no_wire, repr=False, kw_only=True)
 
@@ -92,6 +94,8 @@ class Answer:
         drip: What `ending` repeats.
         closing: How many of the last chunks tell that a streamed answer is whole: it is not without the first of them.
         leaving: Called before its end is sent, or when it cannot be sent any more; at least once.
+        latency: Seconds before it begins; None for the server's.
+        delay: Seconds between the events of a stream; None for the server's.
     """
 
     status: int = 200
@@ -103,6 +107,8 @@ class Answer:
     drip: bytes = b" "
     closing: int = 1
     leaving: Callable[[], object] = field(default=lambda: None, eq=False, repr=False)
+    latency: float | None = None
+    delay: float | None = None
 
 
 class Desk(Protocol):
@@ -129,6 +135,27 @@ class Desk(Protocol):
 
     def vectors(self, texts: Sequence[str], dimensions: int | None) -> list[list[float]]:
         """Made-up embeddings, one a text."""
+
+
+class Told:
+    """A desk for one call; in all but the reply it is the other one.
+
+    Attributes:
+        reply: What was given; None for a request that asks for none.
+    """
+
+    def __init__(self, desk: Desk, next_reply: Callable[[RecordedRequest, str], Reply]) -> None:
+        self._desk = desk
+        self._next_reply = next_reply
+        self.reply: Reply | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._desk, name)
+
+    def next_reply(self, request: RecordedRequest, echo: str) -> Reply:
+        """What it was made with."""
+        self.reply = self._next_reply(request, echo)
+        return self.reply
 
 
 @frozen
@@ -160,3 +187,7 @@ class Rendering:
     ping: bytes
     id_header: str | None = "request-id"
     limit_headers: Callable[[Standing], Mapping[str, str]] = lambda _: {}
+
+    def of(self, request: RecordedRequest) -> RecordedRequest:
+        """`request`, which can be read then."""
+        return evolve(request, wire=self.wire, read=self.read, request=self.request)

@@ -30,10 +30,12 @@ class Pace:
     """How answers leave.
 
     Attributes:
+        latency: Seconds before an answer begins.
         delay: Seconds between events.
         pieces: Bytes of a write; None for one write an event.
     """
 
+    latency: float = 0.0
     delay: float = 0.0
     pieces: int | None = None
 
@@ -44,19 +46,27 @@ class Loopback(ThreadingHTTPServer):
     Args:
         respond: The answer to a request; called by many threads at once.
         pace: Asked anew for every answer.
+        port: On which it listens; 0 for a free one.
+
+    Raises:
+        OSError: The port cannot be had.
     """
 
     daemon_threads = True
     request_queue_size = 128  # of the default 5 the sixth of many threads at once waits for a second
 
-    def __init__(self, respond: Callable[[RecordedRequest], Answer], pace: Callable[[], Pace]) -> None:
+    def __init__(
+        self, respond: Callable[[RecordedRequest], Answer], pace: Callable[[], Pace], *, port: int = 0
+    ) -> None:
         self.respond = respond
         self.pace = pace
         self.closing = threading.Event()
         self.accepted = 0
         self._lock = threading.Lock()
         self._open: dict[threading.Thread, socket.socket] = {}
-        super().__init__(("127.0.0.1", 0), _Handler)
+        self._answering: set[socket.socket] = set()
+        self._dropped = threading.Event()  # another one after each `drop`
+        super().__init__(("127.0.0.1", port), _Handler)
         self._acceptor = threading.Thread(target=self._accept, name="llmkit fake server", daemon=True)
         self._acceptor.start()
 
@@ -96,9 +106,36 @@ class Loopback(ThreadingHTTPServer):
             with self._lock:
                 del self._open[threading.current_thread()]
 
+    def enter(self, connection: socket.socket) -> threading.Event:
+        """A request has come over `connection`; what is set when its answer has to be given up.
+
+        Raises:
+            ConnectionAbortedError: This server is being closed.
+        """
+        with self._lock:
+            if self.closing.is_set():
+                raise ConnectionAbortedError
+            self._answering.add(connection)
+            return self._dropped
+
+    def leave(self, connection: socket.socket) -> None:
+        """All but the last bytes of its answer have been sent; more than once is as good as once."""
+        with self._lock:
+            self._answering.discard(connection)
+
+    def drop(self) -> None:
+        """Give up the answers that are under way, and their connections; those that wait for a request stay."""
+        with self._lock:
+            dropped, self._dropped = self._dropped, threading.Event()
+            dropped.set()
+            for connection in self._answering:
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
         """Drop every connection, and wait until all threads have ended."""
         self.closing.set()
+        self.drop()
         with suppress(OSError):
             socket.create_connection(("127.0.0.1", self.server_port), timeout=JOIN_SECONDS).close()
         self._acceptor.join(JOIN_SECONDS)
@@ -122,6 +159,7 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True  # each piece leaves at once
 
     _abrupt = False
+    _dropped: threading.Event
 
     @property
     def _loopback(self) -> Loopback:
@@ -145,11 +183,16 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Answer, whatever the method."""
-        answer = self._loopback.respond(self._request())
+        request = self._request()
+        self._dropped = self._loopback.enter(self.connection)
         try:
-            self._send(answer)
+            answer = self._loopback.respond(request)
+            try:
+                self._send(answer)
+            finally:
+                answer.leaving()
         finally:
-            answer.leaving()
+            self._loopback.leave(self.connection)
 
     do_GET = do_PUT = do_DELETE = do_PATCH = do_POST  # noqa: N815 - the names that the base class looks for
 
@@ -168,16 +211,30 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, answer: Answer) -> None:
         pace = self._loopback.pace()
+        delay = pace.delay if answer.delay is None else answer.delay
+        self._wait(pace.latency if answer.latency is None else answer.latency)
+        if not answer.chunks:
+            self._leave(answer)
         if answer.status:
             self._send_head(answer)
         for index, chunk in enumerate(answer.chunks):
+            if index:
+                self._wait(delay)
             if index == len(answer.chunks) - 1:
-                answer.leaving()
-            if index and pace.delay and self._loopback.closing.wait(pace.delay):
-                raise ConnectionAbortedError
+                self._leave(answer)
             for piece in _pieces(chunk, pace.pieces):
                 self._write(piece, chunked=answer.streamed)
         self._end(answer)
+
+    def _wait(self, seconds: float) -> None:
+        if seconds and self._dropped.wait(seconds):
+            raise ConnectionAbortedError
+
+    def _leave(self, answer: Answer) -> None:
+        """Before the other side can know that the answer is whole, and may think that nothing is under way."""
+        if answer.ending == "end":
+            answer.leaving()
+            self._loopback.leave(self.connection)
 
     def _send_head(self, answer: Answer) -> None:
         self.send_response(answer.status)
@@ -200,7 +257,7 @@ class _Handler(BaseHTTPRequestHandler):
                     self.wfile.write(b"0\r\n\r\n")
                 return
             case "drip":
-                while not self._loopback.closing.wait(DRIP_SECONDS):
+                while not self._dropped.wait(DRIP_SECONDS):
                     self._write(answer.drip, chunked=True)
             case "stall":
                 self.connection.recv(1)  # returns when the connection is closed, by whichever side

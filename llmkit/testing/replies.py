@@ -2,14 +2,17 @@
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, get_args
 
 from attrs import field, frozen
 
-from llmkit.checks import wrong
+from llmkit.checks import number, wrong
 from llmkit.errors import APIError, ConfigurationError, LLMKitError
 from llmkit.messages import AssistantMessage, Content, Part, Refusal, Text, Thinking, ToolCall
 from llmkit.response import FinishReason, Reason, Usage
+
+if TYPE_CHECKING:
+    from attrs import Attribute
 
 Chunking: TypeAlias = Callable[[str], Iterable[str]]
 """Cuts text into what single events carry; joined, the pieces must be the text."""
@@ -38,6 +41,15 @@ def rough_tokens(text: str) -> int:
     return -(-len(text) // CHARACTERS_PER_TOKEN)
 
 
+_SECONDS: Final = number(0, 86_400)
+
+
+def _seconds(_: Any, attribute: "Attribute[Any]", value: Any) -> None:
+    """Checks how long an answer takes."""
+    if value is not None:
+        _SECONDS(attribute.name, value)
+
+
 def _parts(value: Content) -> tuple[Part, ...]:
     return AssistantMessage(value).content
 
@@ -54,9 +66,11 @@ class Reply:
         id: The answer's id; None for a new one each time.
         model: The model that answers; None for the one that was asked for.
         error: Sent instead of an answer, with its `status`, `code`, `headers` and `retry_after`.
+        latency: Seconds before it begins; None for those of the server.
+        delay: Seconds between the events of a stream; None for those of the server.
 
     Raises:
-        ConfigurationError: A part cannot stand in an answer.
+        ConfigurationError: A part cannot stand in an answer, or seconds are none.
     """
 
     content: tuple[Part, ...] = field(default=(), converter=_parts)
@@ -65,6 +79,8 @@ class Reply:
     id: str | None = field(default=None, kw_only=True)
     model: str | None = field(default=None, kw_only=True)
     error: APIError | None = field(default=None, kw_only=True)
+    latency: float | None = field(default=None, kw_only=True, validator=_seconds)
+    delay: float | None = field(default=None, kw_only=True, validator=_seconds)
 
     @property
     def reason(self) -> FinishReason:
@@ -76,23 +92,30 @@ class Reply:
         return FinishReason("tool_calls" if any(isinstance(part, ToolCall) for part in self.content) else "stop")
 
 
-def reply_of(content: Any, usage: Usage | None = None, finish_reason: FinishReason | str | None = None) -> Reply:
+def reply_of(
+    content: Any,
+    usage: Usage | None = None,
+    finish_reason: FinishReason | str | None = None,
+    *,
+    latency: float | None = None,
+    delay: float | None = None,
+) -> Reply:
     """The reply that `FakeServer.reply` is asked for.
 
     Raises:
         ConfigurationError: It cannot be an answer.
     """
     if isinstance(content, Reply):
-        if usage is not None or finish_reason is not None:
-            raise ConfigurationError("content: a Reply has its own usage and finish_reason")
+        if any(value is not None for value in (usage, finish_reason, latency, delay)):
+            raise ConfigurationError("content: a Reply has its own usage, finish_reason, latency and delay")
         return content
     if isinstance(content, APIError):
-        return Reply(error=content)
+        return Reply(error=content, latency=latency, delay=delay)
     if isinstance(content, LLMKitError):
         raise ConfigurationError(f"content: no server can send a {type(content).__name__}; see FakeServer.fault")
     if usage is not None and not isinstance(usage, Usage):
         raise wrong("usage", "a Usage", usage)
-    return Reply(content, usage=usage, finish_reason=_reason(finish_reason))
+    return Reply(content, usage=usage, finish_reason=_reason(finish_reason), latency=latency, delay=delay)
 
 
 _REASONS: Final = tuple(word for word in get_args(Reason) if word != "unfinished")

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 from attrs import evolve
 
-from llmkit.checks import wrong
+from llmkit.checks import integer, wrong
 from llmkit.errors import APIError, ConfigurationError, RateLimitError, ServerError
 from llmkit.provider import Provider
 from llmkit.response import FinishReason, Model, Usage
 from llmkit.testing.batches import Shelf
-from llmkit.testing.exchange import Answer, Desk, RecordedRequest, Rendering
+from llmkit.testing.exchange import Answer, Desk, RecordedRequest, Rendering, Told
 from llmkit.testing.faults import FAULTS, TABLE, Failing
 from llmkit.testing.limits import Limits, Metered, tokens_of
 from llmkit.testing.loopback import Loopback, Pace
@@ -42,7 +42,11 @@ class FakeServer:
     for a missing key or version header, a missing or mistyped field, or a tool call without its result, is refused
     here.
 
-    It listens between `start` and `close`, or inside ``with``. All of it may be used by many threads at once.
+    It listens between `start` and `close`, or inside ``with``. All of it may be used by many threads at once. Programs
+    in other languages script it by HTTP, see docs/testing.md.
+
+    Args:
+        port: On which it listens; 0 for a free one with every `start`.
 
     Attributes:
         requests: What was asked so far, oldest first, refused requests included.
@@ -50,6 +54,7 @@ class FakeServer:
         token_count: The answer to every count of tokens, and the input of answers without a `usage`; None for a rough
             count, which is a token for every four characters of the words in the request, media not counted.
         chunking: Cuts text, thoughts and arguments into what the single events of a stream carry.
+        latency: Seconds before an answer begins.
         delay: Seconds between the events of a stream.
         pieces: Bytes of a write, to cut answers anywhere; None for one write an event.
         refused: How many requests were refused by `limit`.
@@ -66,24 +71,35 @@ class FakeServer:
                 assert server.requests[0].messages == [UserMessage("Hi")]
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, port: int = 0) -> None:
+        self._port: int = integer(0, 65_535)("port", port)
+        self._lock = threading.RLock()
+        self._clients: list[Client] = []
+        self._loopback: Loopback | None = None
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget what it was told and asked, and give up the answers that are under way; it listens on.
+
+        It is as it was when it was made, all attributes included: for a server that many tests share.
+        """
+        if self._loopback is not None:
+            self._loopback.drop()
         self.requests: list[RecordedRequest] = []
         self.models: list[Model] = list(MODELS)
         self.token_count: int | None = None
         self.chunking: Chunking = by_words
+        self.latency: float = 0.0
         self.delay: float = 0.0
         self.pieces: int | None = None
         self.refused: int = 0
         self._limits: Limits | None = None
         self.batch_looks: int = 1
         self.batches = Shelf()
-        self._lock = threading.RLock()
         self._replies: deque[Reply] = deque()
         self._faults: deque[tuple[str, int | None]] = deque()
         self._function: Callable[[RecordedRequest], Any] | None = None
         self._answers = 0
-        self._clients: list[Client] = []
-        self._loopback: Loopback | None = None
 
     def __enter__(self) -> Self:
         return self.start()
@@ -119,9 +135,16 @@ class FakeServer:
             return len(self._replies) + len(self._faults)
 
     def start(self) -> Self:
-        """Listen, on a free port; nothing where it does already. Returns itself."""
+        """Listen; nothing where it does already. Returns itself.
+
+        Raises:
+            ConfigurationError: The port is taken, or not for everybody.
+        """
         if self._loopback is None:
-            self._loopback = Loopback(self._respond, lambda: Pace(self.delay, self.pieces))
+            try:
+                self._loopback = Loopback(self._respond, self._pace, port=self._port)
+            except OSError as exc:
+                raise ConfigurationError(f"port: {self._port} cannot be had: {exc.strerror}") from exc
         return self
 
     def close(self) -> None:
@@ -151,7 +174,13 @@ class FakeServer:
         return client
 
     def reply(
-        self, content: Any, *, usage: Usage | None = None, finish_reason: FinishReason | str | None = None
+        self,
+        content: Any,
+        *,
+        usage: Usage | None = None,
+        finish_reason: FinishReason | str | None = None,
+        latency: float | None = None,
+        delay: float | None = None,
     ) -> None:
         """Queue one answer, for the next call that no earlier one is queued for; whole or streamed as it is asked for.
 
@@ -161,6 +190,8 @@ class FakeServer:
             usage: What is billed; None for a rough count.
             finish_reason: Why it ends, as a `FinishReason` or its word. None: ``tool_calls`` with a `ToolCall` in it,
                 ``refusal`` with a `Refusal`, else ``stop``.
+            latency: Seconds before it begins; None for `FakeServer.latency`.
+            delay: Seconds between the events of a stream; None for `FakeServer.delay`.
 
         Raises:
             ConfigurationError: No wire can answer so; the message begins with the path of what is wrong.
@@ -168,7 +199,7 @@ class FakeServer:
         Example:
             ``server.reply([Thinking("Hm.", "signature"), ToolCall("call_1", "weather", {"city": "Oslo"})])``
         """
-        self._replies.append(check(reply_of(content, usage, finish_reason)))
+        self._replies.append(check(reply_of(content, usage, finish_reason, latency=latency, delay=delay)))
 
     def reply_with(self, function: Callable[[RecordedRequest], Any] | None) -> None:
         """Ask `function` for the answer to every call that none is queued for.
@@ -261,11 +292,14 @@ class FakeServer:
     def row(self, request: RecordedRequest) -> Answer:
         """What is answered to one request of a batch."""
         rendering = rendering_of(request)
-        return rendering.answer(evolve(request, read=rendering.read, request=rendering.request), self)
+        return rendering.answer(rendering.of(request), self)
+
+    def _pace(self) -> Pace:
+        return Pace(self.latency, self.delay, self.pieces)
 
     def _respond(self, request: RecordedRequest) -> Answer:
         rendering = rendering_of(request)
-        request = evolve(request, read=rendering.read, request=rendering.request)
+        request = rendering.of(request)
         with self._lock:
             self.requests.append(request)
             number = len(self.requests)
@@ -299,33 +333,17 @@ class FakeServer:
     def _answer(self, request: RecordedRequest, rendering: Rendering, desk: Desk) -> Answer:
         with self._lock:
             name, after = self._faults.popleft() if self._faults else (None, None)
-        if name is None:
-            return rendering.answer(request, desk)
-        return TABLE[name][1](Failing(lambda: rendering.answer(request, _Peeking(self)), rendering, after))
+        told = Told(desk, desk.next_reply if name is None else self._coming_reply)
 
+        def make() -> Answer:
+            return rendering.answer(request, cast("Desk", told))
 
-class _Peeking:
-    """The desk for an answer that will fail: what is queued stays queued."""
+        answer = make() if name is None else TABLE[name][1](Failing(make, rendering, after))
+        return answer if told.reply is None else evolve(answer, latency=told.reply.latency, delay=told.reply.delay)
 
-    def __init__(self, server: FakeServer) -> None:
-        self._server = server
-        self.models = server.models
-        self.token_count = server.token_count
-        self.chunking = server.chunking
-        self.batch_looks = server.batch_looks
-        self.batches = server.batches
-
-    def row(self, request: RecordedRequest) -> Answer:
-        return self._server.row(request)
-
-    def number(self) -> int:
-        return self._server.number()
-
-    def vectors(self, texts: Sequence[str], dimensions: int | None) -> list[list[float]]:
-        return self._server.vectors(texts, dimensions)
-
-    def next_reply(self, request: RecordedRequest, echo: str) -> Reply:
-        with self._server._lock:  # noqa: SLF001 - the same module's
-            if self._server._replies:  # noqa: SLF001
-                return self._server._replies[0]  # noqa: SLF001
-        return self._server.next_reply(request, echo)
+    def _coming_reply(self, request: RecordedRequest, echo: str) -> Reply:
+        """For an answer that will fail: what is queued stays queued."""
+        with self._lock:
+            if self._replies:
+                return self._replies[0]
+        return self.next_reply(request, echo)
