@@ -2,7 +2,8 @@
 
 import binascii
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from copy import copy
 from operator import is_
 from typing import Any, Final
 from urllib.parse import quote, unquote, urlsplit
@@ -52,15 +53,58 @@ def without(value: Any, secrets: Iterable[str]) -> Any:
     """
     told = {secret for secret in secrets if len(secret) >= SHORTEST}
     escaped = {quote(secret, safe, errors="replace") for secret in told for safe in ("", "/")}
-    hidden = sorted(told | escaped, key=len, reverse=True)
-    return _clean(value, hidden) if hidden else value
+    hidden = _Hidden(told | escaped)
+    return _clean(value, hidden) if told else value
 
 
-def _clean(value: Any, secrets: Sequence[str]) -> Any:
+class _Hidden:
+    """What is looked for, put in order."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        ordered = sorted(secrets, key=len, reverse=True)
+        self.short = [secret for secret in ordered if len(secret) < LONG]
+        self.long: dict[str, list[str]] = {}  # by their beginnings, which those of one host have in common
+        for secret in ordered[: len(ordered) - len(self.short)]:
+            self.long.setdefault(secret[:_HEAD], []).append(secret)
+
+    @property
+    def names(self) -> "_Hidden":
+        """What is looked for in the names of fields: a short one may be a word of the format."""
+        found = copy(self)
+        found.short = []
+        return found
+
+    def text(self, text: str) -> str:
+        """`text` without them."""
+        heads = [head for head in self.long if head in text]
+        if heads:
+            text = self._without_long(text, re.compile("|".join(map(re.escape, heads))))
+        for secret in self.short:
+            if secret in text:
+                text = re.sub(rf"(?<![\w-]){re.escape(secret)}(?![\w-])", HIDDEN, text)
+        return text
+
+    def _without_long(self, text: str, heads: re.Pattern[str]) -> str:
+        pieces, start = [], 0
+        while (found := heads.search(text, start)) is not None:
+            at = found.start()
+            # As far as it goes on like one of the secrets: the rest of it may have been cut off.
+            length = max(_agreeing(text, at, secret) for secret in self.long[found[0]])
+            pieces += [text[start:at], HIDDEN]
+            start = at + length
+        return "".join([*pieces, text[start:]])
+
+
+def _agreeing(text: str, at: int, secret: str) -> int:
+    """How many letters of `secret`, from its first, stand at a place of `text`."""
+    if text.startswith(secret, at):
+        return len(secret)
+    return next(index for index in range(len(secret)) if text[at + index : at + index + 1] != secret[index])
+
+
+def _clean(value: Any, secrets: _Hidden) -> Any:
     if isinstance(value, str):
-        for secret in secrets:
-            value = _hide(value, secret)
-        return value
+        return secrets.text(value)
     if type(value) in (list, tuple):
         items = [_clean(item, secrets) for item in value]
         return value if all(map(is_, items, value)) else type(value)(items)
@@ -69,30 +113,16 @@ def _clean(value: Any, secrets: Sequence[str]) -> Any:
     return _evolved(value, secrets) if attrs.has(type(value)) else value
 
 
-def _clean_mapping(value: Mapping[Any, Any], secrets: Sequence[str]) -> Mapping[Any, Any]:
-    names = [secret for secret in secrets if len(secret) >= LONG]  # a short one may be a word of the format
-    items = {_clean(name, names): _clean(item, secrets) for name, item in value.items()}
+def _clean_mapping(value: Mapping[Any, Any], secrets: _Hidden) -> Mapping[Any, Any]:
+    items = {_clean(name, secrets.names): _clean(item, secrets) for name, item in value.items()}
     same = items.keys() == value.keys() and all(items[name] is item for name, item in value.items())
     return value if same else type(value)(items)  # type: ignore[call-arg]
 
 
-def _evolved(value: Any, secrets: Sequence[str]) -> Any:
+def _evolved(value: Any, secrets: _Hidden) -> Any:
     changed = {}
     for field in attrs.fields(type(value)):
         before = getattr(value, field.name)
         if field.init and (after := _clean(before, secrets)) is not before:
             changed[field.alias] = after
     return attrs.evolve(value, **changed) if changed else value
-
-
-def _hide(text: str, secret: str) -> str:
-    if len(secret) < LONG:
-        return re.sub(rf"(?<![\w-]){re.escape(secret)}(?![\w-])", HIDDEN, text)
-    pieces, start, head = [], 0, secret[:_HEAD]
-    while (at := text.find(head, start)) >= 0:
-        end = at + len(head)  # as far as it goes on like the secret: the rest of it may have been cut off
-        while end < len(text) and end - at < len(secret) and text[end] == secret[end - at]:
-            end += 1
-        pieces += [text[start:at], HIDDEN]
-        start = end
-    return "".join([*pieces, text[start:]]) if pieces else text

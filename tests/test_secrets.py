@@ -47,6 +47,14 @@ def test_the_longest_first():
     assert without(f"x {LONG}", [LONG[:17], LONG]) == "x [key]"
 
 
+def test_those_that_begin_alike():
+    """As all keys of a host do: which one is looked for first makes no difference, also where it was cut."""
+    keys = [f"sk-of-one-host-{name}-0123456789" for name in ("one", "two", "twos")]
+    for known in (keys, keys[::-1]):
+        assert without(f"{keys[0]}, {keys[1]}, {keys[2]}!", known) == "[key], [key], [key]!"
+        assert without(f"{keys[1][:-4]}... {keys[2][:-2]}", known) == "[key]... [key]"
+
+
 def test_headers_stay_headers():
     found = without(CaseInsensitiveDict({"X-Echo": LONG}), [LONG])
     assert isinstance(found, CaseInsensitiveDict)
