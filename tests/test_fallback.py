@@ -1,10 +1,12 @@
 """`Client.fallback`: who is asked next, after what, and what is told of it."""
 
+import gc
 import io
 import pickle
 import socket
 import threading
 import warnings
+import weakref
 
 import pytest
 
@@ -316,6 +318,21 @@ def test_a_member_whose_time_is_over_is_not_asked(first, second):
     assert len(second.requests) == 1
 
 
+def test_time_that_the_caller_takes_is_nobodys(first, second):
+    both = Client.fallback([first.client("anthropic", max_retries=0), second.client("openai")])
+    first.fault("error event first")
+    with both.stream("Hi", timeout=2.0) as stream:
+        threading.Event().wait(2.1)
+        assert stream.collect().provider == "openai"
+
+
+def test_all_clocks_start_when_a_call_that_was_submitted_is_made(first, second, both):
+    first.fault("overloaded")
+    asking = both._asking("Hi", None, {"timeout": 2.0})
+    threading.Event().wait(2.1)
+    assert asking.begin().provider == "openai"
+
+
 # Who cannot be asked.
 
 
@@ -549,6 +566,7 @@ def test_a_chats_stream_moves_between_members(first, second, both):
         events = []
         for event in stream:
             events.append(event)
+            assert stream.snapshot.provider in ("anthropic", "openai")
             if isinstance(event, ToolCall):
                 first.fault("error event first")
     assert [event.content for event in events if isinstance(event, ToolResult)] == [(Text("Rain in Oslo."),)]
@@ -632,12 +650,6 @@ def test_members_go_to_processes_with_their_part_of_their_limits(first, second):
 def test_limits_are_each_members_own(first, second, both):
     with pytest.raises(ConfigurationError, match="^rate_limit: each member"):
         both.with_options(rate_limit=RateLimit(requests_per_minute=1))
-
-
-def test_submit_starts_the_clocks_when_it_asks(first, second, both):
-    failing(first, "overloaded", 3)
-    futures = [both.submit("Hi", timeout=20) for _ in range(3)]
-    assert [future.result(20).provider for future in futures] == ["openai"] * 3
 
 
 # What falls back on nobody.
@@ -777,6 +789,31 @@ def test_a_stream_that_is_closed_between_two_members(first, second):
     with pytest.raises(StreamClosedError):
         next(stream)
     assert second.requests == []
+
+
+def test_a_stream_that_is_closed_as_it_is_made_asks_nobody(first, second, both):
+    with pytest.raises(StreamClosedError):
+        both._asking("Hi", None, {}).stream(lambda stream: stream.close())
+    assert first.requests == second.requests == []
+
+
+def test_a_stream_that_nobody_holds_drops_its_connection_at_once(first, second, both):
+    first.fault("error event first")
+    second.reply("one two three")
+    second.fault("stall")
+    gc.collect()
+    gc.disable()
+    try:
+        stream = both.stream("Hi")
+        next(stream)
+        last = weakref.ref(stream)
+        exchange = stream._stream._exchange
+        assert exchange.going
+        del stream
+        assert last() is None
+        assert not exchange.going
+    finally:
+        gc.enable()
 
 
 def test_an_interrupt_between_two_members(first, second):
