@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, Unpack
 
 from attrs import evolve
 
+from llmkit import taps
 from llmkit.batch import Batch
 from llmkit.batch_results import Asked, BatchResults
 from llmkit.checks import strings, time_limit, wrong
@@ -182,7 +183,8 @@ class Batches:
                 if found.status != "running":
                     return found
                 hint = retry_after(headers)
-            time.sleep(min(hint or pause, LONGEST_WAIT, self._left(until, asked)))
+            seconds = min(hint or pause, LONGEST_WAIT, self._left(until, asked))
+            time.sleep(0 if taps.answered else seconds)
             pause *= _SLOWER
 
     def results(

@@ -57,7 +57,7 @@ class Core:
         try:
             key = find_key(row, passed, address, own=own, authorized=authorized)
         except MissingAuthError:
-            if not any(tap.answers for tap in taps.taps):
+            if not taps.answered:
                 raise
             key = passed
         # A key that was looked up is for this machine alone then, and not for a proxy on the way.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 from attrs import evolve
 
 import llmkit
+from llmkit import taps
 from llmkit.addresses import endpoint, with_query
 from llmkit.authorization import Authorization
 from llmkit.checks import HeaderFields
@@ -177,7 +178,8 @@ class Engine:
         """
         authorization = Authorization(self.key, self.auth, self.row.auth)
         outgoing = self._outgoing(call, headers, authorization, stream=stream)
-        authorization.prepare(outgoing.headers, deadlines)
+        if not taps.answered:
+            authorization.prepare(outgoing.headers, deadlines)
         answer = self._send(outgoing, call, Exchange(deadlines), begun)
         if not answer.good:
             self._change_key(authorization, answer, deadlines)

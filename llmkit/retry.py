@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
+from llmkit import taps
 from llmkit.deadlines import Deadlines
 from llmkit.errors import DeadlineError, LLMKitError
 from llmkit.transport.failures import frameless
@@ -192,7 +193,9 @@ class Attempts:
             pause = self._random() * min(_BACKOFF_MOST, _BACKOFF * 2 ** min(self._retries_made, 10))
         elif pause > LONGEST_WAIT:
             return None
-        return pause if self._deadlines.allows(pause) and self._quota.take() else None
+        if not (self._deadlines.allows(pause) and self._quota.take()):
+            return None
+        return 0.0 if taps.answered else pause
 
 
 def retry_after(headers: Mapping[str, str], *, now: Callable[[], float] = time.time) -> float | None:

@@ -79,17 +79,23 @@ class Sending:
 
 taps: tuple[Tap, ...] = ()
 """Those that are in, the latest last, which is asked first; changed by `tapped` alone."""
+answered = False
+"""Whether nothing gets to the network now, so that no key is needed, and no pause before another try."""
 _changing = threading.Lock()
+
+
+def _put(*changed: Tap) -> None:
+    global taps, answered
+    taps, answered = changed, any(tap.answers for tap in changed)
 
 
 @contextmanager
 def tapped(tap: Tap) -> Iterator[None]:
     """Every request that begins meanwhile, of whatever client and thread, comes by `tap` before those that are in."""
-    global taps  # noqa: PLW0603 - of the process, as the network is
     with _changing:
-        taps = (*taps, tap)
+        _put(*taps, tap)
     try:
         yield
     finally:
         with _changing:
-            taps = tuple(one for one in taps if one is not tap)
+            _put(*(one for one in taps if one is not tap))

@@ -144,9 +144,8 @@ def _read(path: Path, where: str, data: Any) -> Recording:
         asked = Asked(str(request["method"]), str(request["url"]), _headers(request), json_, text)
         if answer is None:
             return Recording(asked, _failed(data["failure"]))
-        end: End = answer.get("end", "whole")
-        if end not in ("whole", "left"):
-            end = _failed(end)
+        told = answer.get("end", "whole")
+        end: End = told if told in ("whole", "left") else _failed(told)
         status, reason = int(answer["status"]), str(answer.get("reason", ""))
         return Recording(asked, Answered(status, reason, _headers(answer), _chunks(answer), end))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -165,11 +164,10 @@ def _chunks(answer: Mapping[str, Any]) -> tuple[bytes, ...]:
     return tuple(b64decode(one["base64"]) if isinstance(one, dict) else one.encode() for one in chunks)
 
 
-def _failed(data: Any) -> Failed:
-    failed = Failed(**{name: data[name] for name in fields_dict(Failed) if name in data})
-    if not Failed.known(failed.error):
-        raise ValueError(f"no such error: {failed.error}")
-    return failed
+def _failed(data: Mapping[str, Any]) -> Failed:
+    if not Failed.known(data["error"]):
+        raise ValueError(f"an error {data['error']!r} is never recorded")
+    return Failed(**{name: data[name] for name in fields_dict(Failed) if name in data})
 
 
 def _dumped(data: Any) -> str:

@@ -1,0 +1,216 @@
+"""No secret stands in a cassette: not where it was sent, and not where the server repeats it."""
+
+import base64
+import itertools
+import json
+from urllib.parse import quote
+
+import pytest
+import requests
+from sockets import CHUNKED, Server, chunk, reply
+
+from llmkit import Client, LLMKitError
+from llmkit.testing import record, replay
+
+KEY = "sk-planted/key=0123456789+abcdefgh"
+OTHER = "of-the-caller-0123456789abcdefgh"
+COOKIE = "session-cookie-0123456789"
+ORGANISATION = "org-0123456789abcdefABCDEF"
+ACCOUNT = "5e7c7a52-0000-4111-8222-abcdefabcdef"
+PROVIDERS = ("anthropic", "openai", "openai-chat", "gemini")
+HEADERS = (
+    f"set-cookie: sid={COOKIE}; path=/; SameSite=None\r\nanthropic-organization-id: {ACCOUNT}\r\n"
+    f"openai-organization: {ORGANISATION}\r\nx-goog-user-project: my-project-0123456789\r\n"
+    f"x-request-id: req_1\r\nx-ratelimit-remaining-tokens: 1234\r\nx-debug: {KEY}\r\n"
+)
+
+
+def forms(secret):
+    """How it could stand in a file, as it is or escaped."""
+    escaped = json.dumps(secret).replace("/", "\\/")[1:-1]
+    google = secret.replace("=", "\\u003d").replace("+", "\\u002b")
+    return {secret, quote(secret), quote(secret, safe=""), escaped, google, secret[:16], secret[-16:]}
+
+
+def assert_clean(path, *secrets):
+    """Neither in the text, nor in what stands there in base64."""
+    text = path.read_text()
+    decoded = [base64.b64decode(line.partition("base64: ")[2]) for line in text.splitlines() if "base64: " in line]
+    for form in set().union(*map(forms, secrets or (KEY, OTHER, COOKIE, ORGANISATION, ACCOUNT, "my-project-012345"))):
+        assert form not in text
+        assert not any(form.encode() in data for data in decoded)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "calls.yaml"
+
+
+def client_of(provider, server, **kwargs):
+    kwargs = {"api_key": KEY, "model": "m", "max_retries": 0, "headers": {"X-Gateway-Token": OTHER}, **kwargs}
+    return Client(provider, base_url=server.url, **kwargs)
+
+
+def call(provider, server, *, stream=False, **kwargs):
+    """A call of which nothing is demanded but to come to its end."""
+    client = client_of(provider, server, **kwargs)
+    try:
+        if stream:
+            list(client.stream("Hi", extra_query={"api_key": OTHER, "beta": "true"}))
+        else:
+            client.complete("Hi", max_tokens=9, extra_query={"api_key": OTHER, "beta": "true"})
+    except LLMKitError as error:
+        assert KEY not in str(error)  # noqa: PT017 - whether there is one depends on the wire
+        return type(error), str(error)
+    return None
+
+
+def told(secrets):
+    """What a careless gateway repeats."""
+    return f"You are {', '.join(map(json.dumps, secrets))} of {ORGANISATION}: {[*map(quote, secrets)]}"
+
+
+EVERYTHING = (KEY, OTHER, COOKIE, ACCOUNT)
+BODIES = {
+    "an error": ("401 Unauthorized", json.dumps({"error": {"type": "x", "message": told(EVERYTHING)}}).encode()),
+    "an error in other letters": (
+        "400 Bad",
+        json.dumps({"error": {"message": KEY}}).replace("/", "\\/").replace("=", "\\u003d").encode(),
+    ),
+    "an answer": (
+        "200 OK",
+        json.dumps(
+            {
+                "id": "1",
+                "model": "m",
+                "choices": [{"index": 0, "message": {"content": told(EVERYTHING)}, "finish_reason": "stop"}],
+            }
+        ).encode(),
+    ),
+    "a key by which it is named": ("500 Oh", json.dumps({KEY: {OTHER: 1}}).encode()),
+    "bytes": ("500 Oh", b"\xff\xfe" + KEY.encode() + b"\x00" + OTHER.encode()),
+    "a page": ("502 Oh", b"<html>" + told(EVERYTHING).encode()),
+}
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize(("status", "body"), BODIES.values(), ids=BODIES.keys())
+def test_what_is_repeated_in_a_body(path, provider, status, body):
+    def script(wire):
+        wire.receive()
+        wire.send(reply(body, status=status, headers=f"Content-Type: application/json\r\n{HEADERS}"))
+
+    with Server(script) as server, record(path) as tape:
+        failed = call(provider, server)
+    assert_clean(path)
+    headers = tape.recordings[0].answered.headers
+    assert headers["x-request-id"] == "req_1"
+    assert headers["x-ratelimit-remaining-tokens"] == "1234"
+    assert not {"set-cookie", "openai-organization", "anthropic-organization-id"} & {name.lower() for name in headers}
+    with replay(path):
+        again = call(provider, server)
+    assert (again and again[0]) == (failed and failed[0])
+
+
+@pytest.mark.parametrize("cut", range(1, len(KEY), 5))
+def test_what_is_repeated_in_a_stream(path, cut):
+    """Also where the network cuts it in two: half of a key is one too many."""
+    event = {"id": "1", "model": "m", "choices": [{"index": 0, "delta": {"content": f"{KEY} {OTHER}"}}]}
+    end = {"id": "1", "model": "m", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+    data = f"data: {json.dumps(event)}\n\n".encode(), f"data: {json.dumps(end)}\n\ndata: [DONE]\n\n".encode()
+    at = data[0].index(KEY.encode()) + cut
+
+    def script(wire):
+        wire.receive()
+        wire.send(CHUNKED + chunk(data[0][:at]) + chunk(data[0][at:]) + chunk(data[1]) + chunk(b""))
+
+    with Server(script) as server, record(path):
+        assert call("openai-chat", server, stream=True) is None
+    assert_clean(path)
+    with replay(path):
+        assert call("openai-chat", server, stream=True) is None
+
+
+def test_what_is_repeated_in_an_address(path):
+    place = f"https://elsewhere.invalid/{KEY}?key={quote(KEY)}"
+
+    def script(wire):
+        wire.receive()
+        wire.send(reply(status="302 Found", headers=f"Location: {place}\r\n"))
+
+    with Server(script) as server, record(path):
+        call("anthropic", server)
+    assert_clean(path)
+
+
+def test_what_was_sent(path):
+    """A key in the prompt, in the query, in a header of any name, and in the name of the model."""
+
+    def script(wire):
+        wire.receive()
+        wire.send(reply(b"{}", headers="Content-Type: application/json\r\n"))
+
+    with Server(script) as server, record(path) as tape, pytest.raises(LLMKitError):
+        client_of("gemini", server).complete(
+            f"My key is {KEY}", extra_query={"key": OTHER, "page": "2"}, extra_headers={"X-Team": f"team {KEY}"}
+        )
+    assert_clean(path)
+    assert tape.recordings[0].asked.url.endswith("?key=[key]&page=2")
+    assert set(tape.recordings[0].asked.headers) == {"accept", "content-type"}
+
+
+def test_keys_that_change(path):
+    """Each one that was sent meanwhile is hidden in all that was said meanwhile."""
+    keys = [f"key-number-{number}-0123456789abcdef" for number in range(3)]
+    tokens = itertools.chain(keys, itertools.repeat(keys[-1]))
+
+    def script(wire):
+        for status in ("401 No", "401 No", "200 OK"):
+            wire.receive()
+            wire.send(reply(json.dumps({"keys": keys}).encode(), status=status))
+
+    with Server(script) as server, record(path):
+        client = client_of("openai-chat", server, api_key=lambda: next(tokens))
+        for _ in "12":
+            with pytest.raises(LLMKitError):
+                client.complete("Hi")
+    assert "keys" in path.read_text()
+    assert_clean(path, *keys[:2])
+
+
+class Signing(requests.auth.AuthBase):
+    def __call__(self, request):
+        request.headers["X-Amz-Security-Token"] = OTHER
+        return request
+
+
+def test_what_others_add(path):
+    """An `auth` of the caller's, and a session of the caller's."""
+
+    def script(wire):
+        while wire.receive() is not None:
+            wire.send(reply(told((KEY, OTHER, COOKIE)).encode(), status="400 Bad", headers=HEADERS))
+
+    with Server(script) as server, record(path), requests.Session() as session:
+        call("anthropic", server, auth=Signing(), headers=None)
+        session.headers["Authorization"] = f"Bearer {OTHER}"
+        session.auth = ("me", COOKIE)
+        call("anthropic", server, session=session, headers=None)
+    assert_clean(path, OTHER, COOKIE)
+
+
+def test_pages_are_told_apart(path):
+    """What leads to the next page is named like a secret, and is none."""
+    pages = {"": {"models": [{"name": "models/a"}], "nextPageToken": "token-of-page-2"}}
+    pages["token-of-page-2"] = {"models": [{"name": "models/b"}]}
+
+    def script(wire):
+        while (request := wire.receive()) is not None:
+            page = request.path.partition("pageToken=")[2].partition("&")[0]
+            wire.send(reply(json.dumps(pages[page]).encode(), headers="Content-Type: application/json\r\n"))
+
+    with Server(script) as server, record(path):
+        assert [model.id for model in client_of("gemini", server).models()] == ["a", "b"]
+    with replay(path):
+        assert [model.id for model in client_of("gemini", server).models()] == ["a", "b"]
+    assert "pageToken=token-of-page-2" in path.read_text()
