@@ -635,6 +635,9 @@ def test_deployments(server):
     assert server.requests[0].path == "/openai/deployments/mine/chat/completions"
     answer = post(server, {"messages": BODY["messages"]}, server.requests[0].path)
     assert answer.json()["model"] == "mine"
+    asked = [request.request for request in server.requests]
+    assert [request.options["model"] for request in asked] == [BODY["model"], "mine"]
+    assert {request.prompt for request in asked} == {(UserMessage("Say hello"),)}
 
 
 ELSEWHERE = {

@@ -6,14 +6,15 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from llmkit.errors import APIError, ConfigurationError, ServerError
-from llmkit.history import typed
 from llmkit.json_codec import dump_bytes
 from llmkit.messages import Message
+from llmkit.request import Request
 from llmkit.testing.exchange import Answer, Desk, RecordedRequest, Rendering
 from llmkit.testing.openai import batches, errors, host
 from llmkit.testing.openai_chat.answers import WIRE_NAME, events, whole
 from llmkit.testing.openai_chat.strictness import fault_of
 from llmkit.testing.replies import Reply
+from llmkit.wire.openai_chat.written import messages_of
 from llmkit.wire.payload import request_of
 
 _CHAT, _EMBEDDINGS = "/chat/completions", "/embeddings"
@@ -36,7 +37,16 @@ def read(body: Any) -> list[Message]:
     """The conversation in a request's body, its instructions first."""
     if not isinstance(body, dict) or not isinstance(body.get("messages"), list):
         return []
-    return typed(body["messages"], "messages")
+    return messages_of(body["messages"], "messages")
+
+
+def asked(request: RecordedRequest) -> Request:
+    """What `request` asks for; of a deployment its name is the model's."""
+    found, deployed = request_of(WIRE_NAME, request.json), _DEPLOYED.search(request.path)
+    if deployed is None or "model" in found.options:
+        return found
+    options: dict[str, Any] = {**found.options, "model": unquote(deployed[1])}
+    return Request(found.prompt, **options)
 
 
 def check(reply: Reply) -> None:
@@ -130,7 +140,7 @@ RENDERING: Final = Rendering(
     wire=WIRE_NAME,
     claims=claims,
     read=read,
-    request=lambda request: request_of(WIRE_NAME, request.json),
+    request=asked,
     check=check,
     answer=answer,
     error=errors.answered,

@@ -28,7 +28,8 @@ from llmkit.wire.openai_chat.schema import WIRE_NAME
 from llmkit.wire.quirks import OpenAIChatQuirks
 from llmkit.wire.splice import Blobs
 
-_SOUNDS: Final[Mapping[str, str]] = {"audio/wav": "wav", "audio/mpeg": "mp3"}
+SOUNDS: Final[Mapping[str, str]] = {"audio/wav": "wav", "audio/mpeg": "mp3"}
+"""Sounds that the wire takes, and what it calls them."""
 
 
 class Blocks:
@@ -91,13 +92,16 @@ class Blocks:
     def _medium(self, part: Media, where: str) -> Iterator[schema.Block]:
         if part.file_id is not None:
             yield from self._filed(part, where)
+        elif _came_as(part) == "file":
+            named = {"filename": part.name} if part.name else {}
+            yield self._marked({"type": "file", "file": {**named, "file_data": self.url(part)}}, part)
         elif isinstance(part, Image):
             address: dict[str, Any] = {"url": self.url(part)}
             yield self._marked({"type": "image_url", "image_url": address | _detail(part)}, part)
         elif isinstance(part, Document):
             yield from self._document(part, where)
-        elif isinstance(part, Audio) and part.data is not None and types.essence(part.media_type or "") in _SOUNDS:
-            sound = {"data": self._blobs.mark(part), "format": _SOUNDS[types.essence(part.media_type or "")]}
+        elif isinstance(part, Audio) and part.data is not None and (form := _format(part)):
+            sound = {"data": self._blobs.mark(part), "format": form}
             yield self._marked({"type": "input_audio", "input_audio": sound}, part)
         else:
             yield from self._addressed(part, where)
@@ -111,8 +115,8 @@ class Blocks:
             self._refuse(f"{where}.file_id", f"this wire takes no {part.kind} by a file's id: send its data")
 
     def _addressed(self, part: Media, where: str) -> Iterator[schema.Block]:
-        """A medium for which only some hosts have a type of block."""
-        kind = self._quirks.url_parts.get(part.kind)
+        """A medium for which only some hosts have a type of block: that in which it came, if the host tells none."""
+        kind = self._quirks.url_parts.get(part.kind) or _came_as(part)
         if kind is not None:
             yield self._marked({"type": kind, kind: {"url": self.url(part)}}, part)
         elif isinstance(part, Audio) and part.data is not None:
@@ -125,10 +129,11 @@ class Blocks:
     def _document(self, part: Document, where: str) -> Iterator[schema.Block]:
         if part.context:
             yield {"type": "text", "text": part.context}
-        if part.data is not None and types.is_text(part.media_type or ""):
+        came = _came_as(part)
+        if came is None and part.data is not None and types.is_text(part.media_type or ""):
             yield from self._words(part, where)
             return
-        kind = self._quirks.url_parts.get("document", "file" if part.data is not None else None)
+        kind = self._quirks.url_parts.get("document") or came or ("file" if part.data is not None else None)
         match kind:
             case None:
                 self._refuse(where, "this wire takes no document by its address: send its data")
@@ -153,8 +158,19 @@ class Blocks:
         yield self._marked({"type": "text", "text": text}, part)
 
 
-# What parts keep in `extra` for the message in which they stand, and not for their block.
-_OWN: Final = frozenset({"field", "annotations", "id", "message"})
+# What parts keep in `extra` for the message in which they stand, or of how they came, and not for their block.
+_OWN: Final = frozenset({"field", "annotations", "id", "message", "beside", "type", "format"})
+
+
+def _came_as(part: Media) -> str | None:
+    """The type of the block in which a caller's payload had it, where there are several for its kind."""
+    return part.extra.get(WIRE_NAME, {}).get("type")
+
+
+def _format(part: Audio) -> str | None:
+    """What the wire calls its kind of sound; None where the wire takes none as `part` is."""
+    known = part.extra.get(WIRE_NAME, {})
+    return None if "type" in known else known.get("format") or SOUNDS.get(types.essence(part.media_type or ""))
 
 
 def _texts(blocks: list[schema.Block]) -> list[str] | None:

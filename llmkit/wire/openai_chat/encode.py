@@ -87,24 +87,32 @@ def _logprobs(alternatives: int) -> dict[str, Any]:
 def _tools(request: ResolvedRequest, quirks: OpenAIChatQuirks, blocks: Blocks, refuse: Refuse) -> dict[str, Any]:
     if not request.tools:
         return {}
-    tools = [_tool(tool, f"tools[{at}]", blocks, refuse) for at, tool in enumerate(request.tools)]
+    tools = [tool_of(tool, f"tools[{at}]", blocks, refuse) for at, tool in enumerate(request.tools)]
     found: dict[str, Any] = {"tools": tools}
     if (choice := request.tool_choice) is not None:
-        found["tool_choice"] = choice if choice in _WORDS else _named(choice, request.tools)
+        found["tool_choice"] = choice_of(choice, request.tools)
     if request.parallel_tool_calls is not None:
         found[quirks.keys.get("parallel_tool_calls", "parallel_tool_calls")] = request.parallel_tool_calls
     return found
 
 
-def _named(name: str, tools: tuple[Tool | ServerTool, ...]) -> dict[str, Any]:
-    """The choice of one tool, which must tell its type."""
+def choice_of(name: str, tools: tuple[Tool | ServerTool, ...]) -> str | dict[str, Any]:
+    """The word of a choice, or the choice of one of `tools`, which must tell its type."""
+    if name in _WORDS:
+        return name
     data = [tool.data for tool in tools if isinstance(tool, ServerTool)]
     is_custom = any(object_or_empty(item.get("custom")).get("name") == name for item in data)
     kind = "custom" if is_custom else "function"
     return {"type": kind, kind: {"name": name}}
 
 
-def _tool(tool: Tool | ServerTool, where: str, blocks: Blocks, refuse: Refuse) -> schema.Tool:
+def tool_of(tool: Tool | ServerTool, where: str, blocks: Blocks, refuse: Refuse) -> schema.Tool:
+    """What stands for a tool.
+
+    Raises:
+        ConfigurationError: Its name is none that the wire takes.
+        UnsupportedOptionError: From `refuse`.
+    """
     if isinstance(tool, ServerTool):
         return {**tool.data, **blocks.mark(tool.cache)}
     if _TOOL_NAME.fullmatch(tool.name) is None:

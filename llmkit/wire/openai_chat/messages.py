@@ -4,8 +4,9 @@ Source: https://platform.openai.com/docs/api-reference/chat/create
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
+from itertools import groupby
 from typing import Any, Final, TypeGuard, assert_never, cast
 
 from llmkit.errors import InvalidResponseError
@@ -88,7 +89,7 @@ class Messages:
         """As `_user`, of results that are a text each with nothing beside it; nothing where they are anything else."""
         found: list[schema.Message] = []
         for part in parts:
-            if type(part) is not ToolResult or part.cache is not None or len(part.content) != 1:
+            if type(part) is not ToolResult or part.extra or part.cache is not None or len(part.content) != 1:
                 return []
             only = part.content[0]
             if type(only) is not Text or only.extra or only.cache is not None:
@@ -110,8 +111,10 @@ class Messages:
                 assert_never(message)
 
     def _system(self, parts: tuple[Part, ...], where: str) -> Iterator[schema.Message]:
-        if blocks := self._blocks.of(enumerate(parts), where):
-            yield {"role": "system", "content": self._blocks.content(blocks)}
+        """Instructions: one message, unless they came in several with something beside."""
+        for beside, found in groupby(enumerate(parts), key=lambda item: _beside(item[1:])):
+            if blocks := self._blocks.of(found, where):
+                yield cast("schema.Message", {"role": "system", "content": self._blocks.content(blocks), **beside})
 
     def _user(self, parts: tuple[Part, ...], where: str) -> Iterator[schema.Message]:
         """Answers to tools first, each of which is a message of its own."""
@@ -119,7 +122,8 @@ class Messages:
             if isinstance(part, ToolResult):
                 yield self._result(part, f"{where}[{index}].content")
         if blocks := self._blocks.of(enumerate(parts), where):
-            yield {"role": "user", "content": self._blocks.content(blocks)}
+            found: dict[str, Any] = {"role": "user", "content": self._blocks.content(blocks)}
+            yield cast("schema.Message", found | _beside(parts))
 
     def _result(self, part: ToolResult, where: str) -> schema.Message:
         """What a tool answered. There is no place for whether it failed: its words must tell."""
@@ -132,7 +136,11 @@ class Messages:
                     self._refuse(f"{where}[{index}]", "this wire takes only text as a tool's answer")
         if blocks and (mark := self._blocks.mark(part.cache)):
             blocks[-1] = {**blocks[-1], **mark}
-        return {"role": "tool", "tool_call_id": self._call_id(part.call_id), "content": self._blocks.content(blocks)}
+        content, beside = self._blocks.content(blocks), _beside((part,))
+        if beside.get("role") == "function":
+            return cast("schema.Message", {**beside, "content": content})
+        found = {"role": "tool", "tool_call_id": self._call_id(part.call_id), "content": content}
+        return cast("schema.Message", found | beside)
 
     # ---- what the model said ----------------------------------------------------------------------------------------
 
@@ -141,23 +149,26 @@ class Messages:
         calls = [
             part.data if isinstance(part, Opaque) else self._call(part)
             for part in parts
-            if isinstance(part, ToolCall) or _is_call(part)
+            if (isinstance(part, ToolCall) and not _is_old(part)) or _is_call(part)
         ]
         found: dict[str, Any] = {
-            "refusal": "".join(part.text for part in parts if isinstance(part, Refusal)),
+            "refusal": "".join(part.text for part in parts if isinstance(part, Refusal) and not _field(part)),
             "audio": next(_audio(parts), None),
             "images": [self._picture(part) for part in parts if _field(part) == "images" and isinstance(part, Image)],
             "tool_calls": calls,
+            "function_call": next(
+                (_function(part) for part in parts if isinstance(part, ToolCall) and _is_old(part)), None
+            ),
             "annotations": [note for part in parts for note in _notes(part)],
             **self._thoughts(parts),
             **_kept(parts),
         }
-        found = {key: value for key, value in found.items() if value and self._takes_back(key)}
+        found = {key: value for key, value in found.items() if value and self._takes_back(key)} | _beside(parts)
         if calls and self._quirks.reasoning_with_calls is not None:
             found.setdefault(self._quirks.reasoning_key, self._quirks.reasoning_with_calls)
         if said or found:
             # Beside calls and the like null is what OpenAI itself sends; with thoughts alone a content must be text.
-            nothing = None if found.keys() & {"tool_calls", "refusal", "audio", "images"} else ""
+            nothing = None if found.keys() & _INSTEAD else ""
             yield cast("schema.Message", {"role": "assistant", "content": said or nothing, **found})
 
     def _said(self, parts: tuple[Part, ...], where: str) -> Iterator[schema.Block]:
@@ -168,8 +179,10 @@ class Messages:
                 yield from self._thinking(part)
             elif _is_call(part):
                 continue
-            elif isinstance(part, (Text, Opaque)) or _field(part) == "content":
+            elif isinstance(part, (Text, Opaque)) or (_field(part) == "content" and not isinstance(part, Refusal)):
                 yield from self._blocks.block(part, path)
+            elif isinstance(part, Refusal) and _field(part) == "content":
+                yield {"type": "refusal", "refusal": part.text, **_others(part)}
             elif _field(part) == "images" and self._takes_back("images"):
                 continue  # it has a field of its own
             elif not isinstance(part, (Refusal, ToolCall, Audio)):
@@ -209,14 +222,14 @@ class Messages:
 
     def _call(self, part: ToolCall) -> schema.ToolCall:
         known = _others(part)
-        text, kind = known.pop("arguments", None), known.pop("type", "function")
+        kind = known.pop("type", "function")
+        known.pop("arguments", None)
         rest = {key: value for key, value in known.items() if key not in KEPT or self._takes_back(key)}
         fields: dict[str, Any] = {"id": self._call_id(part.id), "type": kind, **rest}
         if kind == "custom":
             custom = {"name": part.name, "input": part.arguments.get("input", "")}
             return cast("schema.ToolCall", {**fields, "custom": custom})
-        arguments = part.raw if part.raw is not None else _very_text(text, part)
-        return cast("schema.ToolCall", {**fields, "function": {"name": part.name, "arguments": arguments}})
+        return cast("schema.ToolCall", {**fields, "function": _function(part)})
 
     def _call_id(self, text: str) -> str:
         """`text`, or what stands for it where the host takes no such id: the same for a call and its answer."""
@@ -238,13 +251,23 @@ class Messages:
         last["content"] = [*blocks[:-1], {**mark, **blocks[-1]}]
 
 
-_DOCUMENTED: Final = frozenset({"refusal", "audio", "tool_calls"})
+_DOCUMENTED: Final = frozenset({"refusal", "audio", "tool_calls", "function_call"})
+_INSTEAD: Final = frozenset({"refusal", "audio", "tool_calls", "function_call", "images"})
 
 
-def _others(part: Thinking | Image | ToolCall) -> dict[str, Any]:
+def _others(part: Thinking | Image | Refusal | ToolCall) -> dict[str, Any]:
     """What this wire wants to see again of `part`, but for where it stood and what stood beside it."""
     known = part.extra.get(WIRE_NAME, {})
-    return {key: value for key, value in known.items() if key not in ("field", "message")}
+    return {key: value for key, value in known.items() if key not in ("field", "message", "beside")}
+
+
+def _beside(parts: Iterable[Part]) -> dict[str, Any]:
+    """What a caller's payload had in the message beside what there are parts for."""
+    found: dict[str, Any] = {}
+    for part in parts:
+        if not isinstance(part, Opaque) and part.extra:
+            found |= part.extra.get(WIRE_NAME, {}).get("beside", {})
+    return found
 
 
 def _kept(parts: tuple[Part, ...]) -> dict[str, Any]:
@@ -262,8 +285,19 @@ def _is_call(part: Part) -> TypeGuard[Opaque]:
     return "id" in data and data.get("type") in data
 
 
-def _very_text(text: object, part: ToolCall) -> str:
-    """The arguments as the provider wrote them, unless the caller has changed them since."""
+def _is_old(part: ToolCall) -> bool:
+    """Whether it came as a message's `function_call`, of which there can be one."""
+    known: object = part.extra.get(WIRE_NAME, {}).get("type")
+    return known == "function_call"
+
+
+def _function(part: ToolCall) -> schema.FunctionCall:
+    """What is called, with the arguments as the provider wrote them, unless the caller has changed them since."""
+    return {"name": part.name, "arguments": part.raw if part.raw is not None else _very_text(part)}
+
+
+def _very_text(part: ToolCall) -> str:
+    text = part.extra.get(WIRE_NAME, {}).get("arguments")
     if isinstance(text, str):
         try:
             if loads(text) == part.arguments:
@@ -274,8 +308,8 @@ def _very_text(text: object, part: ToolCall) -> str:
 
 
 def _field(part: Part) -> object:
-    """The field of the message in which a medium stood."""
-    return part.extra.get(WIRE_NAME, {}).get("field") if isinstance(part, Image) else None
+    """The field of the message in which a medium or a refusal stood; None for its own."""
+    return part.extra.get(WIRE_NAME, {}).get("field") if isinstance(part, (Image, Refusal)) else None
 
 
 def _details(part: Thinking) -> list[dict[str, Any]]:

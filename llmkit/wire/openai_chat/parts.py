@@ -174,7 +174,7 @@ def _cite(found: list[Part], message: Mapping[str, Any], body: Mapping[str, Any]
     told = message.get("annotations")
     notes = [note for note in told if isinstance(note, dict)] if isinstance(told, list) else []
     pages = [note for note in notes if text_or(note.get("type"), "url_citation") == "url_citation"]
-    citations = [_annotation(note) for note in pages] or list(_searched(body))
+    citations = [citation_of(note) for note in pages] or list(_searched(body))
     rest = [note for note in notes if note not in pages]
     for at in range(len(found) - 1, -1, -1):
         text = found[at]
@@ -184,7 +184,7 @@ def _cite(found: list[Part], message: Mapping[str, Any], body: Mapping[str, Any]
             return
 
 
-def _annotation(note: dict[str, Any]) -> Citation:
+def citation_of(note: dict[str, Any]) -> Citation:
     """A page's address; its indices count in the answer, not in the source, and stay in `raw`."""
     place = object_or_empty(note.get("url_citation")) or note
     return Citation(url=text_or(place.get("url"), None), title=text_or(place.get("title"), None), raw=note)
@@ -240,7 +240,7 @@ def tool_call(item: dict[str, Any], number: int, answer: str, path: str) -> Tool
         return ToolCall(id_, name, {"input": text}, extra={WIRE_NAME: {"type": "custom", **rest}})
     inner = expect(item.get("function"), dict, f"{path}.function")
     name = expect(inner.get("name"), str, f"{path}.function.name")
-    arguments, raw, very_text = _arguments(inner.get("arguments"))
+    arguments, raw, very_text = arguments_of(inner.get("arguments"))
     rest = others(item, "id", "type", "index", "function")
     if very_text is not None:
         rest["arguments"] = very_text
@@ -257,7 +257,7 @@ def made_up_id(number: int, answer: str) -> str:
     return f"call_{number}_{answer[-24:]}" if answer else f"call_{number}"
 
 
-def _arguments(value: object) -> tuple[dict[str, Any], str | None, str | None]:
+def arguments_of(value: object) -> tuple[dict[str, Any], str | None, str | None]:
     """The arguments; the text where they are no object; the provider's very text where ours would differ."""
     if value is None or value == "":
         return {}, None, None
