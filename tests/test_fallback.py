@@ -7,6 +7,7 @@ import socket
 import threading
 import warnings
 import weakref
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
@@ -126,15 +127,20 @@ def test_nobody_answers(first, second, both, ask):
     assert note.startswith(f"anthropic, {first.requests[0].json['model']}: OverloadedError: ")
 
 
-@pytest.mark.parametrize("provider", ["anthropic", "openai", "openai-chat", "gemini"])
-def test_the_second_speaks_any_wire(first, second, provider):
-    both = Client.fallback([first.client("anthropic", max_retries=0), second.client(provider)])
-    failing(first, "overloaded", 2)
+HOSTS = ("anthropic", "openai", "openai-chat", "gemini")
+
+
+@pytest.mark.parametrize("asked", HOSTS)
+@pytest.mark.parametrize("answers", HOSTS)
+def test_each_may_speak_any_wire(first, second, asked, answers):
+    both = Client.fallback([first.client(asked, max_retries=0), second.client(answers)])
+    failing(first, "overloaded", 1)
+    failing(first, "error event first", 1)
     second.reply("yes")
     second.reply("yes")
     said = [Text("Hi"), Image(data=PNG)]
     for response in (both.complete(UserMessage(said)), both.stream(UserMessage(said)).collect()):
-        assert (response.text, response.provider) == ("yes", provider)
+        assert (response.text, response.provider) == ("yes", answers)
     assert [request.messages for request in second.requests] == [[UserMessage(said)]] * 2
 
 
@@ -625,8 +631,6 @@ class Inline:
     _max_workers = 2
 
     def submit(self, function, /, *args):
-        from concurrent.futures import Future
-
         done = Future()
         done.set_result(function(*pickle.loads(pickle.dumps(args))))
         return done
@@ -645,6 +649,18 @@ def test_members_go_to_processes_with_their_part_of_their_limits(first, second):
     assert row.unwrap().provider == "openai"
     with pytest.raises(ConfigurationError, match="requests_per_minute=1 cannot be divided"):
         list(Client.fallback(limited).map(["Hi"], executor=Inline()))
+
+
+def test_answers_are_never_mixed_between_threads(first, second, both):
+    first.reply_with(lambda request: BUSY if request.messages[-1].text.endswith("1") else None)
+
+    def ask(number):
+        said = f"number {number}"
+        response = both.complete(said) if number % 2 else both.stream(said).collect()
+        return response.text == said and response.provider == ("openai" if said.endswith("1") else "anthropic")
+
+    with ThreadPoolExecutor(8) as threads:
+        assert all(threads.map(ask, range(60)))
 
 
 def test_limits_are_each_members_own(first, second, both):
