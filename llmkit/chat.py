@@ -201,7 +201,7 @@ class Chat:
             options=found,
             hooks=self._hooks,
             max_rounds=self._max_rounds,
-            watching=watched_tools(self._client._engine, self._client._settings.headers),  # noqa: SLF001
+            watching=watched_tools(self._client._members),  # noqa: SLF001
         )
 
     def _said(self, prompt: ChatPrompt) -> list[Message]:

@@ -75,8 +75,6 @@ class Engine:
         observers: Who watches its calls, in place of those who watch all clients'.
     """
 
-    observers: "tuple[Observer, ...]" = ()
-
     def __init__(
         self,
         row: Provider,
@@ -96,6 +94,7 @@ class Engine:
         self.limit = limit
         self.quota = Quota()
         self.pools: dict[int, ThreadPoolExecutor] = {}
+        self.observers: list[Observer] = []
 
     @property
     def wire(self) -> "Wire":

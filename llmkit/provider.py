@@ -49,6 +49,7 @@ class Provider:
         default_model: Used where a call names none; it may hold variables.
         embedding_model: Used where `Client.embed` is told none.
         prices: The provider of genai-prices whose prices it has; None where that knows none of its own.
+        telemetry: Its name in OpenTelemetry's conventions; None where they have no other for it.
         aliases: Other names of models → the provider's own.
         quirks: How the host deviates from its wire; None where it does not.
         suffix: What every base URL must end in, also one that is passed to `Client`; it is added once, and may hold
@@ -72,6 +73,7 @@ class Provider:
     default_model: str | None = None
     embedding_model: str | None = None
     prices: str | None = field(default=None, kw_only=True)
+    telemetry: str | None = field(default=None, kw_only=True)
     aliases: Mapping[str, str] = field(factory=dict, hash=False)
     quirks: Any = field(default=None, hash=False)
     suffix: str | None = None

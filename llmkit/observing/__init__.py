@@ -4,13 +4,14 @@ Each call looks here once, at its beginning. Nobody watches by default, and then
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 if TYPE_CHECKING:
     from llmkit.calling import Job
+    from llmkit.core import Core
     from llmkit.engine import Engine
     from llmkit.observing.records import Observer
     from llmkit.reader import Reader
@@ -104,10 +105,14 @@ def watch(
     return begun(engine, operation, model, headers, query, request, structured)
 
 
-def watched_tools(engine: "Engine", headers: Mapping[str, str]) -> "Callable[[Job, Tool[..., Any]], Job] | None":
-    """What makes the runs of a chat's tools watched; None where nobody watches."""
-    if not engine.observers and not everywhere and not LOG.isEnabledFor(INFO):
+def watched_tools(members: "Sequence[Core]") -> "Callable[[Job, Tool[..., Any]], Job] | None":
+    """What makes the runs of a chat's tools watched; None where nobody watches.
+
+    Args:
+        members: The clients that the chat asks; who watches the first, watches the tools.
+    """
+    if not members[0]._engine.observers and not everywhere and not LOG.isEnabledFor(INFO):  # noqa: SLF001 - of its own
         return None
     from llmkit.observing.telling import watching_tools  # noqa: PLC0415 - only for who watches
 
-    return watching_tools(engine, headers)
+    return watching_tools(members)

@@ -4,7 +4,7 @@ import atexit
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from queue import SimpleQueue
@@ -24,6 +24,7 @@ from llmkit.response import Response
 from llmkit.secrets import without
 
 if TYPE_CHECKING:
+    from llmkit.core import Core
     from llmkit.engine import Engine
     from llmkit.reader import Reader
     from llmkit.request import ResolvedRequest
@@ -188,12 +189,15 @@ def begun(
     return Watch(watched, _observers(engine))
 
 
-def watching_tools(engine: "Engine", headers: Mapping[str, str]) -> "Callable[[Job, Tool[..., Any]], Job]":
+def watching_tools(members: "Sequence[Core]") -> "Callable[[Job, Tool[..., Any]], Job]":
     """As `llmkit.observing.watched_tools`."""
-    clean = partial(_without_keys, engine, headers, {})
+    known = [(member._engine, member._settings.headers) for member in members]  # noqa: SLF001 - of its own
+
+    def clean(value: Any) -> Any:
+        return without(value, [secret for engine, headers in known for secret in secrets_of(engine, headers, {})])
 
     def watching(job: Job, tool: "Tool[..., Any]") -> Job:
-        return evolve(job, run=partial(_run, job.run, ToolRun(job.call, tool, clean), _observers(engine)))
+        return evolve(job, run=partial(_run, job.run, ToolRun(job.call, tool, clean), _observers(known[0][0])))
 
     return watching
 
@@ -207,7 +211,7 @@ def _run(run: Callable[[], object], watched: ToolRun, observers: tuple[Observer,
 
 def _observers(engine: "Engine") -> tuple[Observer, ...]:
     # The log first: what it says is said while what others have made of the call is still current.
-    own = engine.observers or observing.everywhere
+    own = tuple(engine.observers) or observing.everywhere
     return (Log(), *own) if LOG.isEnabledFor(observing.INFO) else own
 
 

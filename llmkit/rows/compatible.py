@@ -52,6 +52,7 @@ ROWS: Final = (
         "https://api.mistral.ai/v1",
         "MISTRAL_API_KEY",
         prices="mistral",
+        telemetry="mistral_ai",
         default_model="mistral-large-latest",
         embedding_model="mistral-embed",
         quirks=OpenAIChatQuirks(
@@ -88,6 +89,7 @@ ROWS: Final = (
         "https://api.x.ai/v1",
         "XAI_API_KEY",
         prices="x-ai",
+        telemetry="x_ai",
         default_model="grok-4",
     ),
     # https://docs.together.ai/reference/chat-completions
@@ -190,6 +192,7 @@ ROWS: Final = (
         "https://api.moonshot.ai/v1",
         "MOONSHOT_API_KEY",
         prices="moonshotai",
+        telemetry="moonshot_ai",
         default_model="kimi-k2.5",
         quirks=OpenAIChatQuirks(
             keys=_OLD_KEYS,

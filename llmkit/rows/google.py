@@ -20,6 +20,7 @@ ROWS: Final = (
         key_variables=("GOOGLE_API_KEY", "GEMINI_API_KEY"),
         auth="x-goog-api-key",
         prices="google",
+        telemetry="gcp.gemini",
         default_model=_MODEL,
         embedding_model=_EMBEDDING_MODEL,
         quirks=GeminiGenerateQuirks(unsupported=frozenset({"metadata"}), batches=True),
@@ -38,6 +39,7 @@ ROWS: Final = (
             "location=eu": "https://aiplatform.eu.rep.googleapis.com",
         },
         prices="google",
+        telemetry="gcp.vertex_ai",
         default_model=_MODEL,
         embedding_model=_EMBEDDING_MODEL,
         quirks=GeminiGenerateQuirks(

@@ -32,6 +32,7 @@ ROWS: Final = (
         base_url="https://api.openai.com",
         key_variables=("OPENAI_API_KEY",),
         prices="openai",
+        telemetry="openai",
         default_model=_MODEL,
         embedding_model=_EMBEDDING_MODEL,
         quirks=_CHAT,
@@ -44,6 +45,7 @@ ROWS: Final = (
         auth="api-key",
         # A deployment is named like its model where nothing else is said, and stands for it where it is named.
         prices="azure",
+        telemetry="azure.ai.openai",
         default_model="{deployment}",
         suffix="/openai/deployments/{deployment}",
         variables={
