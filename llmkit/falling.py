@@ -116,7 +116,8 @@ class Descent:
             except LLMKitError as error:
                 following = self._after(error)
                 if following is None:
-                    raise self.final(error) from error.__cause__
+                    last = self.final(error)
+                    raise last from last.__cause__
                 self.current = following
 
     def _after(self, error: LLMKitError) -> Asking | None:
@@ -144,8 +145,9 @@ class Descent:
         if not self._passed:
             return response
         attempts = response.attempts + self._attempts()
-        for paid in self._paid():
-            response = together(paid, response)
+        for error in self._passed:
+            if (paid := paid_for(error)) is not None:
+                response = together(paid, response)
         return evolve(response, attempts=attempts)
 
     def final(self, error: LLMKitError) -> LLMKitError:
@@ -158,17 +160,13 @@ class Descent:
         everyone = [*self._passed, error]
         last = next(one for one in reversed(everyone) if one is self._passed[0] or not self._is_unasked(one))
         attempts = error.attempts + self._attempts()
-        for paid in self._paid():
-            if isinstance(last, OutputError):
-                last.response = together(paid, last.response)
-            else:
-                beside(last, paid)
-        last.attempts = attempts
-        if last.partial is not None:
-            last.partial = evolve(last.partial, attempts=attempts)
         for one in everyone:
             if one is not last:
                 last.add_note(_said(one))
+                _add_paid(last, one)
+        last.attempts = attempts
+        if last.partial is not None:
+            last.partial = evolve(last.partial, attempts=attempts)
         return last
 
     def _is_unasked(self, error: LLMKitError) -> bool:
@@ -177,9 +175,6 @@ class Descent:
 
     def _attempts(self) -> int:
         return sum(error.attempts for error in self._passed)
-
-    def _paid(self) -> list[Response[Any]]:
-        return [paid for error in self._passed if (paid := paid_for(error)) is not None]
 
 
 class FallingStream(Stream[T_co]):
@@ -214,7 +209,7 @@ class FallingStream(Stream[T_co]):
             return next(self._stream)
         except LLMKitError as error:
             self._error = self._error or self._descent.final(error)
-            raise self._error from error.__cause__
+            raise self._error from self._error.__cause__
 
     def __repr__(self) -> str:
         return repr(self._stream)
@@ -282,6 +277,15 @@ class FallingStream(Stream[T_co]):
         self._stream = stream
         if self._closed.is_set():
             stream.close()
+
+
+def _add_paid(last: LLMKitError, error: LLMKitError) -> None:
+    """Let `last` tell of an answer that was billed with `error`."""
+    paid = paid_for(error)
+    if paid is not None and isinstance(last, OutputError):
+        last.response = together(paid, last.response)
+    elif paid is not None:
+        beside(last, paid)
 
 
 def _said(error: LLMKitError) -> str:

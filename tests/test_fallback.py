@@ -51,6 +51,7 @@ from llmkit import (
 from llmkit.testing import FakeServer
 
 BUSY = OverloadedError("too much to do")
+FOREIGN = Opaque("anthropic-messages", {"type": "container_upload", "file_id": "f"})
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 16
 
 
@@ -367,14 +368,14 @@ def test_an_option_is_left_out_where_a_member_wants_that_and_told_when_it_is_ask
 
 def test_who_cannot_be_told_the_conversation_is_passed_over(first, second):
     members = [first.client("anthropic", max_retries=0), first.client("openai"), second.client("anthropic")]
-    asked = UserMessage([Opaque("anthropic-messages", {"type": "container_upload", "file_id": "f"}), "Hi"])
+    asked = UserMessage([FOREIGN, "Hi"])
     first.fault("overloaded")
     assert Client.fallback(members).complete(asked).attempts == 2
     assert (len(first.requests), len(second.requests)) == (1, 1)
 
 
 def test_who_was_asked_tells_what_went_wrong(first, second, both):
-    asked = UserMessage([Opaque("anthropic-messages", {"type": "container_upload", "file_id": "f"}), "Hi"])
+    asked = UserMessage([FOREIGN, "Hi"])
     failing(first, "overloaded", 2)
     for ask in (both.complete, both.stream):
         with pytest.raises(OverloadedError) as caught:
@@ -384,13 +385,17 @@ def test_who_was_asked_tells_what_went_wrong(first, second, both):
         assert note.startswith("openai")
         assert "UnsupportedOptionError: prompt" in note
         assert caught.value.__cause__ is None
+    first.fault("no answer")
+    with pytest.raises(ConnectionFailedError) as caught:
+        both.complete(asked)
+    assert caught.value.__cause__ is not None
     assert second.requests == []
 
 
 def test_what_the_first_cannot_be_told_is_an_error(first, second):
     both = Client.fallback([first.client("openai"), second.client("anthropic")])
     with pytest.raises(UnsupportedOptionError):
-        both.complete(UserMessage([Opaque("anthropic-messages", {"type": "x"}), "Hi"]))
+        both.complete(UserMessage([FOREIGN, "Hi"]))
     assert second.requests == []
 
 
@@ -527,6 +532,14 @@ def test_what_was_paid_before_an_error_is_told(first, second, both):
         chat.send("Count", output_type=int)
     assert caught.value.partial.usage == Usage(1, 1)
     assert chat.usage == Usage(1, 1)
+
+
+def test_what_was_paid_is_told_once(first, second, both):
+    first.reply("no number", usage=Usage(1, 1))
+    with pytest.raises(OutputError) as caught:
+        both.complete(UserMessage([FOREIGN, "Count"]), output_type=int)
+    assert (caught.value.provider, caught.value.response.usage) == ("anthropic", Usage(1, 1))
+    assert "UnsupportedOptionError" in caught.value.__notes__[0]
 
 
 def test_a_streamed_object(first, second, both):
