@@ -1,0 +1,154 @@
+"""The file of a cassette: what is written comes back, to the byte, and can be read by a person."""
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from llmkit.testing.cassettes import Answered, Asked, Failed, Recording
+from llmkit.testing.cassettes.files import read, write
+from llmkit.testing.cassettes.matching import difference, question
+
+# What YAML, its writers and its readers have an opinion of.
+ODD = st.one_of(
+    st.sampled_from("~=-#|'%@`{[\n\x00\x7f\x85\u2028\ufeff\ud800\ue000\uffff\U0001f600"),
+    st.sampled_from(["", "null", "yes", "1e3", "0x1F", "2026-01-01", "12:30:45", "<<", "&a", "*a", "!a", "---", "..."]),
+    st.sampled_from(
+        ["- a", "# a", "a: b", "...\n", " a\nx", "x \ny", "\nx", "x\n\n\n", "\tx\ny", "a\r\nb", " \n", "\n \n"]
+    ),
+)
+TEXTS = ODD | st.text() | st.lists(ODD | st.text(), max_size=4).map("\n".join)
+PLAIN = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXTS
+JSON = st.recursive(
+    PLAIN, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4), max_leaves=8
+)
+BODIES = st.one_of(
+    st.binary(),
+    TEXTS.map(lambda text: text.encode("utf-8", "surrogatepass")),
+    st.builds(lambda value, style: json.dumps(value, **style).encode(), JSON, st.sampled_from([{}, {"indent": 2}])),
+    JSON.map(lambda value: json.dumps(value, separators=(",", ":")).encode()),
+)
+NAMES = st.text("abcdefghijklmnopqrstuvwxyz-", min_size=1, max_size=9)
+HEADERS = st.dictionaries(NAMES, st.text(st.characters(codec="latin-1"), max_size=9), max_size=3)
+FAILED = st.builds(
+    Failed,
+    st.sampled_from(["ConnectionFailedError", "InvalidResponseError"]),
+    TEXTS,
+    st.booleans(),
+) | st.builds(Failed, st.just("DeadlineError"), TEXTS, st.booleans(), st.just("idle"), st.floats(0.1, 99))
+ASKED = st.builds(Asked, st.sampled_from(["GET", "POST"]), TEXTS, HEADERS, json=JSON) | st.builds(
+    Asked, st.just("POST"), TEXTS, HEADERS, text=TEXTS
+)
+ANSWERED = st.builds(
+    Answered,
+    st.integers(100, 599),
+    TEXTS,
+    HEADERS,
+    st.lists(BODIES.filter(bool), max_size=3).map(tuple),
+    st.sampled_from(["whole", "left"]) | FAILED,
+)
+RECORDINGS = st.lists(st.builds(Recording, ASKED, ANSWERED | FAILED), max_size=3).map(tuple)
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    return tmp_path_factory.mktemp("cassettes") / "calls.yaml"
+
+
+@settings(max_examples=60)
+@given(RECORDINGS)
+def test_what_is_written_comes_back(path, recordings):
+    write(path, recordings)
+    again = read(path)
+    assert again == recordings
+    assert [one.asked.headers for one in again] == [one.asked.headers for one in recordings]
+    # What `==` takes for the same: a whole number is no number with a point, and no truth.
+    assert repr([one.asked.json for one in again]) == repr([one.asked.json for one in recordings])
+
+
+READABLE = {
+    "JSON of a host that saves bytes": (
+        b'{"a":{"b":[1,2.5,null]}}',
+        "      a:\n        b:\n        - 1\n        - 2.5\n        - null\n",
+    ),
+    "JSON of a host that has room": (
+        b'{\n  "a": "\\u00fc"\n}',
+        "    spelling: indented ascii\n    json:\n      a: \u00fc\n",
+    ),
+    "JSON in a way of its own": (b'{ "a":1 }', "    body: '{ \"a\":1 }'\n"),
+    "numbers in a way of their own": (b'{"a":1.50}', "    body: '{\"a\":1.50}'\n"),
+    "a page": (b"<p>\n  a\n</p>\n", "    body: |\n      <p>\n        a\n      </p>\n"),
+    "bytes": (b"\xff", "    body:\n      base64: /w==\n"),
+    "nothing": (b"", "    headers: {}\n"),
+}
+
+
+@pytest.mark.parametrize(("body", "lines"), READABLE.values(), ids=READABLE.keys())
+def test_it_can_be_read(path, body, lines):
+    asked, answered = Asked("GET", "https://host/path"), Answered(200, chunks=(body,) if body else ())
+    write(path, [Recording(asked, answered)])
+    assert path.read_text().endswith(lines)
+
+
+def test_a_stream_has_a_line_for_each_of_its_lines(path):
+    answered = Answered(200, chunks=(b'event: a\ndata: {"x": 1}\n\n', b"data: [DO", b"NE]\n\n"))
+    write(path, [Recording(Asked("POST", "https://host/path", json={"q": "one\ntwo"}), answered)])
+    text = path.read_text()
+    assert (
+        "    chunks:\n    - |+\n      event: a\n      data: {\"x\": 1}\n\n    - 'data: [DO'\n    - |+\n      NE]\n"
+        in text
+    )
+    assert "      q: |-\n        one\n        two\n" in text
+
+
+ANOTHER = {
+    "method": ({"method": "GET"}, "-POST https://host/path?a=1&b=2\n+GET https://host/path?a=1&b=2"),
+    "host": ({"url": "https://other/path?a=1&b=2"}, "+POST https://other/path?a=1&b=2"),
+    "path": ({"url": "https://host/other?a=1&b=2"}, "+POST https://host/other?a=1&b=2"),
+    "query": ({"url": "https://host/path?a=1&b=3"}, "+POST https://host/path?a=1&b=3"),
+    "a value": ({"json": {"x": [1, 2], "y": "other"}}, '- "y": "text"\n+ "y": "other"'),
+    "true for 1": ({"json": {"x": [True, 2], "y": "text"}}, "-  1,\n+  true,"),
+    "the order of a list": ({"json": {"x": [2, 1], "y": "text"}}, "+  2,"),
+}
+BASE = {"method": "POST", "url": "https://host/path?a=1&b=2", "json": {"x": [1, 2], "y": "text"}}
+
+
+@pytest.mark.parametrize(("changed", "told"), ANOTHER.values(), ids=ANOTHER.keys())
+def test_what_is_another_question(changed, told):
+    one, other = (question(Asked(**{**BASE, **more}), any_host=False) for more in ({}, changed))
+    assert one != other
+    far = question(Asked("DELETE", "https://far/away", json={}), any_host=False)
+    assert told in difference(other, [far, one, far])
+
+
+SAME = {
+    "the order of names": {"json": {"y": "text", "x": [1, 2]}},
+    "a number with a point": {"json": {"x": [1.0, 2], "y": "text"}},
+    "the order of a query": {"url": "https://host/path?b=2&a=1"},
+    "headers": {"headers": {"accept": "*/*"}},
+}
+
+
+@pytest.mark.parametrize("changed", SAME.values(), ids=SAME.keys())
+def test_what_is_the_same_question(changed):
+    one, other = (question(Asked(**{**BASE, **more}), any_host=False) for more in ({}, changed))
+    assert one == other
+
+
+def test_all_of_loopback_is_one_host():
+    urls = ("http://127.0.0.1:4000/v1", "http://localhost/v1", "https://[::1]:5000/v1")
+    assert len({question(Asked("GET", url), any_host=False) for url in urls}) == 1
+    other = "https://host/v1"
+    assert len({question(Asked("GET", url), any_host=False) for url in (*urls, other)}) == 2
+    assert len({question(Asked("GET", url), any_host=True) for url in (*urls, other)}) == 1
+
+
+def test_a_difference_is_short():
+    one, other = (
+        question(Asked("POST", "https://h/", json=[*range(at, at + 900)]), any_host=False) for at in (0, 5000)
+    )
+    lines = difference(one, [other]).splitlines()
+    assert len(lines) == 41
+    assert lines[-1].startswith("… and ")
+    assert difference(one, []) == ""
