@@ -47,6 +47,12 @@ from llmkit import (
 
 client = Client("anthropic", api_key=lambda: "k", timeout=Timeout(total=60))
 assert_type(client, Client)
+assert_type(client.with_options(model="m"), Client)
+
+names: list[str] = ["anthropic", "openai"]
+assert_type(Client.fallback(names, on_fallback=print), Client)
+assert_type(Client.fallback([client, "openai", *llmkit.providers()]), Client)
+Client.fallback([3])  # type: ignore[list-item]
 
 response = client.complete("hi", temperature=0.5, stop=["a"], reasoning="low", media=[b""], timeout=None)
 assert_type(response, Response[None])
