@@ -10,6 +10,7 @@ from llmkit.deadlines import Deadlines
 from llmkit.engine import Engine, wrong_kind
 from llmkit.errors import ConnectionFailedError
 from llmkit.json_codec import cut_short, load_bytes
+from llmkit.observing import watch
 from llmkit.transport import Answer
 from llmkit.transport.exchange import Exchange
 from llmkit.wire.base import Call
@@ -89,7 +90,10 @@ class Lines:
         def begun(exchange: Exchange) -> None:
             self._exchange = exchange
 
-        answer = self._engine.open(self._call, self._headers, self._deadlines, stream=True, begun=begun)
+        # Told of as soon as it is accepted: who reads the lines may take hours.
+        with watch(self._engine, "batches.results", None, self._headers, self._call.query) as watched:
+            answer = self._engine.open(self._call, self._headers, self._deadlines, stream=True, begun=begun)
+            watched.fetched(1, answer.headers)
         kind = answer.headers.get("content-type", "").lower()
         if "html" in kind:
             raise wrong_kind("JSON Lines", kind, answer)
