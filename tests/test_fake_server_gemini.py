@@ -293,7 +293,7 @@ def test_conversation_is_read(server, client, ask):
             [ToolResult("call_1", "weather", [Text("cold")]), ToolResult("c2", "weather", [Text("no")], is_error=True)]
         ),
     ]
-    assert found[2].content[1].extra == SIGNED
+    assert found[2].content[1].extra == {WIRE: {**SIGNED[WIRE], "id": None}}
 
 
 @each_way

@@ -30,9 +30,9 @@ from llmkit.media.png import encode as png
 from llmkit.testing import FakeServer, RecordedRequest
 from llmkit.testing.gemini_generate import RENDERING
 from llmkit.testing.gemini_generate.embedding import batch, predicted, single
-from llmkit.testing.gemini_generate.reading import read
-from llmkit.testing.gemini_generate.spelling import spelled
+from llmkit.testing.gemini_generate.host import read
 from llmkit.testing.gemini_generate.strictness import count_fault_of
+from llmkit.wire.gemini_generate.spelling import spelled
 
 WIRE = "gemini-generate"
 MODEL = "models/gemini-3.6-flash"
@@ -328,6 +328,11 @@ READ = {
         [{"fileData": {"mimeType": "application/pdf", "fileUri": "files/1"}}],
         [Document(file_id="files/1", media_type="application/pdf")],
     ),
+    "a picture of another type": (
+        [{"inlineData": {"mimeType": "image/jpeg", "data": IN_BASE64}}],
+        [Opaque(WIRE, {"inlineData": {"mimeType": "image/jpeg", "data": IN_BASE64}})],
+    ),
+    "a call": ([CALL], [Opaque(WIRE, CALL)]),
     "another": ([{"of_tomorrow": {"a_b": 1}}], [Opaque(WIRE, {"of_tomorrow": {"a_b": 1}})]),
     "a result": (
         [{"functionResponse": {"id": "c", "name": "t", "response": {"output": "ok"}}}],
@@ -344,7 +349,7 @@ READ = {
     ),
     "a number as a result": (
         [{"functionResponse": {"id": "c", "name": "t", "response": {"output": 3}}}],
-        [ToolResult("c", "t", [Text("3")])],
+        [ToolResult("c", "t", [Text('{"output": 3}')])],  # as "3" it would be sent as text
     ),
     "an error": (
         [{"functionResponse": {"id": "c", "name": "t", "response": {"error": "no"}}}],
@@ -368,11 +373,11 @@ SPOKEN = {
     "text with a seal": ([{"text": "a", "thoughtSignature": "c2ln"}], [Text("a", extra=SIGNED)]),
     "a thought": (
         [{"text": "Hm", "thought": True, "thoughtSignature": "c2ln"}],
-        [Thinking("Hm", "c2ln", wire=WIRE, extra=SIGNED)],
+        [Thinking("Hm", "c2ln", wire=WIRE)],
     ),
     "a sealed thought without words": (
         [{"thought": True, "thoughtSignature": "c2ln"}],
-        [Thinking("", "c2ln", wire=WIRE, extra=SIGNED)],
+        [Thinking("", "c2ln", wire=WIRE)],
     ),
     "a thought that is no text": (
         [{"thought": True, "inlineData": {"mimeType": "image/png", "data": "AAAA"}}],
@@ -380,7 +385,7 @@ SPOKEN = {
     ),
     "calls": (
         [{"functionCall": {"id": "c", "name": "t", "args": {"a_b": 1}}, "thoughtSignature": "c2ln"}, CALL],
-        [ToolCall("c", "t", {"a_b": 1}, extra=SIGNED), ToolCall("call_1", "t")],
+        [ToolCall("c", "t", {"a_b": 1}, extra=SIGNED), ToolCall("call_1", "t", extra={WIRE: {"id": None}})],
     ),
     "code": (
         [{"executableCode": {"language": "PYTHON", "code": "1"}, "thoughtSignature": "c2ln"}],
@@ -410,18 +415,16 @@ def test_results_find_their_calls_by_name_and_order():
 
 
 UNREADABLE = {
-    "a part as text": ({"contents": [{"parts": ["a"]}]}, r"contents\[0\]\.parts\[0\]: expected an object, got str"),
-    "a content as text": ({"contents": ["a"]}, r"contents\[0\]: expected an object with a list of parts"),
-    "data without a type": (said({"inlineData": {"data": ""}}), r"contents\[0\]\.parts\[0\]\.inlineData: 'mimeType'"),
+    "a part as text": ({"contents": [{"parts": ["a"]}]}, r"body\.contents\[0\]\.parts\[0\]: expected dict, got str"),
+    "a content as text": ({"contents": ["a"]}, r"body\.contents\[0\]: expected dict, got str"),
+    "data without a type": (
+        said({"inlineData": {"data": ""}}),
+        r"body\.contents\[0\]\.parts\[0\]\.inlineData.mimeType: is",
+    ),
     "data that is none": (
         said({"inlineData": {"mimeType": "image/png", "data": "!"}}),
-        r"contents\[0\]\.parts\[0\]\.inlineData: ",
+        r"body\.contents\[0\]\.parts\[0\]\.inlineData.data: broken base64",
     ),
-    "a picture of another type": (
-        said({"inlineData": {"mimeType": "image/jpeg", "data": IN_BASE64}}),
-        r"contents\[0\]\.parts\[0\]\.inlineData: Image: media_type is image/jpeg, but the content is image/png",
-    ),
-    "a call of the user": (said(CALL), r"UserMessage\.content\[0\]: ToolCall cannot stand in"),
 }
 
 

@@ -10,8 +10,8 @@ from llmkit.errors import ConfigurationError
 from llmkit.messages import ToolCall
 from llmkit.response import FinishReason, Reason, Usage
 from llmkit.testing.gemini_generate.parts import WIRE_NAME, part_json, sources
-from llmkit.testing.gemini_generate.spelling import Json
 from llmkit.testing.replies import Chunking, Reply, by_words, rough_tokens, written
+from llmkit.wire.gemini_generate.spelling import Json
 
 
 def whole(

@@ -14,7 +14,7 @@ from llmkit.json_codec import dump_bytes, load_bytes
 from llmkit.testing.batches import HINT, Job, Outcome
 from llmkit.testing.exchange import Answer, Desk, RecordedRequest
 from llmkit.testing.gemini_generate.errors import JSON
-from llmkit.testing.gemini_generate.spelling import Json
+from llmkit.wire.gemini_generate.spelling import Json
 
 _VERSION: Final = r"v1(?:beta\d*|alpha)?"
 PATHS: Final = re.compile(

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from llmkit.errors import BadRequestError
 from llmkit.testing.exchange import Desk
-from llmkit.testing.gemini_generate.spelling import Json, parts_of
 from llmkit.testing.gemini_generate.strictness import not_an_object, unknown
 from llmkit.testing.replies import rough_tokens
+from llmkit.wire.gemini_generate.spelling import Json, parts_of
 
 _MOST: Final = 100
 _LONGEST: Final = 3072  # what the models make

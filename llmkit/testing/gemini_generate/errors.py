@@ -18,7 +18,7 @@ from llmkit.errors import (
 )
 from llmkit.json_codec import dump_bytes
 from llmkit.testing.exchange import Answer
-from llmkit.testing.gemini_generate.spelling import Json
+from llmkit.wire.gemini_generate.spelling import Json
 
 JSON: Final = {"content-type": "application/json; charset=UTF-8"}
 _WORDS: Final[Mapping[int, str]] = {

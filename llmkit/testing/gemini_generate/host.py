@@ -19,16 +19,18 @@ from llmkit.errors import (
     ServerError,
 )
 from llmkit.json_codec import dump_bytes
+from llmkit.messages import Message
+from llmkit.request import Request
 from llmkit.testing.exchange import Answer, Desk, RecordedRequest, Rendering
 from llmkit.testing.gemini_generate import batches, embedding, listing
 from llmkit.testing.gemini_generate.answers import events, whole
 from llmkit.testing.gemini_generate.errors import JSON, answered, error_body
 from llmkit.testing.gemini_generate.parts import WIRE_NAME
-from llmkit.testing.gemini_generate.reading import asked, read
-from llmkit.testing.gemini_generate.spelling import Json, parts_of, spelled
 from llmkit.testing.gemini_generate.strictness import count_fault_of, fault_of
 from llmkit.testing.replies import Reply, rough_tokens
-from llmkit.wire.payload import request_of
+from llmkit.wire.gemini_generate.request import conversation
+from llmkit.wire.gemini_generate.spelling import Json, parts_of, spelled
+from llmkit.wire.payload import WHERE, request_of
 
 _STREAM: Final = {"content-type": "text/event-stream"}
 _VERSION: Final = r"(?:/[^:]*)?/v1(?:beta\d*|alpha)?"  # below whatever stands before it
@@ -187,7 +189,7 @@ def _in_a_list(chunks: Sequence[Json]) -> Iterator[bytes]:
 
 def _counted(asked_for: _Asked, desk: Desk) -> Answer:
     _refuse(count_fault_of(asked_for.body, vertex=asked_for.vertex))
-    tokens = _tokens(asked(asked_for.body), desk)
+    tokens = _tokens(_unwrapped(asked_for.body), desk)
     return _json({"totalTokens": tokens, "promptTokensDetails": [{"modality": "TEXT", "tokenCount": tokens}]})
 
 
@@ -207,6 +209,33 @@ _METHODS: Final[Mapping[str, Callable[[_Asked, Desk], Answer]]] = {
 
 
 # ---- what the request says -------------------------------------------------------------------------------------------
+
+
+def read(body: Any) -> list[Message]:
+    """The conversation in a request's body, its instructions first; a message for each content.
+
+    A call without an id gets one made up, ``call_1`` and so on, and the result of its name the same.
+    """
+    body = _unwrapped(spelled(body))
+    if not isinstance(body, dict) or not isinstance(body.get("contents"), list):
+        return []
+    return conversation(body, WHERE)
+
+
+def request_in(request: RecordedRequest) -> Request:
+    """What a request asks for; its model stands in the path."""
+    found = request_of(WIRE_NAME, _unwrapped(spelled(request.json)))
+    called = _CALL.fullmatch(request.path)
+    if called is None:
+        return found
+    options: dict[str, Any] = {"model": called["model"].removeprefix("models/"), **found.options}
+    return Request(found.prompt, **options)
+
+
+def _unwrapped(body: Any) -> Any:
+    """What an answer is asked for with: a count may wrap it."""
+    wrapped = body.get("generateContentRequest") if isinstance(body, dict) else None
+    return wrapped if isinstance(wrapped, dict) else body
 
 
 def _last_text(contents: Sequence[Json]) -> str:
@@ -252,7 +281,7 @@ RENDERING: Final = Rendering(
     wire=WIRE_NAME,
     claims=claims,
     read=read,
-    request=lambda request: request_of(WIRE_NAME, request.json),
+    request=request_in,
     check=check,
     answer=answer,
     error=answered,

@@ -9,7 +9,7 @@ from typing import Final
 
 from llmkit.errors import BadRequestError, NotFoundError
 from llmkit.response import Model
-from llmkit.testing.gemini_generate.spelling import Json
+from llmkit.wire.gemini_generate.spelling import Json
 
 _PAGE: Final = 50
 _MOST: Final = 1000

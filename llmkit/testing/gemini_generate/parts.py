@@ -24,7 +24,7 @@ from llmkit.messages import (
     ToolResult,
     Video,
 )
-from llmkit.testing.gemini_generate.spelling import Json
+from llmkit.wire.gemini_generate.spelling import Json
 
 WIRE_NAME: Final = "gemini-generate"
 CONTENT: Final = frozenset(

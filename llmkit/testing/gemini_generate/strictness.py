@@ -6,14 +6,14 @@ looked at in the spelling of `spelled`.
 Source: https://ai.google.dev/api/generate-content#request-body
 """
 
+from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from math import inf
 from typing import Any, Final
 
 from llmkit.testing.gemini_generate.parts import CONTENT, SEALS
-from llmkit.testing.gemini_generate.reading import decoded
-from llmkit.testing.gemini_generate.spelling import Json, parts_of, snake
+from llmkit.wire.gemini_generate.spelling import Json, parts_of, snake
 
 _GENERATE: Final = frozenset(
     {
@@ -157,10 +157,13 @@ _Fault = tuple[tuple[str, ...], str]
 
 def _is_base64(value: Any) -> bool:
     try:
-        decoded(value)
+        b64decode(value.translate(_PLAIN).rstrip("=") + "=" * (-len(value.rstrip("=")) % 4), validate=True)
     except (AttributeError, ValueError):
         return False
     return True
+
+
+_PLAIN: Final = str.maketrans("-_", "+/")
 
 
 def _text_faults(value: Any) -> Iterator[_Fault]:

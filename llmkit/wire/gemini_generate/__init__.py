@@ -3,7 +3,7 @@
 Source: https://ai.google.dev/api/generate-content
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from llmkit.wire.base import Wire
 from llmkit.wire.gemini_generate.decode import decode, decode_count, decode_models
@@ -16,6 +16,7 @@ from llmkit.wire.gemini_generate.stream import StreamDecoder
 from llmkit.wire.quirks import GeminiGenerateQuirks
 
 if TYPE_CHECKING:
+    from llmkit.request import Request
     from llmkit.wire.batches import BatchWire
 
 
@@ -23,6 +24,12 @@ def _batches() -> "BatchWire":
     from llmkit.wire.gemini_generate.batches import BATCHES  # noqa: PLC0415 - few calls are about them
 
     return BATCHES
+
+
+def _read_request(body: Any, where: str) -> "Request":
+    from llmkit.wire.gemini_generate.request import read_request  # noqa: PLC0415 - calls write requests
+
+    return read_request(body, where)
 
 
 WIRE = Wire(
@@ -44,6 +51,7 @@ WIRE = Wire(
     encode_embed=encode_embed,
     decode_embed=decode_embed,
     batches=_batches,
+    read_request=_read_request,
 )
 
 __all__ = ["WIRE"]

@@ -13,11 +13,12 @@ from llmkit.wire.gemini_generate import schema
 from llmkit.wire.gemini_generate.schema import WIRE_NAME
 from llmkit.wire.splice import Blobs
 
-_RESOLUTIONS: Final[Mapping[str, str]] = {
+RESOLUTIONS: Final[Mapping[str, str]] = {
     "low": "MEDIA_RESOLUTION_LOW",
     "medium": "MEDIA_RESOLUTION_MEDIUM",
     "high": "MEDIA_RESOLUTION_HIGH",
 }
+"""`Image.detail` → the level that it stands for."""
 
 
 def media_part(part: Media, where: str, blobs: Blobs, refuse: Refuse) -> dict[str, Any] | None:
@@ -41,7 +42,7 @@ def media_part(part: Media, where: str, blobs: Blobs, refuse: Refuse) -> dict[st
 
 def resolution(part: Media) -> dict[str, Any]:
     """What stands beside a picture to say how closely to look at it; nothing where the model is to decide."""
-    level = _RESOLUTIONS.get(part.detail or "") if isinstance(part, Image) else None
+    level = RESOLUTIONS.get(part.detail or "") if isinstance(part, Image) else None
     return {} if level is None else {"mediaResolution": {"level": level}}
 
 

@@ -36,7 +36,7 @@ Json: TypeAlias = dict[str, Any]
 # In base64, as all signatures: "skip_thought_signature_validator", which the documentation gives for calls that were
 # not made by the model that is asked.
 UNSIGNED: Final = "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I="
-_OWN_NOTES: Final = frozenset({"id", "functionCall", "bare"})
+_OWN_NOTES: Final = frozenset({"id", "functionCall", "inlineData", "fileData", "bare"})
 _Other: TypeAlias = Text | Refusal | Image | Audio | Video | Document | Thinking | Opaque  # but calls and results
 
 
@@ -143,6 +143,8 @@ class Turns:
                 self._refuse(f"{where}.citations", "this wire does not cite from documents that are sent along")
             if part.context:
                 yield {"text": part.context}  # this wire has no field for it
+        told = part.extra.get(WIRE_NAME)
+        sent = {kind: {**inner, **told.get(kind, {})} for kind, inner in sent.items()} if told else sent
         yield {**sent, **(resolution(part) if self._resolutions else {}), **_extra(part)}
 
     def _call(self, part: ToolCall) -> Json:
@@ -235,12 +237,13 @@ def _response(texts: list[str], *, is_error: bool) -> Json:
     if is_error:
         return {"error": texts[0] if len(texts) == 1 else texts}
     if len(texts) == 1:
-        found = _object(texts[0])
+        found = object_in(texts[0])
         return {"output": texts[0]} if found is None else found
     return {"output": texts} if texts else {}
 
 
-def _object(text: str) -> Json | None:
+def object_in(text: str) -> Json | None:
+    """The JSON object that `text` is; None where it is none."""
     if not text.lstrip().startswith("{"):
         return None
     try:

@@ -1,4 +1,4 @@
-"""JSON in whatever spelling the host takes → the one of its documentation.
+"""Requests in whatever spelling the provider takes → the one of its documentation.
 
 Source: https://protobuf.dev/programming-guides/json/
 """
@@ -11,20 +11,21 @@ Json: TypeAlias = dict[str, Any]
 
 
 def snake(name: str) -> str:
-    """As in ``inlineData`` → ``inline_data``: how the host's errors name it."""
+    """As in ``inlineData`` → ``inline_data``: how the provider's errors name it."""
     return re.sub(r"(?=[A-Z])", "_", name).lower()
 
 
-# Keys below which the host's own keys go on; below all others stands what is the caller's, or what is not looked at.
+# Keys below which the provider's own keys go on; below all others stands what is the caller's, or is not looked at.
 _DEEP: Final = frozenset(
     {
         *("generateContentRequest", "contents", "systemInstruction", "content", "parts", "requests"),
         *("inlineData", "fileData", "functionCall", "functionResponse"),
         *("generationConfig", "thinkingConfig", "embedContentConfig"),
+        *("tools", "functionDeclarations", "toolConfig", "functionCallingConfig"),
     }
 )
 _NAMES: Final = _DEEP | {
-    *("toolConfig", "safetySettings", "cachedContent", "serviceTier", "modelArmorConfig"),
+    *("safetySettings", "cachedContent", "serviceTier", "modelArmorConfig"),
     *("thoughtSignature", "videoMetadata", "mediaResolution", "mediaProcessing", "partMetadata"),
     *("speechMetadata", "documentMetadata", "spreadsheetMetadata", "audioMetadata", "audioTranscription"),
     *("executableCode", "codeExecutionResult", "toolCall", "toolResponse"),
@@ -33,12 +34,15 @@ _NAMES: Final = _DEEP | {
     *("responseLogprobs", "responseMimeType", "responseSchema", "responseJsonSchema", "responseModalities"),
     *("speechConfig", "imageConfig", "thinkingBudget", "thinkingLevel", "includeThoughts"),
     *("taskType", "outputDimensionality", "autoTruncate"),
+    *("parametersJsonSchema", "googleSearch", "googleSearchRetrieval", "codeExecution", "urlContext", "googleMaps"),
+    *("fileSearch", "computerUse", "enterpriseWebSearch", "retrievalConfig", "includeServerSideToolInvocations"),
+    *("allowedFunctionNames", "streamFunctionCallArguments"),
 }
 _SPELLED: Final[Mapping[str, str]] = {snake(name): name for name in _NAMES}
 
 
 def spelled(value: Any) -> Any:
-    """`value` with the keys that the host knows in lowerCamelCase: it takes ``inline_data`` for ``inlineData``."""
+    """`value` with the keys that the provider knows in lowerCamelCase: it takes ``inline_data`` for ``inlineData``."""
     if isinstance(value, list):
         return [spelled(item) for item in value]
     if not isinstance(value, dict):
@@ -48,6 +52,6 @@ def spelled(value: Any) -> Any:
 
 
 def parts_of(content: Mapping[str, Any]) -> Any:
-    """Its parts; one that stands without a list is a list of one, as the host reads it."""
+    """Its parts; one that stands without a list is a list of one, as the provider reads it."""
     parts = content.get("parts", [])
     return [parts] if isinstance(parts, dict) else parts
