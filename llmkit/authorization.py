@@ -34,8 +34,9 @@ class Authorization:
         self._used = None
         if not any(name in prepared.headers for name in AUTH_HEADERS):
             got = self._used = self._next or self._key.get()
-            for way in self._scheme.split("+") if got is not None else ():
-                _set_key(prepared, way, got)
+            if got is not None:
+                for way in self._scheme.split("+"):
+                    _set_key(prepared, way, got)
         if self._auth is None:
             return prepared
         signed = _signed(self._auth, prepared)

@@ -32,7 +32,7 @@ from llmkit.deadlines import Deadlines, Timeout
 from llmkit.errors import ConfigurationError, InsecureWarning, LLMKitError
 from llmkit.many import Many
 from llmkit.provider import Provider
-from llmkit.settings import INSECURE, Settings, aliases_of, limit_of, prices_of, verify_of
+from llmkit.settings import INSECURE, Settings, aliases_of, limit_of, named_profile, prices_of, verify_of
 from llmkit.transport import SupportsRequest
 
 if TYPE_CHECKING:  # what calls are made of is imported by the first one
@@ -61,7 +61,8 @@ class Client(Many):
         provider: The name of one of `llmkit.providers()`, ``name:model``, or a `Provider`.
         model: For calls that name none.
         api_key: The key, or a function that returns it, which is asked again when the host refuses the key.
-            Else the row's environment variable, which is sent to the row's own host or to loopback only.
+            Else the row's environment variable, else the key that is stored (see `llmkit.keys`); both are sent to the
+            row's own host or to loopback only.
         base_url: Another address of the host, with or without the version suffix.
         variables: What the row's address needs.
         timeout: Seconds; a float bounds how long the caller is blocked at a time, a `Timeout` has limits of several
@@ -77,6 +78,8 @@ class Client(Many):
             ``warn``: it is left out with an `UnsupportedWarning`.
         prices: What models cost, by their names, for `Response.cost`; else what genai-prices knows.
         aliases: Other names of models → the provider's own, wherever one is named; they win over the row's.
+        profile: Of the stored keys. The key is taken from it alone then, and not from the environment. None: where
+            the environment has no key, the profile that `LLMKIT_PROFILE` names, else ``default``.
 
     Raises:
         UnknownProviderError: No provider has that name.
@@ -103,6 +106,7 @@ class Client(Many):
         unsupported: Literal["error", "warn"] = "error",
         prices: Mapping[str, Price] | None = None,
         aliases: Mapping[str, str] | None = None,
+        profile: str | None = None,
     ) -> None:
         key, fields = kept(api_key, passed=api_key is not None), tried(header_fields, "headers", headers or {})
         through, address = tried(hidden_text, "proxy", proxy), guarded(base_url)
@@ -125,6 +129,7 @@ class Client(Many):
             rate_limit=None if rate_limit is None else limit_of(rate_limit),
             prices=prices_of(prices),
             aliases=aliases_of(aliases),
+            profile=None if profile is None else named_profile(profile, key, auth),
         )
         if session is not None and (through is not None or verify is not True):
             raise ConfigurationError("session: proxy and verify are the session's own business; set them there")

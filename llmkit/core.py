@@ -55,7 +55,7 @@ class Core:
         if self._model is not None:
             model_name("model", self._model)
         try:
-            key = find_key(row, passed, address, own=own, authorized=authorized)
+            key = find_key(row, passed, address, own=own, authorized=authorized, profile=settings.profile)
         except MissingAuthError:
             if not taps.answered:
                 raise

@@ -1,20 +1,20 @@
 """Where a key comes from, and to whom it may be sent. It stands in no `repr`, and in no pickle unless it was passed.
 
-The order: the argument, then the environment. A key that was looked up goes to the row's own host or to loopback and
-nowhere else: another address in `base_url` must not be enough to be sent it.
+The order: the argument, then the environment, then the store. A key that was looked up goes to the row's own host or to
+loopback and nowhere else: another address in `base_url` must not be enough to be sent it.
 """
 
 import os
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
 from llmkit.agreement import Agreement
-from llmkit.checks import raised
+from llmkit.checks import raised, tried
 from llmkit.errors import ConfigurationError, LLMKitError, MissingAuthError
 from llmkit.provider import Provider
 
@@ -221,6 +221,7 @@ def find_key(
     own: str | None,
     authorized: bool,
     environ: Mapping[str, str] | None = None,
+    profile: str | None = None,
 ) -> Key:
     """The key for `address`.
 
@@ -231,29 +232,48 @@ def find_key(
         own: The row's own base URL, as its variables fill it; None where one is missing.
         authorized: Whether something else (an `auth`, a header of the caller's) proves who asks.
         environ: The environment; None for that of the process.
+        profile: Of the stored keys, which it alone is taken from then; None where the caller named none.
 
     Raises:
         MissingAuthError: There is none; the message names the variable, or why its key is not sent there.
-        ConfigurationError: It cannot stand in a header.
+        ConfigurationError: It cannot stand in a header, or the file of stored keys cannot be trusted.
     """
     if key.passed or row.auth == "none" or authorized:
         return key
     trusted = is_loopback(address) or (own is not None and _same_host(address, own))
-    if trusted and (found := _look_up(row, environ)) is not None:
+    if trusted and profile is None and (found := _look_up(row, environ)) is not None:
+        return raised(found)
+    found = _stored(row, profile) if trusted else None
+    # Should the store be unfit, a host that needs no key is asked without one.
+    if isinstance(found, Key) or (found is not None and (row.needs_key or profile is not None)):
         return raised(found)
     if not row.needs_key:
         return key
-    if trusted and row.auth == "google":
-        from llmkit.google_auth import access_token  # noqa: PLC0415 - an extra
-
-        return Key(access_token(), passed=False)
-    names = " or ".join(row.key_variables) or "api_key"
     if not trusted:
+        names = " or ".join(row.key_variables) or "api_key" if profile is None else f"the profile {profile!r}"
         raise MissingAuthError(
             f"no API key for {_host(address)}: a key from {names} is sent to {_host(own or row.base_url)} only; "
             "pass api_key= for another host"
         )
-    raise MissingAuthError(f"no API key for {row.name}: set the environment variable {names}, or pass api_key=")
+    if row.auth == "google" and profile is None:
+        from llmkit.google_auth import access_token  # noqa: PLC0415 - an extra
+
+        return Key(access_token(), passed=False)
+    raise MissingAuthError(_missing(row, profile))
+
+
+def _missing(row: Provider, profile: str | None) -> str:
+    """What to do where there is no key."""
+    if profile is not None:
+        return (
+            f"no API key for {row.name} in the profile {profile!r}: "
+            f"store one by `llmkit keys set {row.name} --profile {profile}`, or pass api_key="
+        )
+    names = " or ".join(row.key_variables) or "api_key"
+    return (
+        f"no API key for {row.name}: set the environment variable {names}, "
+        f"store one by `llmkit keys set {row.name}`, or pass api_key="
+    )
 
 
 def _look_up(row: Provider, environ: Mapping[str, str] | None) -> Key | ConfigurationError | None:
@@ -263,6 +283,28 @@ def _look_up(row: Provider, environ: Mapping[str, str] | None) -> Key | Configur
         if value := variables.get(name, "").strip():
             return kept(value, passed=False, name=name)
     return None
+
+
+def _stored(row: Provider, profile: str | None) -> Key | ConfigurationError | None:
+    """The key that is stored for the row. Apart, as `_look_up`."""
+    from llmkit.keystore import held, load, profile_of  # noqa: PLC0415 - where nobody said a key
+
+    chosen = tried(lambda _, value: profile_of(value), "profile", profile)
+    profiles = chosen if isinstance(chosen, ConfigurationError) else load()
+    if isinstance(profiles, ConfigurationError):
+        return profiles
+    keys = profiles.get(chosen, {})
+    found = next((name for name in (row.name, *(siblings(row) if keys else ())) if name in keys), None)
+    return None if found is None else kept(keys[found], passed=False, name=held(found, chosen))
+
+
+def siblings(row: Provider) -> Iterator[str]:
+    """The names of other rows of the same host that take the same key."""
+    from llmkit.rows import rows  # noqa: PLC0415 - the table is long
+
+    for other in rows():
+        if row.key_variables == other.key_variables and _same_host(row.base_url, other.base_url):
+            yield other.name
 
 
 def _host(address: str) -> str:

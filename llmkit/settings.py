@@ -11,6 +11,7 @@ from llmkit.provider import Provider, provider
 from llmkit.wire import WIRES
 
 if TYPE_CHECKING:
+    from llmkit.credentials import Key
     from llmkit.limits import RateLimit
     from llmkit.prices import Price
 
@@ -40,6 +41,7 @@ class Settings(NamedTuple):
     rate_limit: "RateLimit | None" = None
     prices: "Mapping[str, Price] | None" = None
     aliases: Mapping[str, str] = {}
+    profile: str | None = None
 
 
 def limit_of(value: object) -> "RateLimit":
@@ -97,6 +99,19 @@ def names_of(row: Provider, aliases: Mapping[str, str]) -> Mapping[str, str]:
     if not aliases:
         return row.aliases
     return {**row.aliases, **{name: row.aliases.get(model, model) for name, model in aliases.items()}}
+
+
+def named_profile(value: object, key: "Key", auth: object) -> str:
+    """`profile`, where that is what says the key.
+
+    Raises:
+        ConfigurationError: It is no name, or something else does.
+    """
+    from llmkit.keystore import name_of  # noqa: PLC0415 - only for who names one
+
+    if key.passed or auth is not None:
+        raise ConfigurationError("profile: the key comes from api_key or auth; pass one of the three")
+    return name_of("profile", value)
 
 
 def row_of(value: object) -> tuple[Provider, str | None]:

@@ -1,9 +1,13 @@
 """Fixtures that many tests ask for."""
 
+from pathlib import Path
+
 import pytest
 
 from llmkit.rows import rows
 from llmkit.testing import FakeServer
+
+NO_FOLDER = Path(__file__).absolute().parent / "no-such-folder"  # where no key is stored
 
 
 def pytest_sessionfinish(session):
@@ -49,5 +53,6 @@ def _no_key_of_the_developer(monkeypatch):
     variables = [names for row in rows() for names in (row.key_variables, *row.variables.values())]
     proxies = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
     vendors = ("GOOGLE_GENAI_USE_VERTEXAI", "GOOGLE_GEMINI_BASE_URL", "OPENAI_BASE_URL", "ANTHROPIC_BASE_URL")
-    for name in (*(name for names in variables for name in names), *proxies, *vendors):
+    for name in (*(name for names in variables for name in names), *proxies, *vendors, "LLMKIT_PROFILE"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("LLMKIT_CONFIG", str(NO_FOLDER))

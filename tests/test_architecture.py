@@ -22,7 +22,10 @@ FLOORS = (
     "messages tools functions checks request response events prices counted batch",
     "json_codec sse growing accumulate history resolve output partial_json calling",
     "wire",
-    "provider rows addresses agreement credentials authorization google_auth secrets transport retry provider_errors",
+    (
+        "provider rows addresses agreement credentials keys keystore private_files dotenv authorization google_auth "
+        "secrets transport retry provider_errors"
+    ),
     "switch limits pacing published",
     (
         "engine reader stream endpoints settings refusals answer_tool asking core many client chat chat_stream turns "

@@ -40,6 +40,7 @@ def png(width, height):
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 def test_the_examples_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LLMKIT_CONFIG", str(tmp_path / "settings"))
     (tmp_path / "square.png").write_bytes(png(8, 8))
     (tmp_path / "report.pdf").write_bytes(b"%PDF-1.4\n%%EOF\n")
     text = page.read_text()

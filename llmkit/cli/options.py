@@ -25,6 +25,7 @@ def add_how(parser: argparse.ArgumentParser) -> None:
     add_("--temperature", type=float, metavar="T", help="how freely words are chosen")
     add_("--timeout", type=float, metavar="SECONDS", help="how long to wait for anything at all")
     add_("--base-url", metavar="URL", help="another address of the provider")
+    add_("--profile", metavar="PROFILE", help="take the key from this set of those that llmkit keys stores")
 
 
 def client_of(arguments: argparse.Namespace, **more: Any) -> "Client":
@@ -36,7 +37,7 @@ def client_of(arguments: argparse.Namespace, **more: Any) -> "Client":
     from llmkit.client import Client  # noqa: PLC0415 - with the network, which --help needs not
 
     limits = {} if arguments.timeout is None else {"timeout": arguments.timeout}
-    return Client(arguments.provider, base_url=arguments.base_url, **limits, **more)
+    return Client(arguments.provider, base_url=arguments.base_url, profile=arguments.profile, **limits, **more)
 
 
 def options_of(arguments: argparse.Namespace) -> "Options":
