@@ -64,8 +64,7 @@ class Loopback(ThreadingHTTPServer):
         self.accepted = 0
         self._lock = threading.Lock()
         self._open: dict[threading.Thread, socket.socket] = {}
-        self._answering: set[socket.socket] = set()
-        self._dropped = threading.Event()  # another one after each `drop`
+        self._answering: dict[threading.Thread, threading.Event] = {}  # which is set when it is given up
         super().__init__(("127.0.0.1", port), _Handler)
         self._acceptor = threading.Thread(target=self._accept, name="llmkit fake server", daemon=True)
         self._acceptor.start()
@@ -106,48 +105,53 @@ class Loopback(ThreadingHTTPServer):
             with self._lock:
                 del self._open[threading.current_thread()]
 
-    def enter(self, connection: socket.socket) -> threading.Event:
-        """A request has come over `connection`; what is set when its answer has to be given up.
+    def enter(self) -> threading.Event:
+        """A request has come, to this thread; what is set when its answer has to be given up.
 
         Raises:
             ConnectionAbortedError: This server is being closed.
         """
+        dropped = threading.Event()
         with self._lock:
             if self.closing.is_set():
                 raise ConnectionAbortedError
-            self._answering.add(connection)
-            return self._dropped
+            self._answering[threading.current_thread()] = dropped
+        return dropped
 
-    def leave(self, connection: socket.socket) -> None:
-        """All but the last bytes of its answer have been sent; more than once is as good as once."""
+    def leave(self) -> None:
+        """All but the last bytes of this thread's answer have been sent; more than once is as good as once."""
         with self._lock:
-            self._answering.discard(connection)
+            self._answering.pop(threading.current_thread(), None)
 
     def drop(self) -> None:
-        """Give up the answers that are under way, and their connections; those that wait for a request stay."""
+        """Give up the answers that other threads are at, and their connections; those that wait for a request stay."""
         with self._lock:
-            dropped, self._dropped = self._dropped, threading.Event()
-            dropped.set()
-            for connection in self._answering:
-                with suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
+            for thread, dropped in self._answering.items():
+                if thread is not threading.current_thread():
+                    dropped.set()
+                    _shut(self._open[thread])
 
     def close(self) -> None:
         """Drop every connection, and wait until all threads have ended."""
         self.closing.set()
-        self.drop()
         with suppress(OSError):
             socket.create_connection(("127.0.0.1", self.server_port), timeout=JOIN_SECONDS).close()
         self._acceptor.join(JOIN_SECONDS)
         self.server_close()
         with self._lock:
             threads = dict(self._open)
+            for dropped in self._answering.values():
+                dropped.set()
         for connection in threads.values():
-            with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
+            _shut(connection)
         for thread in threads:
             if thread is not threading.current_thread():
                 thread.join(JOIN_SECONDS)
+
+
+def _shut(connection: socket.socket) -> None:
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -184,7 +188,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Answer, whatever the method."""
         request = self._request()
-        self._dropped = self._loopback.enter(self.connection)
+        self._dropped = self._loopback.enter()
         try:
             answer = self._loopback.respond(request)
             try:
@@ -192,7 +196,7 @@ class _Handler(BaseHTTPRequestHandler):
             finally:
                 answer.leaving()
         finally:
-            self._loopback.leave(self.connection)
+            self._loopback.leave()
 
     do_GET = do_PUT = do_DELETE = do_PATCH = do_POST  # noqa: N815 - the names that the base class looks for
 
@@ -234,7 +238,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Before the other side can know that the answer is whole, and may think that nothing is under way."""
         if answer.ending == "end":
             answer.leaving()
-            self._loopback.leave(self.connection)
+            self._loopback.leave()
 
     def _send_head(self, answer: Answer) -> None:
         self.send_response(answer.status)

@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, cast
@@ -13,12 +13,14 @@ from llmkit.checks import integer, wrong
 from llmkit.errors import APIError, ConfigurationError, RateLimitError, ServerError
 from llmkit.provider import Provider
 from llmkit.response import FinishReason, Model, Usage
+from llmkit.testing import control
 from llmkit.testing.batches import Shelf
 from llmkit.testing.exchange import Answer, Desk, RecordedRequest, Rendering, Told
 from llmkit.testing.faults import FAULTS, TABLE, Failing
 from llmkit.testing.limits import Limits, Metered, tokens_of
 from llmkit.testing.loopback import Loopback, Pace
 from llmkit.testing.replies import Chunking, Reply, by_words, reply_of
+from llmkit.testing.variables import variables_of
 from llmkit.testing.vectors import vector
 from llmkit.testing.wires import check, rendering_of
 
@@ -79,7 +81,7 @@ class FakeServer:
         self.reset()
 
     def reset(self) -> None:
-        """Forget what it was told and asked, and give up the answers that are under way; it listens on.
+        """Forget what it was told and asked, and give up the answers that other threads wait for; it listens on.
 
         It is as it was when it was made, all attributes included: for a server that many tests share.
         """
@@ -122,6 +124,15 @@ class FakeServer:
         if self._loopback is None:
             raise ConfigurationError("FakeServer: it is not running; use it in `with`, or call start()")
         return self._loopback.url
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Environment variables that lead the vendors' own SDKs here, in any language, and give them a key.
+
+        Raises:
+            ConfigurationError: It is not running.
+        """
+        return variables_of(self.url)
 
     @property
     def connections(self) -> int:
@@ -232,6 +243,23 @@ class FakeServer:
             raise wrong("after", "a number of events", after)
         self._faults.append((name, after))
 
+    def script(self, script: Mapping[str, Any]) -> None:
+        """Tell it all that `script` says, which is JSON, as from a file; nothing where something in it is wrong.
+
+        Args:
+            script: May have ``replies``, ``faults``, ``limit``, and this class's attributes ``models``, ``latency``,
+                ``delay``, ``pieces``, ``chunking`` (words, characters or whole), ``token_count`` and ``batch_looks``.
+
+        Raises:
+            ConfigurationError: Something in it is; the message begins with its path.
+
+        Example:
+            ``server.script({"replies": ["Hello!", {"error": {"status": 529}}], "latency": 0.5})``
+        """
+        from llmkit.testing.scripts import play  # noqa: PLC0415 - only where one is played
+
+        play(self, script)
+
     def limit(
         self,
         *,
@@ -298,6 +326,8 @@ class FakeServer:
         return Pace(self.latency, self.delay, self.pieces)
 
     def _respond(self, request: RecordedRequest) -> Answer:
+        if control.claims(request):
+            return control.answer(self, request)
         rendering = rendering_of(request)
         request = rendering.of(request)
         with self._lock:
