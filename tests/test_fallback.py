@@ -576,6 +576,25 @@ def test_a_conversation_moves_between_members(first, second, both):
     assert any(isinstance(part, Thinking) for message in first.requests[-1].messages for part in message.content)
 
 
+@pytest.mark.parametrize("asked", HOSTS)
+@pytest.mark.parametrize("answers", HOSTS)
+def test_calls_and_results_move_between_wires(first, second, asked, answers):
+    """There and back; the fake servers refuse a result without its call, as the hosts do."""
+    both = Client.fallback([first.client(asked, max_retries=0), second.client(answers, max_retries=0)])
+    chat = both.chat(tools=[weather])
+    first.reply([Text("I look."), ToolCall("call_1", "weather", {"city": "Oslo"})])
+    first.reply(BUSY)
+    second.reply([ToolCall("call_2", "weather", {"city": "Rome"})])
+    first.reply("Rain in both.")
+    response = chat.send("Oslo? Rome?")
+    assert [one.provider for one in response.rounds] == [asked, answers, asked]
+    results = [part for message in first.requests[-1].messages for part in message.content]
+    assert [part.content for part in results if isinstance(part, ToolResult)] == [
+        (Text("Rain in Oslo."),),
+        (Text("Rain in Rome."),),
+    ]
+
+
 def test_a_chats_stream_moves_between_members(first, second, both):
     first.reply([ToolCall("call_1", "weather", {"city": "Oslo"})])
     first.reply("never read")
