@@ -273,7 +273,7 @@ class Engine:
 
     def _send(self, outgoing: Outgoing, call: "Call", exchange: Exchange, begun: Callable[[Exchange], None]) -> Answer:
         begun(exchange)
-        if self.limit is None:
+        if self.limit is None or taps.answered:
             return self.transport.send(outgoing, exchange)
         lease = self.limit.admit(exchange, call)
         try:

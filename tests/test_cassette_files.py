@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from llmkit.testing.cassettes import Answered, Asked, Failed, Recording
@@ -56,7 +56,7 @@ def path(tmp_path_factory):
     return tmp_path_factory.mktemp("cassettes") / "calls.yaml"
 
 
-@settings(max_examples=60)
+@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(RECORDINGS)
 def test_what_is_written_comes_back(path, recordings):
     write(path, recordings)

@@ -7,6 +7,7 @@ import time
 import pytest
 import requests
 import responses
+from attrs import evolve
 from sockets import CHUNKED, Server, chunk
 
 from llmkit import (
@@ -19,13 +20,19 @@ from llmkit import (
     LLMKitError,
     MissingAuthError,
     OverloadedError,
+    RateLimit,
     RateLimitError,
+    StreamClosedError,
     Thinking,
     Timeout,
     ToolCall,
     tool,
 )
 from llmkit.testing import CassetteError, cassette, record, replay
+from llmkit.testing.cassettes.asking import asked_of
+from llmkit.testing.cassettes.cleaning import Cleaner
+from llmkit.testing.cassettes.matching import question
+from llmkit.transport import Outgoing
 
 PROVIDERS = ("anthropic", "openai", "openai-chat", "gemini")
 each_provider = pytest.mark.parametrize("provider", PROVIDERS)
@@ -259,6 +266,60 @@ def test_a_stream_that_was_left(server, path):
         elsewhere("openai-chat").stream("Hi").collect()
 
 
+def test_what_is_still_on_its_way_when_the_block_ends(server, path):
+    """It is there as far as it had come; and while it comes, the tape tells so much."""
+    server.delay = 0.01
+    server.reply("one two three")
+    with record(path) as tape:
+        stream = server.client("anthropic").stream("Hi")
+        assert tape.recordings[0].answered.end == "left"
+        next(stream)
+    assert stream.collect().text == "one two three"
+    assert replayed(path) == tape.recordings
+    assert tape.recordings[0].answered.end == "left"
+
+
+def test_what_has_no_answer_yet_is_none(server, path):
+    seen = []
+    with record(path) as tape:
+        server.reply_with(lambda _: seen.append(tape.recordings))
+        server.client("anthropic").complete("Hi")
+    assert seen == [()]
+    assert len(tape.recordings) == 1
+
+
+def test_deadlines_and_switches_hold(server, path):
+    with record(path):
+        server.client("anthropic").complete("Hi")
+    with replay(path) as tape:
+        with pytest.raises(DeadlineError):
+            elsewhere("anthropic", timeout=Timeout(total=1e-9)).complete("Hi")
+        stream = elsewhere("anthropic").stream("Hi")
+        next(stream)
+        stream.close()
+        with pytest.raises(StreamClosedError):
+            next(stream)
+    assert len(tape.played) == 1
+
+
+BODIES = {
+    "bytes": (b"\xff\x00", "application/octet-stream", "[sha256:"),
+    "JSON that is too deep to be written": (b"[" * 99 + b"]" * 99, "application/json", "[[["),
+    "large base64 in text": (b"a,b\n" + b"QUJD" * 999, "text/csv", "a,b\n[sha256:"),
+}
+
+
+@pytest.mark.parametrize(("body", "kind", "shown"), BODIES.values(), ids=BODIES.keys())
+def test_bodies_that_are_no_json(body, kind, shown):
+    outgoing = Outgoing("POST", "https://host/path", {"content-type": kind}, body)
+    asked = asked_of(outgoing, Cleaner(()))
+    assert asked.text.startswith(shown)
+    assert asked.json is None
+    assert question(asked, any_host=False) != question(
+        asked_of(evolve(outgoing, body=body + b"!"), Cleaner(())), any_host=False
+    )
+
+
 def test_many_threads(server, path):
     prompts = [f"number {index}" for index in range(20)]
     with record(path) as tape:
@@ -296,6 +357,31 @@ def test_no_key_is_needed(server, path, monkeypatch):
         assert Client("anthropic", base_url="http://localhost:9").complete("Hi").text == "Hi"
     with pytest.raises(MissingAuthError):
         Client("anthropic")
+
+
+def test_a_key_in_what_was_said_may_be_another_one_later(server, path):
+    keys = "sk-of-who-recorded-0123456789", "sk-of-who-replays-0123456789"
+    prompts = [f"My key is {key}, is it right?" for key in keys]
+    with record(path):
+        server.client("gemini", api_key=keys[0]).complete(prompts[0])
+    with replay(path):
+        assert elsewhere("gemini", api_key=keys[1]).complete(prompts[1]).text == "My key is [key], is it right?"
+    with replay(path), pytest.raises(CassetteError):
+        elsewhere("gemini", api_key=keys[1]).complete(prompts[1].replace("right", "wrong"))
+
+
+def test_a_limit_holds_for_providers(server, path):
+    """What is replayed does not wait for its turn."""
+    with record(path):
+        client = server.client("anthropic")
+        for prompt in ("one", "two", "three"):
+            client.complete(prompt)
+    began = time.monotonic()
+    with replay(path):
+        client = elsewhere("anthropic", rate_limit=RateLimit(requests_per_minute=1), timeout=None)
+        for prompt in ("one", "two", "three"):
+            client.complete(prompt)
+    assert time.monotonic() - began < 20
 
 
 def test_the_host_is_one_of_what_must_fit(server, path):

@@ -9,7 +9,7 @@
         print(Client("anthropic").complete("Hi").text)
 
 Inside, every call of the process is meant: of any client, thread and provider, and also one through a caller's own
-`session`. A process that is forked inside replays what is left in its copy, and records nothing.
+`session`. Other processes are not: they replay what is left in their copy where they are forked, and record nothing.
 """
 
 from collections.abc import Iterator
@@ -83,8 +83,7 @@ def record(path: str | PathLike[str]) -> Iterator[Tape]:
             yield recorder
         finally:
             recorder.close()
-    if recorder.ours:
-        files.write(recorder.path, recorder.recordings)
+    files.write(recorder.path, recorder.recordings)
 
 
 @contextmanager

@@ -2,11 +2,13 @@
 
 import difflib
 import json
+import re
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 from llmkit.credentials import is_loopback
+from llmkit.secrets import HIDDEN
 from llmkit.testing.cassettes.recordings import Asked
 
 _DIFF_LINES: Final = 40
@@ -27,6 +29,13 @@ class Question(NamedTuple):
 
     place: Place
     body: str
+
+    def fits(self, recorded: "Question") -> bool:
+        """Whether it is the recorded one, in which a secret may have been hidden that is another one by now."""
+        if self == recorded or HIDDEN not in recorded.body:
+            return self == recorded
+        body = re.escape(recorded.body).replace(re.escape(HIDDEN), "[^\n]*")
+        return self.place == recorded.place and re.fullmatch(body, self.body) is not None
 
     def __str__(self) -> str:
         method, host, path, query = self.place

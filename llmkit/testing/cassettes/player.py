@@ -81,7 +81,7 @@ class Player:
 
     def _found(self, wanted: Question) -> Answered | Failed:
         with self._lock:
-            equal = [index for index, one in enumerate(self._questions) if one == wanted]
+            equal = [index for index, one in enumerate(self._questions) if wanted.fits(one)]
             fresh = [index for index in equal if not self._played[index]]
             if not fresh and not (equal and self._allow_repeats):
                 raise CassetteError(self._missing(wanted, used=bool(equal)))

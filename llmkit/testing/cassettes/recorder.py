@@ -1,10 +1,9 @@
 """The tap that records: it lets everything through, and writes down what went and what came."""
 
-import os
 import threading
 from pathlib import Path
 
-from llmkit.errors import ConfigurationError, LLMKitError, StreamClosedError
+from llmkit.errors import LLMKitError
 from llmkit.taps import Sending
 from llmkit.testing.cassettes.asking import asked_of
 from llmkit.testing.cassettes.cleaning import Cleaner, of_answer, of_request, of_session
@@ -24,15 +23,15 @@ class _Entry:
 
     def recording(self, cleaner: Cleaner) -> Recording | None:
         """What is known by now; None where it is no answer yet."""
-        asked, answer = asked_of(self.outgoing, cleaner), self.answer
+        answer = self.answer
         if self.failed is not None:
-            return Recording(asked, _clean(self.failed, cleaner))
+            return Recording(asked_of(self.outgoing, cleaner), _clean(self.failed, cleaner))
         if answer is None:
             return None
         chunks = self.chunks if self.outgoing.stream else [b"".join(self.chunks)]
         end = _clean(self.end, cleaner) if isinstance(self.end, Failed) else self.end
         return Recording(
-            asked,
+            asked_of(self.outgoing, cleaner),
             Answered(
                 answer.status,
                 cleaner.text(answer.reason),
@@ -63,8 +62,7 @@ class _Overheard(Answer):
         return piece
 
     def _fail(self, error: LLMKitError) -> None:
-        if not self._ended:
-            self._entry.end = Failed.of(error) or "left"
+        self._entry.end = Failed.of(error) or "left"
         super()._fail(error)
 
 
@@ -81,16 +79,10 @@ class Recorder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._pid = os.getpid()
         self._lock = threading.Lock()
         self._entries: list[_Entry] = []
         self._secrets: set[str] = set()
         self._closed: tuple[Recording, ...] | None = None
-
-    @property
-    def ours(self) -> bool:
-        """Whether this is the process in which it began."""
-        return os.getpid() == self._pid
 
     @property
     def recordings(self) -> tuple[Recording, ...]:
@@ -123,8 +115,7 @@ class Recorder:
         try:
             answer = sending.go()
         except LLMKitError as error:
-            if not isinstance(error, ConfigurationError | StreamClosedError):
-                entry.failed = Failed.of(error)
+            entry.failed = Failed.of(error)
             raise
         finally:
             self._learn(sending)
