@@ -153,13 +153,13 @@ class Stored:
         profile: Of which set of keys.
     """
 
-    __slots__ = ("_function", "_new", "_refused", "name", "profile")
+    __slots__ = ("_function", "_made", "_refused", "name", "profile")
 
     def __init__(self, name: str, function: Callable[[], str], profile: str) -> None:
         self.name = name
         self.profile = profile
         self._function = function
-        self._new = False  # whether the last one came from the function
+        self._made: _Hidden | None = None  # the last one that came from the function
         self._refused: deque[_Hidden] = deque(maxlen=4)
 
     def __repr__(self) -> str:
@@ -177,20 +177,24 @@ class Stored:
             ConfigurationError: The stored keys cannot be read.
         """
         found = raised(self._usable())
-        self._new = found is None
-        return self._function() if found is None else found
+        if found is None:
+            found = self._function()
+            self._made = _Hidden(found)
+        return found
 
     def refused(self, key: str) -> None:
         """The host has refused it."""
         self._refused.append(_Hidden(key))
 
     def accepted(self, key: str) -> None:
-        """The host has answered to it: it is stored, if it is new.
+        """The host has answered to it: it is stored, if it is the latest, and new.
 
         Raises:
             ConfigurationError: As for `set`.
         """
-        failed = _set(self.name, key, self.profile) if self._new else None
+        made, failed = self._made, None
+        if made is not None and made.value == key:  # and no late answer to one that was replaced since
+            failed = _set(self.name, key, self.profile)
         del key
         raised(failed)
 

@@ -82,7 +82,7 @@ def name_of(what: str, value: object) -> str:
 
 def held(name: str, profile: str) -> str:
     """What errors call a key that is stored."""
-    return f"the stored key of {name}" + ("" if profile == DEFAULT_PROFILE else f" in the profile {profile!r}")
+    return f"the stored keys ({name}{'' if profile == DEFAULT_PROFILE else f', profile {profile!r}'})"
 
 
 def load() -> Profiles | ConfigurationError:

@@ -1,7 +1,7 @@
 """Files that nobody but their owner may read or change: read only if that is so, and written whole or not at all.
 
 The folder is held open meanwhile, so that what was checked is what is used. On Windows the modes of files mean nothing:
-there the access rights that the folder has, and files inherit, are what protects them.
+there the access rights that the folder has, and that its files inherit, are what protects them.
 
 Sources: https://man7.org/linux/man-pages/man2/open.2.html, https://man7.org/linux/man-pages/man2/flock.2.html
 """
@@ -52,18 +52,19 @@ class PrivateFolder:
     Args:
         place: Where it is.
         create: Whether to make it, and those above it, where it is not there.
+        held: Whether it is held open, which is not possible everywhere; else its files are found by their paths.
 
     Raises:
         FileNotFoundError: It is not there.
         ConfigurationError: Others can change what is in it.
     """
 
-    def __init__(self, place: Path, *, create: bool = False) -> None:
+    def __init__(self, place: Path, *, create: bool = False, held: bool = _FOLDERS_OPEN) -> None:
         if create:
             _make(place)
         self._place = place
         self._fd: int | None = None
-        if _FOLDERS_OPEN:
+        if held:
             self._fd = os.open(place, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
         try:
             found = place.stat() if self._fd is None else os.fstat(self._fd)

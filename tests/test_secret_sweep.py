@@ -1,7 +1,9 @@
 """Secrets stand in the request and nowhere else, whatever goes wrong and whatever the server repeats."""
 
 import gzip
+import itertools
 import logging
+import pickle
 from urllib.parse import quote
 
 import pytest
@@ -11,7 +13,7 @@ from faults.exposure import Records, seen_of
 from faults.formats import ANTHROPIC, FORMATS, MODEL, to_bytes
 from sockets import Server
 
-from llmkit import Client, ConfigurationError, ConnectionFailedError, LLMKitError, Request, Timeout
+from llmkit import Client, ConfigurationError, ConnectionFailedError, LLMKitError, Request, Timeout, keys
 from llmkit.testing import FAULTS, FakeServer
 
 SECRETS = {
@@ -214,6 +216,34 @@ def test_what_the_server_repeats(make, way, leaks):
                 found[form.provider, mode, type(error).__name__] = shown
     assert errors
     assert not found, found
+
+
+def test_what_the_server_repeats_of_a_stored_key(leaks, tmp_path, monkeypatch):
+    """One of each kind of answer; the whole table is held against one that is passed."""
+    monkeypatch.setenv("LLMKIT_CONFIG", str(tmp_path / "settings"))
+    for form in FORMATS.values():
+        keys.set(form.provider, SECRETS["api_key"], profile="sweep")
+    ways = {
+        "looked up": lambda form: {"auth": None, "api_key": None, "profile": "sweep"},
+        "logged in": lambda form: {"auth": None, "api_key": keys.stored(form.provider, _fails, profile="sweep")},
+    }
+    makes = ("bad key", "error, no JSON", "redirect", "body, half JSON", "error event", "stream, cut")
+    found = {}
+    for (form, mode), name, (way, options) in itertools.product(cases(), makes, ways.items()):
+        with (
+            Server(repeats(REPEATED[name], form, mode)) as server,
+            asking(form, server.url, max_retries=0, **options(form)) as client,
+        ):
+            error = failed(client, mode)
+            pickled = pickle.dumps(client.with_options(headers={"X-Gateway-Key": ""})).decode("latin-1")
+            more = [("client", repr(client)), ("pickle of the client", pickled)]
+            if error is not None and (shown := leaks(error, *more)):
+                found[form.provider, mode, name, way] = shown
+    assert not found, found
+
+
+def _fails():
+    raise LookupError("nobody is there to log in")
 
 
 TUNNELS = {
