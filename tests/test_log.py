@@ -208,6 +208,8 @@ def stalled():
 def closed(stream):
     next(stream)
     stream.close()
+    with pytest.raises(StreamClosedError):
+        next(stream)
 
 
 def forgotten(stream):
@@ -241,6 +243,19 @@ def test_streams_that_are_left(leave, stalled, records):
     gc.collect()
     time.sleep(0.05)
     assert len(records) == 1
+
+
+def test_what_is_left_when_the_process_ends(server):
+    """It is told of before logging is shut down."""
+    code = (
+        "import logging, llmkit; logging.basicConfig(level=logging.INFO, format='%(message)s')\n"
+        f"client = llmkit.Client('anthropic', api_key='k', model='m', base_url={server.url!r})\n"
+        "for _ in range(20): next(client.stream('Hi'))\n"
+    )
+    for _ in range(20):
+        server.reply("one two three four five six seven eight nine ten " * 100)
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert len(done.stderr.splitlines()) == 20
 
 
 def test_a_fork_tells_nothing_of_its_parents_streams(stalled, records):

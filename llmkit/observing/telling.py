@@ -59,7 +59,8 @@ class Watch(Unwatched):
         self, cls: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         with self._around:
-            self._end(error)
+            if self._claimed():
+                self._end(error)
 
     @contextmanager
     def opening(self) -> Iterator[object]:
@@ -69,7 +70,8 @@ class Watch(Unwatched):
             try:
                 yield self
             except BaseException as error:
-                self._end(error)
+                if self._claimed():
+                    self._end(error)
                 raise
 
     @contextmanager
@@ -91,8 +93,7 @@ class Watch(Unwatched):
 
     def began(self) -> None:
         """Its first event has come."""
-        if self._first is None:
-            self._first = time.monotonic() - self._since
+        self._first = time.monotonic() - self._since
 
     def answered(self, result: object) -> None:
         """What came of it; not yet its end."""
@@ -100,13 +101,13 @@ class Watch(Unwatched):
 
     def ended(self, error: BaseException | None = None) -> None:
         """It has ended, at the latest now."""
-        if self._open:
+        if self._claimed():
             with self.within():
                 self._end(error)
 
     def left(self, partial: _Partial) -> None:
         """The caller has ended it; what had come by then."""
-        if self._open:
+        if self._claimed():
             with self.within():
                 self._end(None, partial=partial, left=True)
 
@@ -115,7 +116,7 @@ class Watch(Unwatched):
 
         Takes no lock, as observers do: another thread tells them.
         """
-        if self._open and self._pid == os.getpid():
+        if self._pid == os.getpid() and self._claimed():
             so_far = None if reader is None else partial(reader.partial, attempts)
             _forsaken[self._pid].put(_Forsaken(self, time.monotonic(), time.time_ns(), so_far))
 
@@ -123,6 +124,13 @@ class Watch(Unwatched):
         """It was forsaken at that time."""
         with self.within():
             self._end(None, partial=one.partial, left=True, now=one.monotonic, ended=one.ended)
+
+    def _claimed(self) -> bool:
+        """Whether it has not ended before, and whoever asks is to tell of it."""
+        try:
+            return self._open.pop()
+        except IndexError:
+            return False
 
     def _enter(self, stack: ExitStack) -> None:
         for watcher in self._watchers:
@@ -139,10 +147,6 @@ class Watch(Unwatched):
         now: float | None = None,
         ended: int | None = None,
     ) -> None:
-        try:
-            self._open.pop()
-        except IndexError:
-            return
         known = _told(partial) if partial is not None else getattr(error, "partial", None)
         closed = left or isinstance(error, StreamClosedError)
         outcome = Outcome(
@@ -245,8 +249,10 @@ _forsaken: dict[int, "SimpleQueue[_Forsaken | None]"] = {}
 def _ready_to_bury() -> None:
     """See to it that there is such a thread in this process."""
     pid = os.getpid()
-    if pid not in _forsaken:
-        waiting = _forsaken.setdefault(pid, SimpleQueue())
+    if pid in _forsaken:
+        return
+    waiting: SimpleQueue[_Forsaken | None] = SimpleQueue()
+    if _forsaken.setdefault(pid, waiting) is waiting:
         thread = threading.Thread(target=_bury, args=(waiting,), name="llmkit-observing", daemon=True)
         thread.start()
         atexit.register(_rest, pid, thread)
@@ -259,7 +265,7 @@ def _bury(waiting: "SimpleQueue[_Forsaken | None]") -> None:
 
 
 def _rest(pid: int, thread: threading.Thread) -> None:
-    """At the end of the process: what was forsaken is told of before those that it is told to have gone."""
+    """At the end of the process: what was forsaken is told of, before those to whom are gone."""
     if pid == os.getpid():
         _forsaken[pid].put(None)
         thread.join(5)
