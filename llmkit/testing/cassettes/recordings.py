@@ -94,7 +94,13 @@ class Answered:
 
 @frozen
 class Recording:
-    """A request, and what came of it."""
+    """A request, and what came of it.
+
+    Attributes:
+        asked: The request: its `method`, `url`, `headers`, and `json` or `text`.
+        answered: The answer: its `status`, `headers`, the `chunks` of its body, and how it came to its `end`; or the
+            `error` that came in its place, and its `text`.
+    """
 
     asked: Asked
     answered: Answered | Failed
