@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 
 import llmkit
-from llmkit import bulk, errors, history, testing
+from llmkit import bulk, errors, history, keys, testing
 from llmkit.request import OPTIONS
 from llmkit.wire import quirks
 
@@ -39,10 +39,11 @@ QUIRKS = (
 ALIASES = ("Message", "Part", "Media", "Event", "Prompt", "Options")
 BULK = ("summary", "Summary", "Line", "read", "Rows")
 HISTORY = ("dumps", "loads", "to_data", "from_data")
+KEYS = ("set", "get", "remove", "names", "profiles", "path", "stored", "load_dotenv")
 SECTIONS = re.compile(r"^(Attributes|Args|Returns|Raises|Example|Yields):\s*$", re.MULTILINE)
 OPENING = (
-    "Made from the docstrings by `make docs`. All names are importable from `llmkit`, those of the last three sections "
-    "from `llmkit.bulk`, `llmkit.history` and `llmkit.testing`, quirks from `llmkit.wire.quirks`."
+    "Made from the docstrings by `make docs`. All names are importable from `llmkit`, those of the last four sections "
+    "from `llmkit.bulk`, `llmkit.history`, `llmkit.keys` and `llmkit.testing`, quirks from `llmkit.wire.quirks`."
 )
 MADE_INSIDE = ("Stream", "RecordedRequest", "Batches", "BatchResults")  # nobody else calls their constructor
 WIDEST = 90  # characters of a signature in one line
@@ -87,6 +88,9 @@ def lines() -> list[str]:
     found += ["## `llmkit.history`", "", *docstring(history.__doc__ or "")]
     for name in HISTORY:
         found += described(name, getattr(history, name))
+    found += ["## `llmkit.keys`", "", *docstring(keys.__doc__ or "")]
+    for name in KEYS:
+        found += described(name, getattr(keys, name))
     found += ["## `llmkit.testing`", "", *docstring(testing.__doc__ or "")]
     for name in testing.__all__:
         if callable(getattr(testing, name)):

@@ -4,7 +4,7 @@
 
     from llmkit import Client, keys
 
-    keys.set("anthropic", "sk-ant-…")
+    keys.set("anthropic", "sk-ant-0123456789")
     client = Client("anthropic")  # finds it where neither `api_key` nor the environment has one
 
 They stand in a file that nobody else may read, in the user's folder for settings. A key is stored under the name of a

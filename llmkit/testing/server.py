@@ -171,14 +171,15 @@ class FakeServer:
 
         Args:
             provider: As `llmkit.Client` takes it; its wire must be one that this server speaks.
-            **kwargs: As `llmkit.Client` takes them; `api_key` is ``test-key`` unless given.
+            **kwargs: As `llmkit.Client` takes them; `api_key` is ``test-key`` unless it or a `profile` is given.
 
         Raises:
             ConfigurationError: The server is not running, or an argument is wrong.
         """
         from llmkit.client import Client  # noqa: PLC0415 - with the network; the server itself needs it not
 
-        client = Client(provider, **{"base_url": self.url, "api_key": "test-key", **kwargs})
+        key = {} if "profile" in kwargs else {"api_key": "test-key"}
+        client = Client(provider, **{"base_url": self.url, **key, **kwargs})
         if "proxy" not in kwargs and "session" not in kwargs:
             client._connect_directly()  # noqa: SLF001 - a proxy of the environment does not reach this machine's loopback
         self._clients.append(client)
