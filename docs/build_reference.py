@@ -38,7 +38,7 @@ QUIRKS = (
 )
 ALIASES = ("Message", "Part", "Media", "Event", "Prompt", "Options")
 BULK = ("summary", "Summary", "Line", "read", "Rows")
-HISTORY = ("dumps", "loads", "to_data", "from_data")
+HISTORY = ("dumps", "loads", "to_data", "from_data", "portability", "Loss")
 KEYS = ("set", "get", "remove", "names", "profiles", "path", "stored", "load_dotenv")
 SECTIONS = re.compile(r"^(Attributes|Args|Returns|Raises|Example|Yields):\s*$", re.MULTILINE)
 OPENING = (

@@ -385,6 +385,14 @@ LONE = Thinking("hm", wire=NAME, extra={NAME: {"id": "rs_1", "summary": [{"type"
 NAMELESS = {key: value for key, value in message(words("Hi")).items() if key != "id"}
 
 
+def test_a_result_of_which_nothing_may_be_sent():
+    """It is still the answer to its call: empty, and no list of nothing."""
+    call = ToolCall("call_1", "f", {})
+    prompt = [UserMessage("q"), AssistantMessage(call), UserMessage(call.result([Opaque("anthropic-messages", {})]))]
+    body = json.loads(WIRE.encode(resolve(prompt, {}, {}, "gpt-4.1"), QUIRKS, lambda *_: None, False).body)
+    assert body["input"][-1] == {"type": "function_call_output", "call_id": "call_1", "output": ""}
+
+
 def test_thoughts_that_the_provider_does_not_know_are_left_out():
     """With all ids of the turn: it refuses an item whose thoughts are missing."""
     assert spoken(LONE, Text("Hi", extra=OF_MESSAGE)) == [NAMELESS]

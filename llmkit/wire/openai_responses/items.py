@@ -192,7 +192,7 @@ class Conversation:
                 self._refuse(path, "this wire takes no audio in the answer to a call")
                 continue
             found += self.input_parts(cast("Told", item), path)
-        return found
+        return found or ""  # as of a call that answered nothing: all of it was refused
 
 
 class _Turn:
