@@ -2,7 +2,7 @@
 
 import binascii
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from copy import copy
 from operator import is_
 from typing import Any, Final
@@ -51,17 +51,22 @@ def without(value: Any, secrets: Iterable[str]) -> Any:
 
     They are looked for as they are, and as they stand in an address.
     """
-    told = {secret for secret in secrets if len(secret) >= SHORTEST}
-    escaped = {quote(secret, safe, errors="replace") for secret in told for safe in ("", "/")}
-    hidden = _Hidden(told | escaped)
-    return _clean(value, hidden) if told else value
+    hidden = _Hidden(secrets)
+    return _clean(value, hidden) if hidden.short or hidden.long else value
+
+
+def places(text: str, secrets: Iterable[str]) -> list[tuple[int, int]]:
+    """Where in `text` those of `secrets` begin and end that are long, whole or cut off."""
+    return [*_Hidden(secrets).places(text)]
 
 
 class _Hidden:
     """What is looked for, put in order."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        ordered = sorted(secrets, key=len, reverse=True)
+        told = {secret for secret in secrets if len(secret) >= SHORTEST}
+        escaped = {quote(secret, safe, errors="replace") for secret in told for safe in ("", "/")}
+        ordered = sorted(told | escaped, key=len, reverse=True)
         self.short = [secret for secret in ordered if len(secret) < LONG]
         self.long: dict[str, list[str]] = {}  # by their beginnings, which those of one host have in common
         for secret in ordered[: len(ordered) - len(self.short)]:
@@ -76,23 +81,27 @@ class _Hidden:
 
     def text(self, text: str) -> str:
         """`text` without them."""
-        heads = [head for head in self.long if head in text]
-        if heads:
-            text = self._without_long(text, re.compile("|".join(map(re.escape, heads))))
+        pieces, start = [], 0
+        for at, end in self.places(text):
+            pieces += [text[start:at], HIDDEN]
+            start = end
+        if pieces:
+            text = "".join([*pieces, text[start:]])
         for secret in self.short:
             if secret in text:
                 text = re.sub(rf"(?<![\w-]){re.escape(secret)}(?![\w-])", HIDDEN, text)
         return text
 
-    def _without_long(self, text: str, heads: re.Pattern[str]) -> str:
-        pieces, start = [], 0
-        while (found := heads.search(text, start)) is not None:
+    def places(self, text: str) -> Iterator[tuple[int, int]]:
+        """Where the long ones begin and end."""
+        heads = [head for head in self.long if head in text]
+        pattern = re.compile("|".join(map(re.escape, heads)))
+        end = 0
+        while heads and (found := pattern.search(text, end)) is not None:
             at = found.start()
             # As far as it goes on like one of the secrets: the rest of it may have been cut off.
-            length = max(_agreeing(text, at, secret) for secret in self.long[found[0]])
-            pieces += [text[start:at], HIDDEN]
-            start = at + length
-        return "".join([*pieces, text[start:]])
+            end = at + max(_agreeing(text, at, secret) for secret in self.long[found[0]])
+            yield at, end
 
 
 def _agreeing(text: str, at: int, secret: str) -> int:

@@ -3,14 +3,16 @@
 import base64
 import itertools
 import json
+import re
 from urllib.parse import quote
 
 import pytest
 import requests
 from sockets import CHUNKED, Server, chunk, reply
 
-from llmkit import Client, LLMKitError
-from llmkit.testing import record, replay
+from llmkit import Client, LLMKitError, Thinking, ToolCall
+from llmkit.testing import by_characters, record, replay
+from llmkit.testing.cassettes.spread import without_spread
 
 KEY = "sk-planted/key=0123456789+abcdefgh"
 OTHER = "of-the-caller-0123456789abcdefgh"
@@ -129,6 +131,37 @@ def test_what_is_repeated_in_a_stream(path, cut):
     assert_clean(path)
     with replay(path):
         assert call("openai-chat", server, stream=True) is None
+
+
+SAID = {
+    "text": f'Your "key" is {KEY}, ü\n{OTHER}!',
+    "thoughts": [Thinking(f"{KEY}?", "c2lnbmF0dXJl"), "Hm."],
+    "a call": ToolCall("call_1", "save", {"key": KEY, "ü": OTHER}),
+}
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("reply", SAID.values(), ids=SAID.keys())
+def test_what_a_model_says_letter_by_letter(server, path, provider, reply):
+    server.chunking = by_characters
+    server.reply(reply)
+    with record(path):
+        told = repr(client_of(provider, server).stream("Hi").collect().message)
+    assert KEY in told
+    assert_clean(path)
+    with replay(path, pieces=9):
+        again = repr(client_of(provider, server).stream("Hi").collect().message)
+    assert again == told.replace(KEY, "[key]").replace(OTHER, "[key]")
+
+
+def test_what_is_spread_over_strings_in_any_writing():
+    """Over escapes and pairs of surrogates, beginning and ending amid a string; and nothing else is changed."""
+    bits = ["a\\n\\ud83d\\ude00sk-pl", "anted\\u002d", "secret-\\/0123 b", "sk-planted"]
+    text = " ".join(f'{{"t": "{bit}", "u": "{bit[::-1] if bit.isalnum() else 1}"}}' for bit in bits)
+    found = without_spread(text, ["sk-planted-secret-/0123"])
+    assert re.findall('"t": "(.*?)"', found) == ["a\\n\\ud83d\\ude00[key]", "", " b", "[key]"]
+    assert re.findall('"u": "(.*?)"', found) == re.findall('"u": "(.*?)"', text)
+    assert without_spread('{"t": "\\x"}', ["sk-planted-secret-/0123"]) == '{"t": "\\x"}'
 
 
 def test_what_is_repeated_in_an_address(path):

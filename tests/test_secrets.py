@@ -4,7 +4,7 @@ import pytest
 from requests.structures import CaseInsensitiveDict
 
 from llmkit import AssistantMessage, FinishReason, Image, Response, Text, ToolCall, Usage
-from llmkit.secrets import of_headers, without
+from llmkit.secrets import of_headers, places, without
 
 LONG = "sk-very-secret-0123456789"
 IMAGE = Image(data=b"\x89PNG\r\n\x1a\n" + b"\0" * 16)
@@ -53,6 +53,11 @@ def test_those_that_begin_alike():
     for known in (keys, keys[::-1]):
         assert without(f"{keys[0]}, {keys[1]}, {keys[2]}!", known) == "[key], [key], [key]!"
         assert without(f"{keys[1][:-4]}... {keys[2][:-2]}", known) == "[key]... [key]"
+
+
+def test_where_they_stand():
+    assert places(f"a {LONG}, {LONG[:9]}", [LONG, "a"]) == [(2, 2 + len(LONG)), (4 + len(LONG), 13 + len(LONG))]
+    assert places("nothing", [LONG]) == []
 
 
 def test_headers_stay_headers():

@@ -6,6 +6,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from llmkit.secrets import HIDDEN, LONG, of_headers, of_query, telling, without
+from llmkit.testing.cassettes.spread import without_spread
 
 _READ_BY: Final = frozenset(("accept", "content-type", "anthropic-version", "anthropic-beta", "openai-beta"))
 _OWNERS: Final = re.compile(r"organi[sz]ation|project|account|tenant|subscription|workspace|user", re.IGNORECASE)
@@ -64,10 +65,11 @@ class Cleaner:
         return self.text(data.decode("latin-1")).encode("latin-1")
 
     def chunks(self, chunks: Sequence[bytes]) -> tuple[bytes, ...]:
-        """Likewise; as one where a secret is cut in two by what they are."""
+        """Likewise; as one where a secret is spread over what they are."""
         cleaned = tuple(map(self.data, chunks))
-        whole = self.data(b"".join(chunks))
-        return cleaned if b"".join(cleaned) == whole else (whole,)
+        whole = self.data(b"".join(chunks)).decode("latin-1")
+        body = without_spread(whole, self._secrets).encode("latin-1")
+        return cleaned if b"".join(cleaned) == body else (body,)
 
     def asked_headers(self, headers: Mapping[str, str]) -> dict[str, str]:
         """Of a request's headers, those that are kept."""
