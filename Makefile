@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo test check lint types docs litellm soak fuzz bench clean
+.PHONY: demo test check lint types docs litellm examples soak fuzz bench clean
 
 demo: .venv/installed
 	$(BIN)/llmkit demo
@@ -11,7 +11,11 @@ demo: .venv/installed
 test: .venv/tested
 	$(BIN)/python -m pytest -q -n 3 --dist worksteal
 
-check: lint types litellm test
+check: lint types litellm test examples
+
+# The tests of the example, as its user runs them: in its folder, with its own settings.
+examples: .venv/tested
+	cd examples/summarise && $(CURDIR)/$(BIN)/python -m pytest -q
 
 lint: .venv/tested
 	$(BIN)/ruff check .
