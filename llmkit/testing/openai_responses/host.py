@@ -5,13 +5,14 @@ from typing import Any, Final
 
 from llmkit.errors import APIError, ConfigurationError, ServerError
 from llmkit.json_codec import dump_bytes
+from llmkit.messages import Message, SystemMessage
 from llmkit.testing.exchange import Answer, Desk, RecordedRequest, Rendering
 from llmkit.testing.openai import errors, host
 from llmkit.testing.openai_responses.answers import WIRE_NAME, whole
-from llmkit.testing.openai_responses.reading import read
 from llmkit.testing.openai_responses.streaming import events
 from llmkit.testing.openai_responses.strictness import fault_of
 from llmkit.testing.replies import Reply
+from llmkit.wire.openai_responses.written import messages_of
 from llmkit.wire.payload import request_of
 
 _RESPONSES, _COUNT = "/responses", "/responses/input_tokens"
@@ -20,6 +21,15 @@ _RESPONSES, _COUNT = "/responses", "/responses/input_tokens"
 def claims(request: RecordedRequest) -> bool:
     """Its own paths, below whatever stands before them."""
     return f"{_RESPONSES}/" in f"{request.path}/"
+
+
+def read(body: Any) -> list[Message]:
+    """The conversation in a request's body, its instructions first; empty where there is none."""
+    if not isinstance(body, dict):
+        return []
+    system = [SystemMessage(body["instructions"])] if body.get("instructions") else []
+    asked = body.get("input")
+    return [*system, *(messages_of(asked, "input") if isinstance(asked, (str, list)) else ())]
 
 
 def check(reply: Reply) -> None:

@@ -3,7 +3,7 @@
 Source: https://platform.openai.com/docs/api-reference/responses
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from llmkit.wire.base import Wire
 from llmkit.wire.openai.embeddings import decode_embed, encode_embed
@@ -16,6 +16,7 @@ from llmkit.wire.openai_responses.stream import StreamDecoder
 from llmkit.wire.quirks import OpenAIResponsesQuirks
 
 if TYPE_CHECKING:
+    from llmkit.request import Request
     from llmkit.wire.batches import BatchWire
 
 
@@ -23,6 +24,12 @@ def _batches() -> "BatchWire":
     from llmkit.wire.openai.batches import BATCHES  # noqa: PLC0415 - few calls are about them
 
     return BATCHES
+
+
+def _read_request(body: Any, where: str) -> "Request":
+    from llmkit.wire.openai_responses.request import read_request  # noqa: PLC0415 - calls write requests
+
+    return read_request(body, where)
 
 
 WIRE = Wire(
@@ -42,6 +49,7 @@ WIRE = Wire(
     encode_embed=encode_embed,
     decode_embed=decode_embed,
     batches=_batches,
+    read_request=_read_request,
 )
 
 __all__ = ["WIRE"]

@@ -6,6 +6,7 @@ Source: https://platform.openai.com/docs/api-reference/responses/create
 """
 
 import re
+from collections.abc import Sequence
 from functools import cache
 from typing import Any, Final, cast
 
@@ -16,7 +17,7 @@ from llmkit.tools import ServerTool, Tool
 from llmkit.wire.base import Call, Refuse, merge_body, need
 from llmkit.wire.openai.strict import expressible, parameters, strict
 from llmkit.wire.openai_responses import schema
-from llmkit.wire.openai_responses.items import Conversation
+from llmkit.wire.openai_responses.items import Conversation, is_more
 from llmkit.wire.quirks import OpenAIResponsesQuirks
 from llmkit.wire.splice import Blobs
 
@@ -79,12 +80,12 @@ class _Encoder:
             "top_logprobs": self._top_logprobs(),
             "reasoning": reasoning,
             "text": self._text(),
-            "tools": [self._tool(tool, f"tools[{index}]") for index, tool in enumerate(request.tools)],
+            "tools": [tool_of(tool, f"tools[{index}]", self._refuse) for index, tool in enumerate(request.tools)],
             "tool_choice": self._tool_choice() or "",
             "parallel_tool_calls": request.parallel_tool_calls if request.tools else None,
             "metadata": dict(request.metadata or {}),
             "service_tier": request.service_tier,
-            "include": self._include(reasoning),
+            "include": included(request, self._quirks),
             "store": False,
         }
         return cast("schema.Body", {key: value for key, value in fields.items() if value not in (None, "", [], {})})
@@ -94,7 +95,7 @@ class _Encoder:
         request = self._request
         found = Conversation(self._blobs, self._refuse, stored=request.extra_body.get("store") is True)
         texts = [part.text for part in request.system if isinstance(part, Text)]
-        plain = len(texts) == len(request.system)
+        plain = len(texts) == len(request.system) and not any(map(is_more, request.system))
         if not plain:
             found.system(request.system)
         for index, message in enumerate(request.messages, request.skipped):
@@ -107,18 +108,6 @@ class _Encoder:
             return self._refuse("reasoning", f"this wire has levels, and no budget of tokens: {wanted}")
         # No summary: the provider refuses to tell one to organisations that it has not verified.
         return None if wanted is None else {"effort": wanted}
-
-    def _include(self, reasoning: schema.ReasoningOptions | None) -> list[str]:
-        """What the provider tells only when asked."""
-        found = []
-        pattern = _starts(self._quirks.reasoning_models)
-        effort = None if reasoning is None else reasoning.get("effort")
-        model = self._request.model.rpartition("/")[2].removeprefix("ft:")  # fine-tuned ones are named after their base
-        if effort != "none" and (effort is not None or pattern.match(model)):
-            found.append("reasoning.encrypted_content")
-        if self._request.logprobs is not None:
-            found.append("message.output_text.logprobs")
-        return found
 
     def _top_logprobs(self) -> int | None:
         wanted = self._request.logprobs
@@ -137,32 +126,54 @@ class _Encoder:
             form |= {"schema": strict(wanted), "strict": True}
         return {"format": form}
 
-    def _tool(self, tool: Tool | ServerTool, where: str) -> schema.FunctionTool | dict[str, Any]:
-        if isinstance(tool, ServerTool):
-            return dict(tool.data)
-        if _TOOL_NAME.fullmatch(tool.name) is None:
-            raise ConfigurationError(
-                f"{where}.name: expected up to 128 letters, digits, '_' and '-' on this wire, got {tool.name[:140]!r}"
-            )
-        told, is_strict = parameters(tool, where, self._refuse)
-        # Left out, it would be true here and nowhere else: parameters that may be left out would have to be given.
-        found: schema.FunctionTool = {
-            "type": "function",
-            "name": tool.name,
-            "parameters": {**told, "properties": told.get("properties", {})},
-            "strict": is_strict is True,
-        }
-        if tool.description:
-            found["description"] = tool.description
-        return found
-
     def _tool_choice(self) -> str | schema.NamedChoice | None:
         wanted = self._request.tool_choice
-        if wanted is None or not self._request.tools:
-            return None
-        if wanted in _WORDS:
-            return wanted
-        return next((_choice(tool) for tool in self._request.tools if wanted in _names(tool)), wanted)
+        return None if wanted is None or not self._request.tools else choice_of(wanted, self._request.tools)
+
+
+def included(request: ResolvedRequest, quirks: OpenAIResponsesQuirks) -> list[str]:
+    """What the provider tells only when asked, and llmkit asks for."""
+    found = []
+    effort = request.reasoning if isinstance(request.reasoning, str) else None
+    model = request.model.rpartition("/")[2].removeprefix("ft:")  # fine-tuned ones are named after their base
+    if effort != "none" and (effort is not None or _starts(quirks.reasoning_models).match(model)):
+        found.append("reasoning.encrypted_content")
+    if request.logprobs is not None:
+        found.append("message.output_text.logprobs")
+    return found
+
+
+def tool_of(tool: Tool | ServerTool, where: str, refuse: Refuse) -> schema.FunctionTool | dict[str, Any]:
+    """What stands for a tool.
+
+    Raises:
+        ConfigurationError: Its name is none that the wire takes.
+        UnsupportedOptionError: From `refuse`.
+    """
+    if isinstance(tool, ServerTool):
+        return dict(tool.data)
+    if _TOOL_NAME.fullmatch(tool.name) is None:
+        raise ConfigurationError(
+            f"{where}.name: expected up to 128 letters, digits, '_' and '-' on this wire, got {tool.name[:140]!r}"
+        )
+    told, is_strict = parameters(tool, where, refuse)
+    # Left out, it would be true here and nowhere else: parameters that may be left out would have to be given.
+    found: schema.FunctionTool = {
+        "type": "function",
+        "name": tool.name,
+        "parameters": {**told, "properties": told.get("properties", {})},
+        "strict": is_strict is True,
+    }
+    if tool.description:
+        found["description"] = tool.description
+    return found
+
+
+def choice_of(wanted: str, tools: Sequence[Tool | ServerTool]) -> str | schema.NamedChoice:
+    """The word of a choice, or the choice of one of `tools`."""
+    if wanted in _WORDS:
+        return wanted
+    return next((_choice(tool) for tool in tools if wanted in _names(tool)), wanted)
 
 
 def _names(tool: Tool | ServerTool) -> tuple[str, ...]:

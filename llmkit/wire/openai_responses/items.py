@@ -32,9 +32,11 @@ from llmkit.wire.openai_responses.schema import WIRE_NAME
 from llmkit.wire.reading import object_or_empty
 from llmkit.wire.splice import Blobs
 
-_PARTS: Final = ("input_text", "input_image", "input_file", "input_audio", "output_text", "refusal")
+PARTS: Final = ("input_text", "input_image", "input_file", "input_audio", "output_text", "refusal")
+"""What stands in messages; whatever else has a type is an item."""
 _NAMED: Final = ("message", "reasoning", "function_call", "custom_tool_call")
-_ANNOTATIONS: Final = ("url_citation", "file_citation", "container_file_citation", "file_path")
+ANNOTATIONS: Final = ("url_citation", "file_citation", "container_file_citation", "file_path")
+"""The types of sources that go back with an answer."""
 _LINK: Final = ("url", "title", "start_index", "end_index")
 _CALL_ID: Final = re.compile(r".{1,64}", re.DOTALL)
 _MESSAGE: Final = ("id", "phase")  # what tells one message of an answer from the next
@@ -107,9 +109,17 @@ class Conversation:
 
     def input_parts(self, part: Told, where: str) -> list[Any]:
         """What stands for `part` in what is told to the model; none for what is refused or empty."""
+        found = self._input_parts(part, where)
+        if found and (fields := _payload(part).get("fields")):
+            found[-1] = {**found[-1], **fields}
+        return found
+
+    def _input_parts(self, part: Told, where: str) -> list[Any]:
         match part:
             case Text():
                 found: Any = text(part)
+            case Image() | Document() if part.data is not None and _payload(part).get("type") == "input_file":
+                found = self._media.file(part)
             case Image():
                 found = self._media.image(part, where)
             case Document():
@@ -183,7 +193,7 @@ class Conversation:
         return cast("schema.CallOutput", found)
 
     def _output(self, content: Sequence[Part], where: str) -> str | list[Any]:
-        if all(isinstance(item, Text) for item in content):
+        if all(isinstance(item, Text) and not is_more(item) for item in content):
             return "".join(item.text for item in content if isinstance(item, Text))
         found: list[Any] = []
         for index, item in enumerate(content):
@@ -238,11 +248,12 @@ class _Turn:
 
     def told(self, part: Part, where: str) -> None:
         """Add what the model is told, but for the answers to its calls."""
+        shared = _payload(part).get("beside", _NEW)
         for found in self._conversation.input_parts(cast("Told", part), where):
-            if found.get("type") in _PARTS:
-                self._join(_NEW, [found])
+            if isinstance(part, Opaque):
+                self._opaque(found)
             else:
-                self._alone(found)
+                self._join(shared, [found])
 
     def _said(self, part: _Other, where: str) -> None:
         conversation = self._conversation
@@ -272,7 +283,7 @@ class _Turn:
         content = data.get("content")
         if data.get("type") == "message" and isinstance(content, list):
             self._join({key: value for key, value in data.items() if key not in ("type", "content")}, content)
-        elif data.get("type") in _PARTS:
+        elif data.get("type") in PARTS:
             self._join(_NEW, [data])
         else:
             self._alone(data)
@@ -312,6 +323,16 @@ class _Turn:
         return items
 
 
+def _payload(part: Part) -> Mapping[str, Any]:
+    """What a part that was read from a caller's payload keeps of it."""
+    return _NEW if isinstance(part, Opaque) else part.extra.get(WIRE_NAME) or _NEW
+
+
+def is_more(part: Part) -> bool:
+    """Whether there is more in a caller's payload than the words of `part`."""
+    return not _payload(part).keys().isdisjoint(("beside", "fields"))
+
+
 def _known_by_id(item: Mapping[str, Any]) -> bool:
     """Whether it is thoughts of which nothing but the id tells the provider anything."""
     return item.get("type") == "reasoning" and not (item.get("encrypted_content") or item.get("content"))
@@ -331,7 +352,7 @@ def _output_text(part: Text) -> dict[str, Any]:
 
 def _annotations(citations: Sequence[Citation]) -> list[dict[str, Any]]:
     """Those that are of this wire, as they came, and links of Chat Completions; others have other fields."""
-    found = (_annotation(citation.raw) for citation in citations if citation.raw.get("type") in _ANNOTATIONS)
+    found = (_annotation(citation.raw) for citation in citations if citation.raw.get("type") in ANNOTATIONS)
     return [annotation for annotation in found if annotation is not None]
 
 

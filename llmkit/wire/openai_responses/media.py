@@ -13,8 +13,8 @@ from llmkit.wire.openai_responses import schema
 from llmkit.wire.openai_responses.schema import WIRE_NAME
 from llmkit.wire.splice import Blobs
 
-_IMAGE_TYPES: Final = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
-_AUDIO_FORMATS: Final[Mapping[str, Literal["mp3", "wav"]]] = {"audio/mpeg": "mp3", "audio/wav": "wav"}
+IMAGE_TYPES: Final = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
+AUDIO_FORMATS: Final[Mapping[str, Literal["mp3", "wav"]]] = {"audio/mpeg": "mp3", "audio/wav": "wav"}
 _SUFFIXES: Final[Mapping[str, str]] = {
     "application/pdf": ".pdf",
     "application/json": ".json",
@@ -48,7 +48,7 @@ class MediaEncoder:
         """The part for a picture; None where it was refused."""
         found: schema.InputImage = {"type": "input_image"}
         if part.data is not None:
-            if part.media_type not in _IMAGE_TYPES:
+            if part.media_type not in IMAGE_TYPES:
                 return self._refuse(where, f"this wire takes JPEG, PNG, GIF and WebP, not {part.media_type}")
             found["image_url"] = self._uri(part)
         elif part.url is not None:
@@ -78,11 +78,18 @@ class MediaEncoder:
         about: list[schema.InputPart] = [{"type": "input_text", "text": part.context}] if part.context else []
         return [*about, found]
 
+    def file(self, part: Image | Document) -> schema.InputFile:
+        """The part for a file with its content, as in a caller's payload."""
+        named: schema.InputFile = {"type": "input_file", "file_data": self._uri(part)}
+        if part.name:
+            named["filename"] = part.name
+        return named
+
     def audio(self, part: Audio, where: str) -> schema.InputAudio | None:
         """The part for a sound; None where it was refused."""
         if part.data is None:
             return self._refuse(where, "this wire takes a sound's content only, no address and no file's id")
-        form = _AUDIO_FORMATS.get(part.media_type or "")
+        form = AUDIO_FORMATS.get(part.media_type or "")
         if form is None:
             return self._refuse(where, f"this wire takes MP3 and WAV, not {part.media_type}")
         return {"type": "input_audio", "input_audio": {"data": self._blobs.mark(part), "format": form}}
