@@ -1,5 +1,6 @@
 """A cassette gives back what was recorded: to the byte, on every wire, whole and streamed, and however it failed."""
 
+import gzip
 import sys
 import threading
 import time
@@ -8,7 +9,7 @@ import pytest
 import requests
 import responses
 from attrs import evolve
-from sockets import CHUNKED, Server, chunk
+from sockets import CHUNKED, Server, chunk, reply
 
 from llmkit import (
     Client,
@@ -357,6 +358,39 @@ def test_no_key_is_needed(server, path, monkeypatch):
         assert Client("anthropic", base_url="http://localhost:9").complete("Hi").text == "Hi"
     with pytest.raises(MissingAuthError):
         Client("anthropic")
+
+
+def test_a_key_that_was_replaced_is_no_matter_of_the_cassette(path):
+    keys = ["first-key", "second-key"]
+
+    body = b'{"id":"1","model":"m","choices":[{"message":{"content":"Yes"},"finish_reason":"stop"}]}'
+
+    def script(wire):
+        refused = wire.receive().headers["authorization"] == "Bearer first-key"
+        wire.send(reply(b"{}", status="401 No") if refused else reply(body))
+
+    with Server(script) as server, record(path) as tape:
+        client = Client("openai-chat", base_url=server.url, api_key=lambda: keys.pop(0), model="m")
+        assert client.complete("Hi").text == "Yes"
+    assert [one.answered.status for one in tape.recordings] == [200]
+    with replay(path):
+        client = Client("openai-chat", base_url=server.url, api_key=lambda: keys.pop(0), model="m")
+        assert client.complete("Hi").text == "Yes"
+
+
+def test_what_came_compressed(path):
+    body = b'{"id":"1","model":"m","choices":[{"message":{"content":"Yes"},"finish_reason":"stop"}]}'
+
+    def script(wire):
+        wire.receive()
+        wire.send(reply(gzip.compress(body), headers="Content-Encoding: gzip\r\n"))
+
+    with Server(script) as server, record(path) as tape:
+        said = elsewhere("openai-chat", base_url=server.url, model="m").complete("Hi")
+    assert tape.recordings[0].answered.chunks == (body,)
+    with replay(path):
+        again = elsewhere("openai-chat", base_url=server.url, model="m").complete("Hi")
+    assert (again, again.headers) == (said, said.headers)
 
 
 def test_a_key_in_what_was_said_may_be_another_one_later(server, path):

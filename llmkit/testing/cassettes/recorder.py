@@ -1,6 +1,7 @@
 """The tap that records: it lets everything through, and writes down what went and what came."""
 
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 from llmkit.errors import LLMKitError
@@ -16,26 +17,26 @@ class _Entry:
 
     def __init__(self, outgoing: Outgoing) -> None:
         self.outgoing = outgoing
-        self.answer: Answer | None = None
+        self.head: tuple[int, str, Mapping[str, str]] | None = None  # not the answer, which may be let go
         self.failed: Failed | None = None
         self.chunks: list[bytes] = []
         self.end: End = "left"
 
     def recording(self, cleaner: Cleaner) -> Recording | None:
         """What is known by now; None where it is no answer yet."""
-        answer = self.answer
         if self.failed is not None:
             return Recording(asked_of(self.outgoing, cleaner), _clean(self.failed, cleaner))
-        if answer is None:
+        if self.head is None:
             return None
+        status, reason, headers = self.head
         chunks = self.chunks if self.outgoing.stream else [b"".join(self.chunks)]
         end = _clean(self.end, cleaner) if isinstance(self.end, Failed) else self.end
         return Recording(
             asked_of(self.outgoing, cleaner),
             Answered(
-                answer.status,
-                cleaner.text(answer.reason),
-                cleaner.answered_headers(answer.headers),
+                status,
+                cleaner.text(reason),
+                cleaner.answered_headers(headers),
                 tuple(chunk for chunk in cleaner.chunks(chunks) if chunk),
                 end,
             ),
@@ -111,6 +112,9 @@ class Recorder:
         """
         entry = _Entry(sending.outgoing)
         with self._lock:
+            if sending.exchange.refused is not None:
+                # The key was, and there was another one: that is between the keys, and they are not recorded.
+                self._entries = [one for one in self._entries if one.outgoing is not sending.outgoing]
             self._entries.append(entry)
         try:
             answer = sending.go()
@@ -120,7 +124,7 @@ class Recorder:
         finally:
             self._learn(sending)
         self._learn(sending, answer)
-        entry.answer = answer
+        entry.head = answer.status, answer.reason, answer.headers
         return _Overheard(answer, entry)
 
     def _learn(self, sending: Sending, answer: Answer | None = None) -> None:
