@@ -20,20 +20,22 @@ AUTH_HEADERS = ("authorization", "x-api-key", "x-goog-api-key", "api-key")
 class Authorization:
     """What sets the key on a prepared request: late, and in a frame of its own, so that no traceback shows it."""
 
-    __slots__ = ("_auth", "_key", "_next", "_scheme", "_used")
+    __slots__ = ("_auth", "_key", "_next", "_ready", "_scheme", "_used")
 
     def __init__(self, key: Key, auth: Any, scheme: str) -> None:
         self._key = key
         self._auth = auth
         self._scheme = scheme
         self._used: Got | None = None
+        self._ready: Got | None = None  # what was got before the call was sent
         self._next: Got | None = None  # in the place of one that was refused, as soon as that is known
 
     def __call__(self, prepared: Any) -> Any:
         """`prepared`, with the key in its headers, unless the caller's own prove who asks."""
         self._used = None
         if not any(name in prepared.headers for name in AUTH_HEADERS):
-            got = self._used = self._next or self._key.get()
+            # Another thread may have changed the key while the call waited to be sent; or is asking for another.
+            got = self._used = self._next or self._key.held or self._ready
             if got is not None:
                 for way in self._scheme.split("+"):
                     _set_key(prepared, way, got)
@@ -56,7 +58,7 @@ class Authorization:
             deadlines: Of the call, which bound the wait where another thread is asking.
         """
         if not any(name in headers for name in AUTH_HEADERS):
-            self._key.get(deadlines.spare)
+            self._ready = self._key.get(deadlines.spare)
 
     def refreshed(self, answer: "Answer", deadlines: Deadlines) -> bool:
         """Whether there is another key than the one that `answer` refuses; that is dropped if there is no telling."""

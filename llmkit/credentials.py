@@ -77,6 +77,11 @@ class Key:
         """Whether it came from the environment or the store."""
         return not self.passed and self._fetch is None and self._got is not None
 
+    @property
+    def held(self) -> Got | None:
+        """The key, if it is there and has not been refused; nobody is asked."""
+        return self._got
+
     def value(self) -> str | None:
         """The key; None where there is none.
 

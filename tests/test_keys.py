@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import pickle
 import stat
+import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -660,6 +661,26 @@ def test_a_dotenv_file_is_only_read_when_asked(env_file, monkeypatch, server):
     assert os.environ["A"] == "new"
     with pytest.raises(ConfigurationError, match="No such file"):
         keys.load_dotenv("elsewhere.env")
+
+
+def test_what_the_locale_cannot_hold(env_file):
+    """In a process that Python's own ways around such locales are switched off for."""
+    env_file.write_text(f"A={KEY}ä", encoding="utf-8")
+    code = "import sys; from llmkit import keys; keys.load_dotenv(sys.argv[1])"
+    plain = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    done = subprocess.run(
+        [sys.executable, "-c", code, env_file], env={**os.environ, **plain}, check=False, capture_output=True, text=True
+    )
+    assert "a value cannot stand in the environment of this locale" in done.stderr
+    assert KEY[:10] not in done.stderr
+
+
+def test_the_locale_makes_no_difference_to_stored_keys(tmp_path):
+    keys.set("anthropic", KEY, profile="für uns")
+    code = "from llmkit import keys; keys.set('\\xfc', keys.get('anthropic', profile='f\\xfcr uns')); print(keys.path())"
+    plain = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0", "LLMKIT_CONFIG": str(keys.path().parent)}
+    subprocess.run([sys.executable, "-c", code], env={**os.environ, **plain}, check=True, capture_output=True)
+    assert keys.get("ü") == KEY
 
 
 # ---- llmkit keys ---------------------------------------------------------------------------------------------------
