@@ -12,6 +12,7 @@ from sockets import CHUNKED, Server, chunk, reply
 
 from llmkit import Client, LLMKitError, Thinking, ToolCall
 from llmkit.testing import by_characters, record, replay
+from llmkit.testing.cassettes.cleaning import Cleaner, of_request
 from llmkit.testing.cassettes.spread import without_spread
 
 KEY = "sk-planted/key=0123456789+abcdefgh"
@@ -190,6 +191,46 @@ def test_what_was_sent(path):
     assert_clean(path)
     assert tape.recordings[0].asked.url.endswith("?key=[key]&page=2")
     assert set(tape.recordings[0].asked.headers) == {"accept", "content-type"}
+
+
+ADDRESSES = {
+    "a project in the path": (
+        "https://host/v1/projects/my-own/locations/eu/models/m:generate",
+        "https://host/v1/projects/[key]/locations/eu/models/m:generate",
+    ),
+    "fields that are secrets": (
+        "https://h/p?key=1&key=22&alt=sse&api_key",
+        "https://h/p?key=[key]&key=[key]&alt=sse&api_key",
+    ),
+    "a page": ("https://h/p?pageToken=abcdef&page_token=ghi", "https://h/p?pageToken=abcdef&page_token=ghi"),
+}
+
+
+@pytest.mark.parametrize(("url", "kept"), ADDRESSES.values(), ids=ADDRESSES.keys())
+def test_addresses(url, kept):
+    assert Cleaner(()).url(url) == kept
+
+
+OWNERS = {
+    "organisation": "Rate limit reached in organization org-0123456789abcdefABCDEF on tokens",
+    "project": "Project proj_0123456789abcdef does not have access",
+    "a number": 'consumer: "projects/123456789"',
+}
+
+
+@pytest.mark.parametrize("text", OWNERS.values(), ids=OWNERS.keys())
+def test_whose_it_is(text):
+    assert not re.search("[0-9]{4}", Cleaner(()).text(text))
+
+
+def test_what_only_sounds_like_it():
+    text = "projects/llmkit/readme, org-chart, proj-one, project 12, 123456789, my-organisation"
+    assert Cleaner(()).text(text) == text
+
+
+def test_owners_that_were_sent():
+    headers = {"openai-project": "my-project", "X-Goog-User-Project": "other", "user-agent": "a thing", "accept": "*/*"}
+    assert of_request(headers, "https://host/?key=one&key=two&a=b") == ["my-project", "other", "one", "two"]
 
 
 def test_keys_that_change(path):

@@ -3,24 +3,28 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
-from llmkit.secrets import HIDDEN, LONG, of_headers, of_query, telling, without
+from llmkit.secrets import HIDDEN, LONG, of_headers, telling, without
 from llmkit.testing.cassettes.spread import without_spread
 
 _READ_BY: Final = frozenset(("accept", "content-type", "anthropic-version", "anthropic-beta", "openai-beta"))
-_OWNERS: Final = re.compile(r"organi[sz]ation|project|account|tenant|subscription|workspace|user", re.IGNORECASE)
-_OWNER: Final = re.compile(r"\b(?:org|proj)[-_][A-Za-z0-9]{12,}")
+_OWNERS: Final = re.compile(
+    r"organi[sz]ation|project|account|tenant|subscription|workspace|user(?!-agent)", re.IGNORECASE
+)
+_OWNER: Final = re.compile(r"\b(?:org|proj)[-_][A-Za-z0-9]{12,}|(?<=\bprojects/)[0-9]{6,}")
+_PROJECT: Final = re.compile(r"(?<=/projects/)[^/?]+")
 _TOKENS: Final = re.compile(r"ratelimit|rate-limit|token-count|tokens?-(?:used|limit|remaining)", re.IGNORECASE)
-_MEASURE: Final = re.compile(r"[0-9a-zA-Z:.,+-]{0,40}")
+_MEASURE: Final = re.compile(r"-?[0-9][0-9a-zA-Z:.+-]{0,30}")
 _PAGES: Final = frozenset(("pagetoken", "page_token"))  # of lists: no secret, and two pages must not look alike
 _ESCAPES: Final = (("/", "\\/"), ("=", "\\u003d"), ("+", "\\u002b"), ("&", "\\u0026"))  # as some hosts write JSON
 
 
 def of_request(headers: Mapping[str, str], url: str) -> list[str]:
     """What in a request may be a secret, beside the key."""
-    fields = dict(parse_qsl(urlsplit(url).query))
-    return [*of_headers(headers), *of_query({name: fields[name] for name in fields if name.lower() not in _PAGES})]
+    fields = parse_qsl(urlsplit(url).query)
+    owners = [value for name, value in headers.items() if _OWNERS.search(name)]
+    return [*of_headers(headers), *owners, *(value for name, value in fields if _secret(name))]
 
 
 def of_session(session: Any) -> list[str]:
@@ -80,16 +84,20 @@ class Cleaner:
         return {name: self.text(value) for name, value in headers.items() if _kept(name, value)}
 
     def url(self, url: str) -> str:
-        """`url`, with what may be a secret hidden in its query."""
+        """`url`, with what may be a secret hidden in its query, and whose project it is in its path."""
         place, mark, query = url.partition("?")
         fields = [_field(field) for field in query.split("&")]
-        return self.text(place + mark + "&".join(fields))
+        return self.text(_PROJECT.sub(HIDDEN, place) + mark + "&".join(fields))
 
 
 def _field(field: str) -> str:
     name, is_, _ = field.partition("=")
-    secret = telling(name) and name.lower() not in _PAGES
-    return f"{name}{is_}{quote(HIDDEN, safe='[]')}" if secret else field
+    return f"{name}={HIDDEN}" if is_ and _secret(name) else field
+
+
+def _secret(name: str) -> bool:
+    """Whether what a field of a query holds may be one."""
+    return telling(name) and name.lower() not in _PAGES
 
 
 def _kept(name: str, value: str) -> bool:
