@@ -1,12 +1,16 @@
-"""For tests and for trying things out: a provider on loopback that answers as it is told.
+"""For tests and for trying things out: a provider on loopback that answers as it is told, and calls kept in a file.
 
 ::
 
-    from llmkit.testing import FakeServer
+    from llmkit import Client
+    from llmkit.testing import FakeServer, cassette
 
     with FakeServer() as server:
         server.reply("Hello!")
         print(server.client("anthropic").complete("Hi").text)
+
+    with cassette("greeting.yaml"):  # asked once, then replayed
+        print(Client("anthropic").complete("Hi").text)
 """
 
 from llmkit.testing.cassettes import CassetteError, Recording, Tape, cassette, record, replay
