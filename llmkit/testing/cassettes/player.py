@@ -92,7 +92,7 @@ class Player:
     def _missing(self, wanted: Question, *, used: bool) -> str:
         first = f"{self.path} has no recording for {wanted}"
         if used:
-            return f"{first} any more: all {sum(self._played)} were played; allow_repeats=True plays them again"
+            return f"{first} any more: each that fits was played; allow_repeats=True plays the last of them again"
         left = [one for one, played in zip(self._questions, self._played, strict=True) if not played]
         counted = f"{len(self._questions)} recordings, {sum(self._played)} played"
         told = difference(wanted, left or self._questions)
