@@ -31,6 +31,7 @@ genai = pytest.importorskip("google.genai")
 PATIENCE = 30.0  # seconds after which a test is broken rather than slow
 SOON = 0.3  # seconds after which an SDK is to give up
 SDKS = ("anthropic", "openai-chat", "openai-responses", "google-genai")
+each_mode = pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 each_sdk = pytest.mark.parametrize("sdk", SDKS)
 SAID = "one two three four"
 PICTURE = png(bytes(12), 2, 2, 3)
@@ -397,21 +398,30 @@ def weather(city: str) -> str:
     return f"cold in {city}"
 
 
-def run_by_anthropic(client):
+def run_by_anthropic(client, **options):
     tool = anthropic.beta_tool(weather)
     said = [{"role": "user", "content": "How is it in Oslo?"}]
     return client.beta.messages.tool_runner(
-        model="m", max_tokens=99, tools=[tool], messages=said, thread=False
+        model="m", max_tokens=99, tools=[tool], messages=said, **options
     ).until_done()
+
+
+def run_with_all_sent(client):
+    return run_by_anthropic(client, thread=False)
 
 
 def run_by_genai(client):
     return client.models.generate_content(model="m", contents="How is it in Oslo?", config={"tools": [weather]})
 
 
-@pytest.mark.parametrize(
-    ("sdk", "run"), [("anthropic", run_by_anthropic), ("google-genai", run_by_genai)], ids=["anthropic", "google-genai"]
-)
+RUNS = {
+    "anthropic": ("anthropic", run_by_anthropic),  # which has the host keep the conversation
+    "anthropic, all sent": ("anthropic", run_with_all_sent),
+    "google-genai": ("google-genai", run_by_genai),
+}
+
+
+@pytest.mark.parametrize(("sdk", "run"), RUNS.values(), ids=RUNS.keys())
 def test_tools_that_an_sdk_runs(server, clients, sdk, run):
     call = ToolCall("call_1", "weather", {"city": "Oslo"})
     server.reply(call)
@@ -422,6 +432,44 @@ def test_tools_that_an_sdk_runs(server, clients, sdk, run):
         AssistantMessage(call),
         UserMessage(call.result({"result": "cold in Oslo"} if sdk == "google-genai" else "cold in Oslo")),
     ]
+
+
+def test_a_thread_that_is_lost(server, clients):
+    """The SDK begins another one with all that was said."""
+    tool = anthropic.beta_tool(weather)
+    said = [{"role": "user", "content": "How is it in Oslo?"}]
+    server.reply(ToolCall("call_1", "weather", {"city": "Oslo"}))
+    runner = clients["anthropic"].beta.messages.tool_runner(model="m", max_tokens=99, tools=[tool], messages=said)
+    steps = iter(runner)
+    next(steps)
+    server.reset()
+    assert next(steps).content[0].text == "How is it in Oslo?"
+    assert [request.json["thread"]["type"] for request in server.requests] == ["continue", "create"]
+    assert len(server.requests[-1].messages) == 3
+
+
+@each_mode
+def test_answers_that_go_on(server, clients, stream):
+    """What the host keeps of a conversation is in what was asked, and its text is echoed no more than any other."""
+    create = clients["openai-responses"].responses.create
+    call = ToolCall("call_1", "weather", {"city": "Oslo"})
+    server.reply(call)
+    first = create(model="m", input="How is it in Oslo?", stream=stream)
+    last = list(first)[-1].response if stream else first
+    output = {"type": "function_call_output", "call_id": "call_1", "output": "cold"}
+    second = create(model="m", input=[output], previous_response_id=last.id)
+    assert second.output_text == "How is it in Oslo?"
+    third = create(model="m", input="Sure?", previous_response_id=second.id, store=False)
+    assert server.requests[-1].messages == [
+        UserMessage("How is it in Oslo?"),
+        AssistantMessage(call),
+        UserMessage(call.result("cold")),
+        AssistantMessage("How is it in Oslo?"),
+        UserMessage("Sure?"),
+    ]
+    assert server.requests[-1].json["input"] == "Sure?"
+    create(model="m", input="Really?", previous_response_id=third.id)  # which was not to be stored
+    assert server.requests[-1].messages == [UserMessage("Really?")]
 
 
 def test_objects_that_an_sdk_reads(server, clients):

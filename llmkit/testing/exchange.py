@@ -40,17 +40,25 @@ class RecordedRequest:
     query: Mapping[str, str] = field(factory=dict)
     body: bytes = field(default=b"", repr=False)
     wire: str = field(default="", kw_only=True)
+    _resumed: Any = field(default=None, repr=False, kw_only=True)
     _read: Callable[[Any], list[Message]] = field(default=lambda _: [], repr=False, kw_only=True)
     _request: Callable[["RecordedRequest"], Request] = field(default=_of_no_wire, repr=False, kw_only=True)
 
     @property
+    def resumed(self) -> Any:
+        """The body, and before what it says the conversation that it goes on with, where the host keeps that."""
+        return self.json if self._resumed is None else self._resumed
+
+    @property
     def messages(self) -> list[Message]:
-        """The conversation in the body, instructions first; empty where the body holds none.
+        """The conversation, instructions first; empty where the body holds none.
+
+        What a host keeps of it, as by ``previous_response_id``, is in it.
 
         Raises:
             ConfigurationError: What stands there is no message; the error begins with its path.
         """
-        return self._read(self.json)
+        return self._read(self.resumed)
 
     @property
     def request(self) -> Request:
@@ -112,13 +120,18 @@ class Answer:
 
 
 class Desk(Protocol):
-    """Where a wire gets what it writes down; the server is one."""
+    """Where a wire gets what it writes down; the server is one.
+
+    Attributes:
+        kept: Conversations that a wire keeps, by the id of their last answer, in a form of its own.
+    """
 
     models: list[Model]
     token_count: int | None
     chunking: Chunking
     batch_looks: int
     batches: Shelf
+    kept: dict[str, Any]
 
     def row(self, request: RecordedRequest) -> Answer:
         """What is answered to one request of a batch."""
@@ -174,6 +187,8 @@ class Rendering:
         ping: An event that says nothing.
         id_header: In which header answers have the id of the exchange; None for none.
         limit_headers: In which headers answers tell how far a limit is used up.
+        resume: A body and what the wire has put into `Desk.kept` → the body with the conversation that it goes on with;
+            None where it goes on with none.
     """
 
     wire: str
@@ -187,7 +202,9 @@ class Rendering:
     ping: bytes
     id_header: str | None = "request-id"
     limit_headers: Callable[[Standing], Mapping[str, str]] = lambda _: {}
+    resume: Callable[[Any, Mapping[str, Any]], Any] = lambda *_: None
 
-    def of(self, request: RecordedRequest) -> RecordedRequest:
+    def of(self, request: RecordedRequest, kept: Mapping[str, Any]) -> RecordedRequest:
         """`request`, which can be read then."""
-        return evolve(request, wire=self.wire, read=self.read, request=self.request)
+        resumed = self.resume(request.json, kept)
+        return evolve(request, wire=self.wire, read=self.read, request=self.request, resumed=resumed)

@@ -98,6 +98,7 @@ class FakeServer:
         self._limits: Limits | None = None
         self.batch_looks: int = 1
         self.batches = Shelf()
+        self.kept: dict[str, Any] = {}
         self._replies: deque[Reply] = deque()
         self._faults: deque[tuple[str, int | None]] = deque()
         self._function: Callable[[RecordedRequest], Any] | None = None
@@ -321,7 +322,7 @@ class FakeServer:
     def row(self, request: RecordedRequest) -> Answer:
         """What is answered to one request of a batch."""
         rendering = rendering_of(request)
-        return rendering.answer(rendering.of(request), self)
+        return rendering.answer(rendering.of(request, self.kept), self)
 
     def _pace(self) -> Pace:
         return Pace(self.latency, self.delay, self.pieces)
@@ -330,7 +331,7 @@ class FakeServer:
         if control.claims(request):
             return control.answer(self, request)
         rendering = rendering_of(request)
-        request = rendering.of(request)
+        request = rendering.of(request, self.kept)
         with self._lock:
             self.requests.append(request)
             number = len(self.requests)

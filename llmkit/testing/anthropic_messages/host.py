@@ -18,7 +18,7 @@ from llmkit.errors import (
 from llmkit.json_codec import dump_bytes
 from llmkit.messages import Message
 from llmkit.response import Model
-from llmkit.testing.anthropic_messages import batches
+from llmkit.testing.anthropic_messages import batches, threads
 from llmkit.testing.anthropic_messages.answers import Json, events, whole
 from llmkit.testing.anthropic_messages.batches import BATCHES
 from llmkit.testing.anthropic_messages.strictness import fault_of
@@ -94,15 +94,19 @@ def _refuse(reason: str | None) -> None:
 
 
 def _spoken(request: RecordedRequest, desk: Desk) -> Answer:
-    body = request.json
+    body = request.resumed
+    if (lost := threads.refusal(body, desk.kept)) is not None:
+        return Answer(404, _JSON, (dump_bytes(lost),))
     _refuse(fault_of(body, counted=False))
     reply = desk.next_reply(request, _last_text(body["messages"]))
     if reply.error is not None:
         return error(reply.error)
     id_, model, tokens = f"msg_fake_{desk.number():04}", body["model"], _tokens(body, desk)
     try:
+        said = whole(reply, id=id_, model=model, input_tokens=tokens)
+        threads.keep(body, said, desk.kept)
         if not body.get("stream"):
-            return _json(whole(reply, id=id_, model=model, input_tokens=tokens))
+            return _json(said)
         found = events(reply, id=id_, model=model, input_tokens=tokens, chunking=desk.chunking)
     except ConfigurationError as exc:  # a reply for another wire
         raise ServerError(
@@ -268,4 +272,5 @@ RENDERING: Final = Rendering(
     error_event=error_event,
     ping=event_bytes({"type": "ping"}),
     limit_headers=limit_headers,
+    resume=threads.resume,
 )

@@ -65,8 +65,24 @@ def _counted(request: RecordedRequest, desk: Desk) -> Answer:
     return host.whole_answer({"object": "response.input_tokens", "input_tokens": _tokens(request.json, desk)})
 
 
+def resume(body: Any, kept: Mapping[str, Any]) -> Any:
+    """`body` with the items of the answer that it goes on with; None where that is none of this server's.
+
+    What is not of this server may be one that another run has made, and is taken as it comes.
+    """
+    earlier = kept.get(str(body.get("previous_response_id"))) if isinstance(body, dict) else None
+    asked = body.get("input") if earlier is not None else None
+    if earlier is None or not isinstance(asked, (str, list, type(None))):
+        return None
+    return {**body, "input": [*earlier, *_items(asked)]}
+
+
+def _items(asked: str | list[Any] | None) -> list[Any]:
+    return [{"role": "user", "content": asked}] if isinstance(asked, str) else asked or []
+
+
 def _spoken(request: RecordedRequest, desk: Desk) -> Answer:
-    body = request.json
+    body = request.resumed
     if fault := fault_of(body):
         return errors.refused(fault)
     reply = desk.next_reply(request, _last_text(body.get("input") or ""))
@@ -74,8 +90,11 @@ def _spoken(request: RecordedRequest, desk: Desk) -> Answer:
         return errors.answered(reply.error)
     id_, model, tokens = f"resp_fake{desk.number():04}", body["model"], _tokens(body, desk)
     try:
+        said = whole(reply, id=id_, model=model, input_tokens=tokens, asked=body)
+        if body.get("store") is not False:
+            desk.kept[said["id"]] = [*_items(body.get("input")), *said["output"]]
         if not body.get("stream"):
-            return host.whole_answer(whole(reply, id=id_, model=model, input_tokens=tokens, asked=body))
+            return host.whole_answer(said)
         found = events(reply, id=id_, model=model, input_tokens=tokens, chunking=desk.chunking, asked=body)
     except ConfigurationError as exc:  # a reply for another wire
         raise ServerError(
@@ -139,4 +158,5 @@ RENDERING: Final = Rendering(
     ping=event_bytes({"type": "keepalive", "sequence_number": 0}),
     id_header="x-request-id",
     limit_headers=errors.limit_headers,
+    resume=resume,
 )
