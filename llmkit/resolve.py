@@ -26,6 +26,7 @@ from llmkit.response import Response
 _MESSAGES = (SystemMessage, UserMessage, AssistantMessage)
 _NOT_FIELDS = ("system", "media", "model")
 _KEPT = ("previous_response_id", "conversation")  # of the wire openai-responses
+_CALL_IDS = ("id", "call_id")
 
 
 def resolve(
@@ -177,6 +178,8 @@ def _check_results(spoken: Sequence[Message], skipped: int) -> None:
                 continue  # as most are
             if isinstance(part, ToolCall):
                 called.add(part.id)
+            elif isinstance(part, Opaque):  # which may be a call that this version does not model
+                called |= {part.data[key] for key in _CALL_IDS if isinstance(part.data.get(key), str)}
             elif isinstance(part, ToolResult) and part.call_id not in called:
                 raise _unknown_call(part, f"prompt[{number}].content[{message.content.index(part)}]")
 

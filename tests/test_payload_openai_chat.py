@@ -219,7 +219,10 @@ SAME = {
         [said(tool_calls=[CUSTOM]), {"role": "tool", "tool_call_id": "c1", "content": "1"}],
         [AssistantMessage(ToolCall("c1", "run", {"input": "print 1"})), UserMessage(ToolResult("c1", "run", "1"))],
     ),
-    "a call that is not modelled": ([said(tool_calls=[HOSTED])], [AssistantMessage(Opaque(NAME, HOSTED))]),
+    "a call that is not modelled, and its answer": (
+        [said(tool_calls=[HOSTED]), {"role": "tool", "tool_call_id": "c1", "content": "x"}],
+        [AssistantMessage(Opaque(NAME, HOSTED)), UserMessage(ToolResult("c1", "", "x"))],
+    ),
     "what a call has beside": (
         [said(tool_calls=[{**call("c1", "look", "{}"), "index": 0, "extra_content": {"google": {"x": "s="}}}])],
         [AssistantMessage(ToolCall("c1", "look"))],

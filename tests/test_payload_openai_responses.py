@@ -252,7 +252,8 @@ SAME = {
         [FOUND, TOOLS, result("late")],
         [
             AssistantMessage(Opaque(NAME, FOUND)),
-            UserMessage([Opaque(NAME, TOOLS), Opaque(NAME, result("late"))]),
+            UserMessage(Opaque(NAME, TOOLS)),
+            UserMessage(ToolResult("c1", "", "late")),
         ],
     ),
     "a picture that was made": ([MADE], [AssistantMessage(Image(PNG))]),

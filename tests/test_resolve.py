@@ -12,6 +12,7 @@ from llmkit import (
     FinishReason,
     Image,
     MediaError,
+    Opaque,
     Options,
     Request,
     Response,
@@ -41,6 +42,10 @@ PROMPTS = {
     "a message": (UserMessage("hi"), [UserMessage("hi")]),
     "messages": ([UserMessage("a"), AssistantMessage("b"), UserMessage("c")],) * 2,
     "a tuple": ((UserMessage("a"),), [UserMessage("a")]),
+    "the answer to a call that is not modelled": (
+        [UserMessage("a"), AssistantMessage(Opaque("w", {"call_id": "t1"})), UserMessage(ToolResult("t1"))],
+    )
+    * 2,
     "a request": (Request("hi"), [UserMessage("hi")]),
     "a request of messages": (Request([UserMessage("hi")]), [UserMessage("hi")]),
     "a dict": ({"role": "user", "content": "hi"}, [UserMessage("hi")]),

@@ -127,8 +127,13 @@ class Blocks:
             self._refuse(where, f"this wire takes no {part.kind}")
 
     def _document(self, part: Document, where: str) -> Iterator[schema.Block]:
-        if part.context:
+        """The blocks for a document: what the model is told about it, and the file; none where it was refused."""
+        found = [*self._content(part, where)]
+        if found and part.context:
             yield {"type": "text", "text": part.context}
+        yield from found
+
+    def _content(self, part: Document, where: str) -> Iterator[schema.Block]:
         came = _came_as(part)
         if came is None and part.data is not None and types.is_text(part.media_type or ""):
             yield from self._words(part, where)

@@ -6,10 +6,11 @@ Source: https://platform.openai.com/docs/api-reference/chat/create
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from llmkit.errors import ConfigurationError, UnsupportedOptionError
+from llmkit.errors import ConfigurationError
 from llmkit.history.nodes import Node, node_of
 from llmkit.request import Request
 from llmkit.tools import ServerTool, Tool
+from llmkit.wire.openai.payload import refuse, tool_options
 from llmkit.wire.openai_chat.blocks import Blocks
 from llmkit.wire.openai_chat.encode import choice_of, tool_of
 from llmkit.wire.openai_chat.written import messages_of
@@ -52,7 +53,7 @@ def _options(fields: Fields) -> Iterator[tuple[str, Any]]:
     if fields.node.value.get("metadata"):
         yield "metadata", fields.take("metadata", "metadata", Mapping)
     yield "logprobs", _logprobs(fields)
-    yield from _tools(fields)
+    yield from tool_options(fields, _tool, choice_of)
 
 
 def _stop(fields: Fields) -> Any:
@@ -68,22 +69,6 @@ def _logprobs(fields: Fields) -> Any:
     return fields.take("top_logprobs", "logprobs", NUMBER) if fields.node.value.get("top_logprobs") else 0
 
 
-def _tools(fields: Fields) -> Iterator[tuple[str, Any]]:
-    nodes = fields.node.nodes("tools")
-    if not nodes:
-        return  # then what is said of how to call them stays as it is, too
-    tools = tuple(map(_tool, nodes))
-    yield "tools", tools
-    fields.drop("tools")
-    yield "parallel_tool_calls", fields.take("parallel_tool_calls", "parallel_tool_calls", bool)
-    told = fields.node.value.get("tool_choice")
-    words = ("auto", "required", "none", *(tool.name for tool in tools))
-    choice = next((word for word in words if choice_of(word, tools) == told), None)
-    if choice is not None:
-        fields.drop("tool_choice")
-    yield "tool_choice", choice
-
-
 def _tool(node: Node) -> Tool | ServerTool:
     """A function that llmkit would write the same; whatever else there is goes as it is."""
     kind = node.get("type", str)
@@ -92,7 +77,7 @@ def _tool(node: Node) -> Tool | ServerTool:
         name, text, schema = inner.get("name", str), inner.find("description", str), inner.find("parameters", dict)
         try:
             tool = Tool(name, text or "", schema, strict=inner.find("strict", bool))
-            written = tool_of(tool, "tools", _BLOCKS, _refuse)
+            written = tool_of(tool, "tools", _BLOCKS, refuse)
         except ConfigurationError:
             return ServerTool(dict(node.value))
         if written == _normal(node, inner):
@@ -109,8 +94,4 @@ def _normal(node: Node, inner: Node) -> dict[str, Any]:
     return {**node.rest("function"), "function": {**found, "parameters": parameters}}
 
 
-def _refuse(path: str, why: str) -> None:
-    raise UnsupportedOptionError(f"{path}: {why}")
-
-
-_BLOCKS: Final = Blocks(OpenAIChatQuirks(), _refuse, Blobs())
+_BLOCKS: Final = Blocks(OpenAIChatQuirks(), refuse, Blobs())

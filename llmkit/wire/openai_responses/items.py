@@ -193,16 +193,18 @@ class Conversation:
         return cast("schema.CallOutput", found)
 
     def _output(self, content: Sequence[Part], where: str) -> str | list[Any]:
-        if all(isinstance(item, Text) and not is_more(item) for item in content):
-            return "".join(item.text for item in content if isinstance(item, Text))
+        """What a call answered: a text where nothing else is left of it."""
         found: list[Any] = []
+        plain = True
         for index, item in enumerate(content):
             path = f"{where}[{index}]"
             if isinstance(item, Audio):
                 self._refuse(path, "this wire takes no audio in the answer to a call")
                 continue
-            found += self.input_parts(cast("Told", item), path)
-        return found or ""  # as of a call that answered nothing: all of it was refused
+            parts = self.input_parts(cast("Told", item), path)
+            plain &= (isinstance(item, Text) and not is_more(item)) or not parts
+            found += parts
+        return "".join(item.text for item in content if isinstance(item, Text)) if plain else found
 
 
 class _Turn:

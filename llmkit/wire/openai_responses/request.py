@@ -6,11 +6,12 @@ Source: https://platform.openai.com/docs/api-reference/responses/create
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from llmkit.errors import ConfigurationError, UnsupportedOptionError
+from llmkit.errors import ConfigurationError
 from llmkit.history.nodes import Node, node_of
 from llmkit.messages import Message
 from llmkit.request import Request, ResolvedRequest
 from llmkit.tools import ServerTool, Tool
+from llmkit.wire.openai.payload import refuse, tool_options
 from llmkit.wire.openai_responses.encode import choice_of, included, tool_of
 from llmkit.wire.openai_responses.written import messages_of
 from llmkit.wire.payload import NUMBER, Fields, Kind
@@ -56,7 +57,7 @@ def _options(fields: Fields) -> Iterator[tuple[str, Any]]:
     reasoning = fields.inner("reasoning")
     yield "reasoning", reasoning.take("effort", "reasoning", str)
     fields.put_back("reasoning", reasoning)
-    yield from _tools(fields)
+    yield from tool_options(fields, _tool, choice_of)
 
 
 def _decided(fields: Fields, options: Mapping[str, Any]) -> None:
@@ -74,22 +75,6 @@ def _decided(fields: Fields, options: Mapping[str, Any]) -> None:
         fields.rest["include"] = asked
 
 
-def _tools(fields: Fields) -> Iterator[tuple[str, Any]]:
-    nodes = fields.node.nodes("tools")
-    if not nodes:
-        return  # then what is said of how to call them stays as it is, too
-    tools = tuple(map(_tool, nodes))
-    yield "tools", tools
-    fields.drop("tools")
-    yield "parallel_tool_calls", fields.take("parallel_tool_calls", "parallel_tool_calls", bool)
-    told = fields.node.value.get("tool_choice")
-    words = ("auto", "required", "none", *(tool.name for tool in tools))
-    choice = next((word for word in words if choice_of(word, tools) == told), None)
-    if choice is not None:
-        fields.drop("tool_choice")
-    yield "tool_choice", choice
-
-
 def _tool(node: Node) -> Tool | ServerTool:
     """A function that llmkit would write the same; whatever else there is goes as it is.
 
@@ -100,7 +85,7 @@ def _tool(node: Node) -> Tool | ServerTool:
     name, text, schema = node.get("name", str), node.find("description", str), node.find("parameters", dict)
     try:
         tool = Tool(name, text or "", schema, strict=node.find("strict", bool))
-        written = tool_of(tool, "tools", _refuse)
+        written = tool_of(tool, "tools", refuse)
     except ConfigurationError:
         return ServerTool(dict(node.value))
     told = {
@@ -108,7 +93,3 @@ def _tool(node: Node) -> Tool | ServerTool:
     }
     parameters = {"type": "object", "properties": {}, **(schema or {})}
     return tool if written == {**told, "parameters": parameters} else ServerTool(dict(node.value))
-
-
-def _refuse(path: str, why: str) -> None:
-    raise UnsupportedOptionError(f"{path}: {why}")

@@ -26,7 +26,6 @@ from llmkit.messages import (
     ToolResult,
     UserMessage,
 )
-from llmkit.wire.openai_responses.calls import CALLS
 from llmkit.wire.openai_responses.decode import decode_item
 from llmkit.wire.openai_responses.items import ANNOTATIONS, PARTS
 from llmkit.wire.openai_responses.media import AUDIO_FORMATS, IMAGE_TYPES
@@ -58,24 +57,13 @@ def messages_of(value: object, where: str) -> list[Message]:
     """
     if isinstance(value, str):
         return [UserMessage(value)]
-    nodes = [node_of(item, path) for item, path in items(value, where)]
-    hidden = _hidden(nodes)
     found: list[Message] = []
     names: dict[str, str] = {}
-    for turn in _turns([_item(node, hidden) for node in nodes]):
+    for turn in _turns([_item(node_of(item, path)) for item, path in items(value, where)]):
         parts = [_named(part, names) for said in turn for part in said.parts]
         names |= {part.id: part.name for part in parts if isinstance(part, ToolCall)}
         found.append(_CLASSES[turn[0].side](parts))
     return found
-
-
-def _hidden(nodes: Sequence[Node]) -> frozenset[object]:
-    """The ids of calls that are not modelled."""
-    return frozenset(
-        node.value.get("call_id")
-        for node in nodes
-        if str(node.value.get("type")).endswith("_call") and node.value["type"] not in CALLS
-    )
 
 
 _CLASSES: Final[Mapping[Side, Callable[[Sequence[Part]], Message]]] = {
@@ -90,12 +78,22 @@ def _turns(said: Sequence[_Said]) -> Iterator[list[_Said]]:
     """Those that are of one message together."""
     turn: list[_Said] = []
     for each in said:
-        if turn and (turn[-1].side != each.side or (turn[-1].written and each.written)):
+        if turn and not _goes_on(turn[-1], each):
             yield turn
             turn = []
         turn.append(each)
     if turn:
         yield turn
+
+
+def _goes_on(before: _Said, said: _Said) -> bool:
+    """Whether both are of one message, in which results stand before whatever else there is."""
+    overtakes = said.side == "results" and _is_opaque(before) and not _is_opaque(said)
+    return before.side == said.side and not (before.written and said.written) and not overtakes
+
+
+def _is_opaque(said: _Said) -> bool:
+    return any(isinstance(part, Opaque) for part in said.parts)
 
 
 def _named(part: Part, names: Mapping[str, str]) -> Part:
@@ -105,12 +103,11 @@ def _named(part: Part, names: Mapping[str, str]) -> Part:
 # ---- items -----------------------------------------------------------------------------------------------------------
 
 
-def _item(node: Node, hidden: frozenset[object]) -> _Said:
-    """What an item says; an answer to one of the `hidden` calls stays as it is, as there is no `ToolCall` before it."""
+def _item(node: Node) -> _Said:
     kind = node.find("type", str) or "message"
     if kind == "message":
         return _message(node)
-    if kind in ("function_call_output", "custom_tool_call_output") and node.get("call_id", str) not in hidden:
+    if kind in ("function_call_output", "custom_tool_call_output"):
         return _Said("results", (_result(node, kind),))
     if _is_the_clients(kind, node):
         return _Said("results", (_opaque(node),))
@@ -204,13 +201,13 @@ def _with_rest(part: Part, node: Node) -> Part:
 
 
 def _result(node: Node, kind: str) -> ToolResult:
-    output = node.any("output")
+    id_, output = node.get("call_id", str), node.any("output")
     content = (Text(output),) if isinstance(output, str) else tuple(map(_output_part, node.nodes("output")))
     rest = node.rest("type", "call_id", "output")
     if kind == "custom_tool_call_output":
         rest["type"] = kind  # its call may be one that only the provider knows
     extra = {WIRE_NAME: rest} if rest else {}
-    return located(node.where, lambda: ToolResult(node.get("call_id", str), "", content, extra=extra))
+    return located(node.where, lambda: ToolResult(id_, "", content, extra=extra))
 
 
 # ---- parts of messages and results -----------------------------------------------------------------------------------
