@@ -55,7 +55,9 @@ def instructions_of(parts: Sequence[Part]) -> str | tuple[Part, ...]:
 
 Kind: TypeAlias = type | tuple[type, ...]
 NUMBER: Final = (int, float)
-_WORDS: Final[Mapping[Kind, str]] = {NUMBER: "a number", str: "text", bool: "true or false", dict: "an object"}
+_WORDS: Final[Mapping[Kind, str]] = {
+    NUMBER: "a number", str: "text", bool: "true or false", dict: "an object", Mapping: "an object",
+}  # fmt: skip
 
 
 class Fields:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from llmkit.errors import ConfigurationError
 from llmkit.history.nodes import Node, node_of
 from llmkit.messages import Message
-from llmkit.request import OPTIONS, Request
+from llmkit.request import Request
 from llmkit.tools import ServerTool, Tool
 from llmkit.wire.gemini_generate.payload import Contents, instructions
 from llmkit.wire.gemini_generate.spelling import spelled
@@ -125,20 +125,23 @@ def _has_room(budget: int, limit: int | None) -> bool:
 def _tools(fields: Fields) -> dict[str, Any]:
     if not fields.node.find("tools", list):
         return {}
-    given = [found for node in fields.node.nodes("tools") for found in _offered(node)]
+    tools: list[Tool | ServerTool] = []
+    for tool, written in (found for node in fields.node.nodes("tools") for found in _offered(node)):
+        if isinstance(tool, Tool) and any(isinstance(other, Tool) and other.name == tool.name for other in tools):
+            raise ConfigurationError(f"{written.where}: a second tool named {tool.name!r}")
+        tools.append(tool)
     fields.drop("tools")
-    tools = OPTIONS["tools"].check(fields.node.path("tools"), given)
-    return {"tools": tools, "tool_choice": _tool_choice(fields, tools)}
+    return {"tools": tuple(tools), "tool_choice": _tool_choice(fields, tools)}
 
 
-def _offered(node: Node) -> Iterator[Tool | ServerTool]:
-    """The functions of the caller, each by itself, or one tool of the provider's own."""
+def _offered(node: Node) -> Iterator[tuple[Tool | ServerTool, Node]]:
+    """The functions of the caller, each by itself, or one tool of the provider's own; with what they are read from."""
     functions = node.nodes("functionDeclarations")
     if not functions or node.rest("functionDeclarations"):
-        yield ServerTool(dict(node.value))
+        yield ServerTool(dict(node.value)), node
         return
     for function in functions:
-        yield _tool(function) or ServerTool({"functionDeclarations": [dict(function.value)]})
+        yield _tool(function) or ServerTool({"functionDeclarations": [dict(function.value)]}), function
 
 
 def _tool(node: Node) -> Tool | None:
