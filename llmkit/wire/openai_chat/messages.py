@@ -224,12 +224,13 @@ class Messages:
         known = _others(part)
         kind = known.pop("type", "function")
         known.pop("arguments", None)
+        inner = known.pop("inner", {})
         rest = {key: value for key, value in known.items() if key not in KEPT or self._takes_back(key)}
         fields: dict[str, Any] = {"id": self._call_id(part.id), "type": kind, **rest}
         if kind == "custom":
             custom = {"name": part.name, "input": part.arguments.get("input", "")}
-            return cast("schema.ToolCall", {**fields, "custom": custom})
-        return cast("schema.ToolCall", {**fields, "function": _function(part)})
+            return cast("schema.ToolCall", {**fields, "custom": {**custom, **inner}})
+        return cast("schema.ToolCall", {**fields, "function": {**_function(part), **inner}})
 
     def _call_id(self, text: str) -> str:
         """`text`, or what stands for it where the host takes no such id: the same for a call and its answer."""

@@ -195,8 +195,8 @@ def _call(node: Node) -> ToolCall | Opaque:
         return Opaque(WIRE_NAME, dict(node.value))
     id_, inner = node.get("id", str), node.node(kind)
     rest = node.rest("id", "type", kind)
-    if beyond := inner.rest("name", _TEXTS[kind]):
-        inner.fail(next(iter(beyond))[:SHOWN], "unknown key; it would be lost")
+    if more := inner.rest("name", _TEXTS[kind]):
+        rest["inner"] = more
     name = inner.get("name", str)
     if kind == "custom":
         return ToolCall(id_, name, {"input": inner.get("input", str)}, extra=extra_of({"type": "custom", **rest}))
