@@ -129,7 +129,7 @@ class Client(Many):
             rate_limit=None if rate_limit is None else limit_of(rate_limit),
             prices=prices_of(prices),
             aliases=aliases_of(aliases),
-            profile=None if profile is None else named_profile(profile, key, auth),
+            profile=named_profile(profile),
         )
         if session is not None and (through is not None or verify is not True):
             raise ConfigurationError("session: proxy and verify are the session's own business; set them there")

@@ -244,6 +244,10 @@ def find_key(
         ConfigurationError: It cannot stand in a header, or the file of stored keys cannot be trusted.
     """
     if key.passed or row.auth == "none" or authorized:
+        if profile is not None and row.auth != "none":
+            raise ConfigurationError(
+                "profile: something else says the key: api_key, auth or a header; pass one of them"
+            )
         return key
     trusted = is_loopback(address) or (own is not None and _same_host(address, own))
     if trusted and profile is None and (found := _look_up(row, environ)) is not None:
@@ -297,7 +301,7 @@ def _stored(row: Provider, profile: str | None) -> Key | ConfigurationError | No
     chosen = tried(lambda _, value: profile_of(value), "profile", profile)
     profiles = chosen if isinstance(chosen, ConfigurationError) else load()
     if isinstance(profiles, ConfigurationError):
-        return profiles
+        return ConfigurationError(f"the key for {row.name} is looked for among the stored ones: {profiles}")
     keys = profiles.get(chosen, {})
     found = next((name for name in (row.name, *(siblings(row) if keys else ())) if name in keys), None)
     return None if found is None else kept(keys[found], passed=False, name=held(found, chosen))

@@ -31,7 +31,8 @@ _LOOK: Final = 0.02
 _REPLACINGS: Final = 25  # tries while somebody reads what is to be replaced, which Windows does not allow
 _MODES_COUNT: Final = sys.platform != "win32"
 _FOLDERS_OPEN: Final = os.open in os.supports_dir_fd
-_NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+# No link is followed, no pipe is waited for; on Windows, no line end is changed.
+_PLAIN: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 def attempted(action: Callable[[], T], place: Path) -> T | ConfigurationError:
@@ -96,7 +97,7 @@ class PrivateFolder:
         try:
             if stat.S_ISLNK(os.stat(self._at(name), dir_fd=self._fd, follow_symlinks=False).st_mode):
                 raise ConfigurationError(f"{self._place / name}: it is a link, and must be the file itself")
-            fd = os.open(self._at(name), os.O_RDONLY | _NO_LINK, dir_fd=self._fd)
+            fd = os.open(self._at(name), os.O_RDONLY | _PLAIN, dir_fd=self._fd)
         except FileNotFoundError:
             return None
         try:
@@ -119,7 +120,7 @@ class PrivateFolder:
         new = f"{name}.new"
         with suppress(FileNotFoundError):  # of a process that was killed
             os.unlink(self._at(new), dir_fd=self._fd)
-        fd = os.open(self._at(new), os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINK, 0o600, dir_fd=self._fd)
+        fd = os.open(self._at(new), os.O_WRONLY | os.O_CREAT | os.O_EXCL | _PLAIN, 0o600, dir_fd=self._fd)
         try:
             with os.fdopen(fd, "wb") as file:
                 if _MODES_COUNT:
@@ -144,7 +145,7 @@ class PrivateFolder:
         Raises:
             ConfigurationError: Another one has it, and goes on having it.
         """
-        fd = os.open(self._at(name), os.O_RDWR | os.O_CREAT | _NO_LINK, 0o600, dir_fd=self._fd)
+        fd = os.open(self._at(name), os.O_RDWR | os.O_CREAT | _PLAIN, 0o600, dir_fd=self._fd)
         try:
             end = time.monotonic() + patience
             while not _lock(fd):

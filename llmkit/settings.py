@@ -11,7 +11,6 @@ from llmkit.provider import Provider, provider
 from llmkit.wire import WIRES
 
 if TYPE_CHECKING:
-    from llmkit.credentials import Key
     from llmkit.limits import RateLimit
     from llmkit.prices import Price
 
@@ -101,16 +100,16 @@ def names_of(row: Provider, aliases: Mapping[str, str]) -> Mapping[str, str]:
     return {**row.aliases, **{name: row.aliases.get(model, model) for name, model in aliases.items()}}
 
 
-def named_profile(value: object, key: "Key", auth: object) -> str:
-    """`profile`, where that is what says the key.
+def named_profile(value: object) -> str | None:
+    """`profile`, where there is one.
 
     Raises:
-        ConfigurationError: It is no name, or something else does.
+        ConfigurationError: It is no name.
     """
+    if value is None:
+        return None
     from llmkit.keystore import name_of  # noqa: PLC0415 - only for who names one
 
-    if key.passed or auth is not None:
-        raise ConfigurationError("profile: the key comes from api_key or auth; pass one of the three")
     return name_of("profile", value)
 
 

@@ -173,6 +173,7 @@ def test_a_client_needs_no_words_and_no_other_wire_before_a_call(row):
     loaded = run(f"import sys; from llmkit import Client; Client({row!r}, api_key='k'); print(*sys.modules)").split()
     rooms = {name.split(".", 1)[1] for name in loaded if name.startswith("llmkit.")}
     assert not rooms & {"messages", "media", "tools", "events", "response", "request", "resolve", "stream", "reader"}
+    assert not rooms & {"keys", "keystore", "private_files", "dotenv"}, "the key is there"
     assert not rooms & {f"wire.{form.module}" for form in WIRES.values()}
     own = WIRES[provider(row).wire].module
     near = {"common", own} | ({"openai_chat"} if row == "openai" else set())  # whose rows stand in one file

@@ -159,10 +159,18 @@ def test_the_environment_goes_before_a_profile_that_it_names_and_not_before_one_
     assert sent(server, profile="work") == KEY
 
 
-@pytest.mark.parametrize("more", [{"api_key": KEY}, {"auth": lambda request: request}], ids=["api_key", "auth"])
-def test_a_profile_beside_a_key(more):
-    with pytest.raises(ConfigurationError, match="^profile: the key comes from api_key or auth"):
+BESIDE = {
+    "api_key": {"api_key": KEY},
+    "auth": {"auth": lambda request: request},
+    "a header": {"headers": {"X-Api-Key": KEY}},
+}
+
+
+@pytest.mark.parametrize("more", BESIDE.values(), ids=BESIDE.keys())
+def test_a_profile_beside_what_else_says_the_key(more):
+    with pytest.raises(ConfigurationError, match="^profile: something else says the key") as caught:
         Client("anthropic", profile="work", **more)
+    assert shown(caught.value) == []
 
 
 def test_a_refused_key_is_told_by_where_it_came_from(server):
@@ -302,6 +310,7 @@ BAD_ARGUMENTS = {
     "key and name mixed up": (lambda: keys.set(KEY + "\n", "anthropic"), "^name: expected a name in one line"),
     "profile": (lambda: keys.names(profile="a\nb"), "^profile: expected"),
     "profile of a client": (lambda: Client("anthropic", profile=3), "^profile: expected a name, got int"),
+    "another profile of a client": (lambda: Client("anthropic", profile=""), "^profile: expected a name in one line"),
     "function": (lambda: keys.stored("anthropic", KEY), "^function: expected a function"),
 }
 
@@ -315,6 +324,10 @@ def test_arguments(use, words):
 
 def test_a_profile_that_the_environment_names_badly(monkeypatch):
     monkeypatch.setenv("LLMKIT_PROFILE", "a\tb")
+    with pytest.raises(
+        ConfigurationError, match="^the key for anthropic is looked for among the stored ones: LLMKIT_PRO"
+    ):
+        Client("anthropic")
     with pytest.raises(ConfigurationError, match="^LLMKIT_PROFILE: expected a name"):
         keys.names()
 
@@ -677,7 +690,7 @@ def test_what_the_locale_cannot_hold(env_file):
 
 def test_the_locale_makes_no_difference_to_stored_keys(tmp_path):
     keys.set("anthropic", KEY, profile="für uns")
-    code = "from llmkit import keys; keys.set('\\xfc', keys.get('anthropic', profile='f\\xfcr uns')); print(keys.path())"
+    code = "from llmkit import keys; keys.set('\\xfc', keys.get('anthropic', profile='f\\xfcr uns'))"
     plain = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0", "LLMKIT_CONFIG": str(keys.path().parent)}
     subprocess.run([sys.executable, "-c", code], env={**os.environ, **plain}, check=True, capture_output=True)
     assert keys.get("ü") == KEY
