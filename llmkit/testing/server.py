@@ -3,9 +3,9 @@
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from attrs import evolve
 
@@ -19,6 +19,7 @@ from llmkit.testing.exchange import Answer, Desk, RecordedRequest, Rendering, To
 from llmkit.testing.faults import FAULTS, TABLE, Failing
 from llmkit.testing.limits import Limits, Metered, tokens_of
 from llmkit.testing.loopback import Loopback, Pace
+from llmkit.testing.models import MODELS
 from llmkit.testing.replies import Chunking, Reply, by_words, reply_of
 from llmkit.testing.variables import variables_of
 from llmkit.testing.vectors import vector
@@ -26,15 +27,6 @@ from llmkit.testing.wires import check, rendering_of
 
 if TYPE_CHECKING:
     from llmkit.client import Client
-
-_CREATED: Final = datetime(2026, 1, 1, tzinfo=UTC)
-_ABLE: Final = frozenset({"image_input", "pdf_input", "structured_outputs", "thinking"})
-MODELS: Final = (
-    Model("claude-opus-5", "Claude Opus 5", _CREATED, 1_000_000, 128_000, _ABLE),
-    Model("claude-sonnet-5", "Claude Sonnet 5", _CREATED, 1_000_000, 128_000, _ABLE),
-    Model("claude-haiku-4-5", "Claude Haiku 4.5", _CREATED, 200_000, 64_000, _ABLE),
-)
-"""What `FakeServer.models` begins with."""
 
 
 class FakeServer:
@@ -158,6 +150,25 @@ class FakeServer:
             except OSError as exc:
                 raise ConfigurationError(f"port: {self._port} cannot be had: {exc.strerror}") from exc
         return self
+
+    def everywhere(self) -> AbstractContextManager[Self]:
+        """While in it, all calls of llmkit's clients come here, whatever their provider; for code that makes its own.
+
+        No key is needed, and none is sent; addresses, proxies and sessions of the clients do not matter. It is for all
+        of this process, threads included.
+
+        Raises:
+            ConfigurationError: It is not running.
+
+        Example:
+            ::
+
+                with FakeServer() as server, server.everywhere():
+                    Client("groq").complete("Hi")
+        """
+        from llmkit.testing.everywhere import diverted  # noqa: PLC0415 - with the network
+
+        return diverted(self, self.url)
 
     def close(self) -> None:
         """Drop every connection, also in the middle of an answer, close the clients of `client`, end all threads."""
