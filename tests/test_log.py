@@ -439,6 +439,22 @@ def test_who_watches_cannot_harm_a_call(where, server):
     assert client.stream(PROMPT).collect().text == PROMPT
 
 
+def test_a_handler_that_fails_cannot_either(client):
+    def emit(_):
+        raise RuntimeError
+
+    handler = logging.Handler()
+    handler.emit = emit
+    LOG.addHandler(handler)
+    LOG.setLevel(logging.DEBUG)
+    try:
+        assert client.complete(PROMPT).text == PROMPT
+        assert client.stream(PROMPT).collect().text == PROMPT
+    finally:
+        LOG.removeHandler(handler)
+        LOG.setLevel(logging.NOTSET)
+
+
 def test_many_threads(server, records):
     client = server.client("anthropic", model="claude-x")
     assert len([*client.map([f"row {number}" for number in range(60)], concurrency=16)]) == 60

@@ -2,6 +2,7 @@
 
 import gc
 import json
+import logging
 import re
 import signal
 import sys
@@ -42,6 +43,7 @@ from llmkit import (
     Usage,
     UserMessage,
     Video,
+    observing,
     otel,
     providers,
 )
@@ -92,6 +94,12 @@ def telemetry():
     found()
     yield found
     otel.uninstrument()
+
+
+def wait_for(telemetry, count):
+    until = time.monotonic() + PATIENCE
+    while len(telemetry.spans) < count and time.monotonic() < until:
+        time.sleep(0.01)
 
 
 def weather(city: str) -> str:
@@ -604,6 +612,24 @@ def test_what_tools_do_is_below_them(telemetry, server):
     ]
 
 
+def test_lines_of_the_log_have_the_ids_of_their_spans(telemetry, stalled, server):
+    seen = []
+    handler = logging.Handler()
+    handler.emit = lambda _: seen.append(trace.get_current_span().get_span_context().span_id)
+    observing.LOG.addHandler(handler)
+    observing.LOG.setLevel(logging.INFO)
+    try:
+        client = server.client("anthropic")
+        client.complete(PROMPT)
+        list(client.stream(PROMPT))
+        forgotten(stalled.stream(PROMPT))
+        wait_for(telemetry, 3)
+    finally:
+        observing.LOG.removeHandler(handler)
+        observing.LOG.setLevel(logging.NOTSET)
+    assert seen == [span.context.span_id for span in telemetry.spans]
+
+
 def test_retries_are_events_of_one_span(telemetry, server):
     server.fault("overloaded")
     server.client("anthropic").complete(PROMPT)
@@ -676,9 +702,7 @@ def test_streams_that_are_left(leave, telemetry, stalled):
         leave(stalled.stream(PROMPT))
 
     left()
-    until = time.monotonic() + PATIENCE
-    while not telemetry.spans and time.monotonic() < until:
-        time.sleep(0.01)
+    wait_for(telemetry, 1)
     after, span = time.time_ns(), telemetry.span()
     assert span.status.status_code is StatusCode.UNSET
     assert before <= span.start_time <= span.end_time <= after
@@ -799,6 +823,11 @@ def test_the_global_providers_are_the_default(server):
         assert list(server.client("anthropic").stream(PROMPT))
     finally:
         otel.uninstrument()
+
+
+def test_only_clients_can_be_instrumented():
+    with pytest.raises(ConfigurationError, match="client: expected a Client"):
+        otel.instrument("anthropic")
 
 
 def test_without_the_extra(monkeypatch):

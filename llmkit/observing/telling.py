@@ -5,7 +5,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from functools import partial
 from queue import SimpleQueue
 from types import TracebackType
@@ -227,8 +227,9 @@ def _told(tell: Callable[..., Any], *args: object) -> Any:
     """What `tell` returns; None where it failed: who watches must not harm what is watched."""
     try:
         return tell(*args)
-    except Exception as error:  # noqa: BLE001 - of whoever watches, or of a filter of the log
-        LOG.debug("an observer of calls has failed: %s", type(error).__name__)
+    except Exception as error:  # noqa: BLE001 - of whoever watches, or of a handler of the log
+        with suppress(Exception):  # which may be the one that has failed
+            LOG.debug("an observer of calls has failed: %s", type(error).__name__)
         return None
 
 

@@ -6,12 +6,14 @@ What was said is recorded only with ``capture_content=True``; keys never are.
 from typing import TYPE_CHECKING
 
 from llmkit import observing
+from llmkit.checks import wrong
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import TracerProvider
 
     from llmkit.client import Client
+    from llmkit.core import Core
 
 
 def instrument(
@@ -32,22 +34,29 @@ def instrument(
             may be long, and nobody else's business.
 
     Raises:
-        ConfigurationError: The extra ``otel`` is not installed.
+        ConfigurationError: The extra ``otel`` is not installed, or `client` is none.
     """
     from llmkit.otel.spans import Telemetry  # noqa: PLC0415 - an extra
 
+    members = () if client is None else _members(client)
     observers = (Telemetry(tracer_provider, meter_provider, capture=capture_content),)
     if client is None:
         observing.everywhere = observers
-        return
-    for member in client._members:  # noqa: SLF001 - the seam
-        member._engine.observers[:] = observers  # noqa: SLF001
+    for member in members:
+        member._engine.observers[:] = observers  # noqa: SLF001 - the seam
 
 
 def uninstrument(client: "Client | None" = None) -> None:
     """Make none any more. For a client: what holds for all clients holds for it again."""
     if client is None:
         observing.everywhere = ()
-        return
-    for member in client._members:  # noqa: SLF001 - the seam
-        member._engine.observers.clear()  # noqa: SLF001
+    for member in () if client is None else _members(client):
+        member._engine.observers.clear()  # noqa: SLF001 - the seam
+
+
+def _members(client: "Client") -> "tuple[Core, ...]":
+    from llmkit.core import Core  # noqa: PLC0415 - who instruments all may need none
+
+    if not isinstance(client, Core):
+        raise wrong("client", "a Client", client)
+    return client._members  # noqa: SLF001 - the seam
