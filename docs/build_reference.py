@@ -7,7 +7,9 @@ import inspect
 import re
 import sys
 import textwrap
+from collections.abc import Iterable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import attrs
@@ -82,19 +84,10 @@ def lines() -> list[str]:
         if inspect.isclass(cls) and issubclass(cls, errors.LLMKitError):
             found += described(name, cls, members=False)
     found += ["## Rows", "", *rows()]
-    found += ["## `llmkit.bulk`", "", *docstring(bulk.__doc__ or "")]
-    for name in BULK:
-        found += described(name, getattr(bulk, name))
-    found += ["## `llmkit.history`", "", *docstring(history.__doc__ or "")]
-    for name in HISTORY:
-        found += described(name, getattr(history, name))
-    found += ["## `llmkit.keys`", "", *docstring(keys.__doc__ or "")]
-    for name in KEYS:
-        found += described(name, getattr(keys, name))
-    found += ["## `llmkit.testing`", "", *docstring(testing.__doc__ or "")]
-    for name in testing.__all__:
-        if callable(getattr(testing, name)):
-            found += described(name, getattr(testing, name))
+    found += module(bulk, BULK)
+    found += module(history, HISTORY)
+    found += module(keys, KEYS)
+    found += module(testing, [name for name in testing.__all__ if callable(getattr(testing, name))])
     found += ["### `FAULTS`", "", "What `FakeServer.fault` can do:", ""]
     found += [*(f"- `{name}`: {meaning}" for name, meaning in testing.FAULTS.items()), ""]
     found += [
@@ -103,6 +96,14 @@ def lines() -> list[str]:
         f"`{'`, `'.join(ALIASES)}`: unions and typed dicts for your own signatures.",
         "",
     ]
+    return found
+
+
+def module(thing: ModuleType, names: Iterable[str]) -> list[str]:
+    """A module, and what it offers."""
+    found = [f"## `{thing.__name__}`", "", *docstring(thing.__doc__ or "")]
+    for name in names:
+        found += described(name, getattr(thing, name))
     return found
 
 
