@@ -191,6 +191,8 @@ class Wire:
         unsupported: Options that it has no place for; a host's quirks may add some, or have a place for some.
         quirks: The class whose instances say how a host deviates.
         encode: Request, quirks, whether to stream → call.
+        read_request: The way back of `encode`: JSON body, its path → the request that is encoded as that body. It
+            raises `ConfigurationError` for what is none, beginning with the path of what is wrong.
         decode: JSON body, quirks → answer. It may raise `ErrorEvent`.
         decoder: Quirks → the state of one stream.
         error: Status and error body (JSON, else text) → what it says.
@@ -204,8 +206,6 @@ class Wire:
         encode_embed, decode_embed: Texts → vectors; None where the wire cannot. Decoding is told how many there must
             be.
         batches: What it knows of its hosts' batches, imported when it is asked for; None where it knows of none.
-        read_request: The way back of `encode`: JSON body, its path → the request that is encoded as that body. It
-            raises `ConfigurationError` for what is none, beginning with the path of what is wrong.
     """
 
     name: str
@@ -214,6 +214,7 @@ class Wire:
     unsupported: frozenset[str]
     quirks: Callable[[], Any]
     encode: "Callable[[ResolvedRequest, Any, Refuse, bool], Call]"
+    read_request: "Callable[[Any, str], Request]"
     decode: Callable[[Any, Any], Decoded]
     decoder: Callable[[Any], StreamDecoder]
     error: Callable[[int, Any], ErrorDetails]
@@ -227,7 +228,6 @@ class Wire:
     encode_embed: Callable[[EmbedRequest, Any], Call] | None = None
     decode_embed: Callable[[Any, int], Embedded] | None = None
     batches: "Callable[[], BatchWire] | None" = None
-    read_request: "Callable[[Any, str], Request] | None" = None
 
     def refused(self, quirks: Any) -> frozenset[str]:
         """The options that a host with these quirks has no place for."""

@@ -20,10 +20,8 @@ def request_of(wire: str, body: Mapping[str, Any] | str | bytes) -> Request:
     Raises:
         ConfigurationError: As `Request.from_wire`.
     """
-    found = wire_named(wire)
-    if found.read_request is None:
-        raise ConfigurationError(f"wire: requests of {wire} cannot be read")
-    return found.read_request(copied(_json(body), WHERE), WHERE)
+    read = wire_named(wire).read_request
+    return read(copied(_json(body), WHERE), WHERE)
 
 
 def _json(body: object) -> Any:

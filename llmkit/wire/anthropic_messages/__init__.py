@@ -41,6 +41,7 @@ WIRE = Wire(
     expresses=expressible,
     quirks=AnthropicMessagesQuirks,
     encode=encode,
+    read_request=_read_request,
     decode=decode,
     decoder=StreamDecoder,
     error=error,
@@ -49,7 +50,6 @@ WIRE = Wire(
     encode_models=encode_models,
     decode_models=decode_models,
     batches=_batches,
-    read_request=_read_request,
 )
 
 __all__ = ["WIRE"]

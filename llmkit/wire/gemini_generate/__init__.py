@@ -39,6 +39,7 @@ WIRE = Wire(
     unsupported=frozenset({"parallel_tool_calls"}),
     quirks=GeminiGenerateQuirks,
     encode=encode,
+    read_request=_read_request,
     decode=decode,
     decoder=StreamDecoder,
     error=error,
@@ -51,7 +52,6 @@ WIRE = Wire(
     encode_embed=encode_embed,
     decode_embed=decode_embed,
     batches=_batches,
-    read_request=_read_request,
 )
 
 __all__ = ["WIRE"]
