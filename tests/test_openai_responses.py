@@ -569,7 +569,7 @@ def test_sound_in_the_answer_to_a_call():
     assert caught.value.path == "prompt[2].content[0].content[1]"
     request = resolve([UserMessage("q"), AssistantMessage(ToolCall("t1", "look")), UserMessage(result)], {}, {}, "m")
     call = WIRE.encode(request, QUIRKS, lambda path, why: None, False)
-    assert json.loads(call.body)["input"][-1]["output"] == [{"type": "input_text", "text": "a"}]
+    assert json.loads(call.body)["input"][-1]["output"] == "a"  # as if it had never been there
 
 
 def test_citations_that_are_asked_for():

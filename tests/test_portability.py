@@ -5,6 +5,14 @@ import sys
 import warnings
 
 import pytest
+import strategies
+import strategies_gemini_generate
+import strategies_openai_chat
+import strategies_openai_responses
+from attrs import evolve
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from moves import arriving, sent
 from test_stored_history import everything
 
 from llmkit import (
@@ -27,9 +35,12 @@ from llmkit import (
     UnsupportedWarning,
     UserMessage,
     Video,
+    providers,
 )
 from llmkit.history import Loss, portability
+from llmkit.provider import provider
 from llmkit.testing import FakeServer
+from llmkit.wire.quirks import GeminiGenerateQuirks
 
 HOSTS = ("anthropic", "openai", "openai-chat", "gemini")
 PIXEL = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
@@ -127,6 +138,10 @@ CASES = {
                 ("messages[0].content[0].citations", "citations", "refused"),
             ],
         },
+    ),
+    "a document at an address, with what is told about it": (
+        user(Document(url="https://example.com/a.pdf", context="Last year's."), "Hi"),
+        {"openai-chat": [("messages[0].content[0]", "media", "refused")]},
     ),
     "what a text quotes": (
         model(QUOTED),
@@ -279,6 +294,41 @@ def test_nothing_is_changed():
     assert everything(MIXED) == before
 
 
+# ---- any conversation, anywhere --------------------------------------------------------------------------------------
+
+
+def assert_told(messages, row):
+    """All that is lost is said, and nothing else is."""
+    messages = [*messages, UserMessage("Go on.")]
+    losses = portability(messages, row)
+    less = arriving(messages, losses, row.wire)
+    assert sent(less, row) == (sent(messages, row)[0], {})
+    left = {(loss.kind, loss.fate) for loss in portability(less, row) if loss.kind != "call id"}
+    assert left <= {("citations", "left out")}
+
+
+@pytest.mark.parametrize("row", providers(), ids=lambda row: row.name)
+def test_every_host(row):
+    for messages, _ in CASES.values():
+        assert_told(messages, row)
+
+
+STRATEGIES = {
+    "anthropic": strategies.conversations(),
+    "openai": strategies_openai_responses.conversations(),
+    "openai-chat": strategies_openai_chat.conversations(),
+    "gemini": strategies_gemini_generate.conversations(),
+}
+
+
+@pytest.mark.parametrize("target", HOSTS)
+@pytest.mark.parametrize("source", HOSTS)
+@settings(deadline=None, max_examples=10)
+@given(st.data())
+def test_any_conversation(source, target, data):
+    assert_told(data.draw(STRATEGIES[source]), provider(target))
+
+
 # ---- where to --------------------------------------------------------------------------------------------------------
 
 
@@ -287,6 +337,27 @@ def test_a_host_of_the_same_wire_may_take_less():
     thoughts = Thinking("Hm.", wire="openai-chat", extra={"openai-chat": {"field": "reasoning_content"}})
     assert found(model(thoughts, "Red."), "deepseek") == []
     assert found(model(thoughts, "Red."), "openai-chat") == [("messages[1].content[0]", "thinking", "left out")]
+
+
+def test_a_host_of_the_same_wire_may_not_want_what_another_noted():
+    """As a call's seal in a field of its own; words are no loss where they would be written anyhow."""
+    notes = {"arguments": '{"at": "it"}', "extra_content": {"google": {"thought_signature": "c2ln"}}}
+    sealed = evolve(CALL, extra={"openai-chat": notes})
+    assert found(model(sealed), "litellm") == []
+    (loss,) = portability(model(sealed), "groq")
+    assert loss == Loss(
+        "messages[1].content[0]",
+        "signature",
+        "what another host of openai-chat wants to see again: extra_content",
+        "left out",
+    )
+
+
+def test_a_host_may_take_no_ids_of_calls():
+    """That one is not sent which was made up is no loss."""
+    row = Provider("mine", "gemini-generate", "http://localhost:1/v1beta", quirks=GeminiGenerateQuirks(call_ids=False))
+    assert found(model(CALL), row) == [("messages[1].content[0].id", "call id", "left out")]
+    assert found(model(evolve(CALL, extra={"gemini-generate": {"id": None}})), row) == []
 
 
 def test_a_model_may_be_named():

@@ -22,7 +22,6 @@ from llmkit.messages import (
 from llmkit.moving.losses import Fate, LossKind
 
 _Marked: TypeAlias = Text | Media | ToolCall | ToolResult
-_SEALS = ("signature", "thoughtSignature", "encrypted_content")
 
 
 @frozen
@@ -93,11 +92,25 @@ def _call(part: ToolCall) -> Iterator[Feature]:
 
 
 def _notes(part: Text | Media | ToolCall | ToolResult | Refusal, wire: str) -> Iterator[Feature]:
-    """What other wires want to see again. Empty notes say whose the part is, and nothing else."""
+    """What others want to see again. Empty notes say whose the part is, and nothing else."""
     for other, notes in part.extra.items():
-        if other == wire or not notes:
-            continue
-        without = evolve(part, extra={name: kept for name, kept in part.extra.items() if name != other})
-        sealed = any(key in notes for key in _SEALS)
-        names = ", ".join(notes)
-        yield Feature("signature" if sealed else "notes", f"what {other} wants to see again: {names}", [without])
+        if other != wire and notes:
+            without = evolve(part, extra={name: kept for name, kept in part.extra.items() if name != other})
+            yield _note(f"what {other} wants to see again: {', '.join(notes)}", notes, without)
+    own = part.extra.get(wire, {})
+    for name, note in own.items():
+        # Whether a word is sent cannot be told by leaving it out: the host may have been sent the same anyhow.
+        if note and isinstance(note, (dict, list)):
+            without = evolve(part, extra={**part.extra, wire: {key: own[key] for key in own if key != name}})
+            yield _note(f"what another host of {wire} wants to see again: {name}", note, without)
+
+
+def _note(what: str, note: object, without: Part) -> Feature:
+    return Feature("signature" if _is_sealed(note) else "notes", what, [without])
+
+
+def _is_sealed(note: object) -> bool:
+    """Whether there is a provider's seal in it, by the names that all of them have for it."""
+    if isinstance(note, dict):
+        return any("signature" in key.lower() or key == "encrypted_content" or _is_sealed(note[key]) for key in note)
+    return isinstance(note, list) and any(map(_is_sealed, note))
