@@ -52,7 +52,7 @@ class ChatStream(Stream[T_co]):
                 raise StopIteration
             if self._closed.is_set():
                 raise self._left()
-            self._fill()
+            self._go_on()
         if self._closed.is_set():
             raise self._left()
         if self._queue[0].__class__ is FinishReason:
@@ -92,7 +92,7 @@ class ChatStream(Stream[T_co]):
         if self._round is not None:
             self._round.close()
 
-    def _fill(self) -> None:
+    def _go_on(self) -> None:
         """Block until there is an event, or a round has ended."""
         try:
             if self._between:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final, Literal, Self, Unpack
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias, Unpack
+
+from attrs import evolve
 
 from llmkit.checks import header_fields, raised, tried, wrong
 from llmkit.client import Client
 from llmkit.errors import ConfigurationError
 from llmkit.falling import Falling, Told, Waiting
+from llmkit.messages import UserMessage
 from llmkit.provider import Provider
 from llmkit.request import Request, taken
 from llmkit.resolve import conversation, with_media
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
 
 _OF_A_CHAT: Final = ("tools", "media")
 """Options of which a chat does something itself, once for all who may be asked."""
+_WORDS: Final = (UserMessage("…"),)
+_Hooks: TypeAlias = tuple[Told, ...]
 
 
 class Fallback(Client):
@@ -34,14 +39,19 @@ class Fallback(Client):
         """Made by `Client.fallback`, whose arguments they are."""
         if on_fallback is not None and not callable(on_fallback):
             raise wrong("on_fallback", "a function of an error", on_fallback)
-        self._set(_clients(members), on_fallback, {}, owner=True)
+        found = _clients(members)
+        own = () if on_fallback is None else (on_fallback,)
+        told = tuple((*others, *own) for _, others in found)
+        self._set(tuple(member for member, _ in found), told, {}, owner=True)
 
-    def _set(self, plain: tuple[Client, ...], told: Told | None, options: Mapping[str, Any], *, owner: bool) -> None:
+    def _set(
+        self, plain: tuple[Client, ...], told: tuple[_Hooks, ...], options: Mapping[str, Any], *, owner: bool
+    ) -> None:
         """Be made of these.
 
         Args:
             plain: The members.
-            told: As `Client.fallback` takes it.
+            told: For each who is told of its error, if the next is asked.
             options: The defaults of all members' calls, checked; they win over the members' own.
             owner: Whether this is no copy.
         """
@@ -139,41 +149,45 @@ class Fallback(Client):
             found["media"] = ()
         first, *others = self._asked
         asking = first._asking(said, output_type, {**found}, left_out)  # noqa: SLF001
-        waiting = [_waiting(other, said, output_type, {**found}) for other in others]
-        return Falling.of(asking, waiting, self._told)
+        mine, *theirs = self._told
+        waiting = [
+            _waiting(other, told, said, output_type, {**found}) for other, told in zip(others, theirs, strict=True)
+        ]
+        return Falling.of(asking, waiting, mine)
 
 
-def _clients(members: object) -> tuple[Client, ...]:
-    """A client of each member; of a fallback, its members."""
+def _clients(members: object) -> list[tuple[Client, _Hooks]]:
+    """A client of each member; of a fallback, its members. And who is told of their errors already."""
     if not isinstance(members, Iterable) or isinstance(members, (str, bytes, Mapping)):
         raise wrong("members", "a list of clients or names of providers", members)
-    found: list[Client] = []
+    found: list[tuple[Client, _Hooks]] = []
     for index, member in enumerate(members):
         if isinstance(member, Fallback):
-            found += member._asked  # noqa: SLF001 - of its own class
+            *told, _ = member._told  # noqa: SLF001 - of its own class, as below
+            found += zip(member._asked, (*told, ()), strict=True)  # noqa: SLF001 - who comes after its last is not its
         elif isinstance(member, Client):
-            found.append(member)
+            found.append((member, ()))
         elif isinstance(member, (Provider, str)):
-            found.append(Client(member))
+            found.append((Client(member), ()))
         else:
             raise wrong(f"members[{index}]", "a Client or the name of a provider", member)
     if not found:
         raise ConfigurationError("members: there is none")
-    return tuple(found)
+    return found
 
 
-def _waiting(member: Client, prompt: object, output_type: object, options: dict[str, Any]) -> Waiting:
+def _waiting(member: Client, told: _Hooks, prompt: object, output_type: object, options: dict[str, Any]) -> Waiting:
     """The call of a member that is not asked yet.
 
     Raises:
-        ConfigurationError: It cannot be asked that.
+        ConfigurationError: It cannot be asked that, whatever the conversation.
     """
     untold: list[tuple[str, str]] = []
     try:
-        return Waiting(
-            member._asking(prompt, output_type, options, lambda path, why: untold.append((path, why))),  # noqa: SLF001
-            untold,
-        )
+        asking = member._asking(prompt, output_type, options, lambda path, why: untold.append((path, why)))  # noqa: SLF001
+        if member._settings.unsupported == "error":  # noqa: SLF001
+            asking.wire.encode(evolve(asking.request, messages=_WORDS), asking.quirks, asking.refuse, False)  # noqa: FBT003
+        return Waiting(asking, untold, told)
     except ConfigurationError as error:
         error.add_note(f"so says the fallback's member {member!r}")
         raise error.with_details(provider=member._engine.row.name)  # noqa: SLF001, B904 - the same

@@ -29,10 +29,12 @@ class Waiting:
     Attributes:
         asking: It; its clocks have started.
         untold: What it leaves out, each its path and why, to be warned of when it is its turn.
+        told: Told of its error, if the next is asked.
     """
 
     asking: Asking
     untold: Sequence[tuple[str, str]] = ()
+    told: Sequence[Told] = ()
 
 
 @frozen
@@ -41,14 +43,14 @@ class Falling(Asking):
 
     Attributes:
         others: In their order.
-        told: Told of each error after which the next is asked.
+        told: Told of the first member's error, if the next is asked.
     """
 
     others: tuple[Waiting, ...] = ()
-    told: Told | None = None
+    told: Sequence[Told] = ()
 
     @classmethod
-    def of(cls, first: Asking, others: Sequence[Waiting], told: Told | None) -> Self:
+    def of(cls, first: Asking, others: Sequence[Waiting], told: Sequence[Told]) -> Self:
         """`first`, which falls back on `others`."""
         own = {field.name: getattr(first, field.name) for field in fields(Asking)}
         return cls(**own, others=tuple(others), told=told)
@@ -128,8 +130,9 @@ class Descent:
             following = self._waiting.popleft()
             if following.asking.deadlines.allows(0):
                 self._passed.append(frameless(error))
-                if self._told is not None:
-                    self._told(error)
+                for told in self._told:
+                    told(error)
+                self._told = following.told
                 for path, why in following.untold:
                     following.asking.refuse(path, why)
                 return evolve(following.asking, switch=self._switch)
@@ -264,14 +267,16 @@ class FallingStream(Stream[T_co]):
         return event
 
     def _ask_and_read(self, asking: Asking) -> Event:
-        self._ask(asking)
+        anew = asking is self._asked  # else the caller has been blocked since before it was asked
+        if not anew:
+            self._ask(asking)
         assert self._stream is not None  # noqa: S101 - set by `_ask`
+        self._stream._fill(anew=anew)  # noqa: SLF001 - of its own class
         return next(self._stream)
 
     def _ask(self, asking: Asking) -> None:
-        if asking is not self._asked:
-            Asking.stream(asking, self._made)
-            self._asked, self._shown = asking, self._stream
+        Asking.stream(asking, self._made)
+        self._asked, self._shown = asking, self._stream
 
     def _made(self, stream: Stream[Any]) -> None:
         self._stream = stream

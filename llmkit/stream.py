@@ -178,8 +178,12 @@ class Stream(Generic[T_co]):
             self._reader.answer.close()
             self._watched.left(self._so_far)
 
-    def _fill(self) -> None:
-        """Block until there is an event."""
+    def _fill(self, *, anew: bool = True) -> None:
+        """Block until there is an event.
+
+        Args:
+            anew: Whether that is when the caller starts to be blocked.
+        """
         if self._error is not None:
             raise self._error.with_traceback(None)
         if self._response is not None:
@@ -187,7 +191,8 @@ class Stream(Generic[T_co]):
             raise StopIteration
         if self._closed.is_set():
             raise self._left()
-        self._deadlines.block()
+        if anew:
+            self._deadlines.block()
         self._reading = True
         try:
             self._read_or_retry()

@@ -5,6 +5,7 @@ import io
 import pickle
 import socket
 import threading
+import time
 import warnings
 import weakref
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -34,6 +35,7 @@ from llmkit import (
     RateLimitError,
     Request,
     ServerError,
+    ServerTool,
     StreamClosedError,
     StreamError,
     Text,
@@ -333,6 +335,18 @@ def test_time_that_the_caller_takes_is_nobodys(first, second):
         assert stream.collect().provider == "openai"
 
 
+def test_who_waits_for_a_first_event_waits_no_longer_for_several(first, second, both):
+    """One number is how long the caller is blocked at a time, whoever is asked meanwhile."""
+    second.latency = 1.5
+    first.fault("error event first")
+    second.fault("only pings")
+    with both.stream("Hi", timeout=2.0) as stream:
+        began = time.monotonic()
+        with pytest.raises(DeadlineError):
+            next(stream)
+        assert time.monotonic() - began < 3.3  # 3.5 s, were it to start anew with the second's answer
+
+
 def test_all_clocks_start_when_a_call_that_was_submitted_is_made(first, second, both):
     first.fault("overloaded")
     asking = both._asking("Hi", None, {"timeout": 2.0})
@@ -350,6 +364,34 @@ def test_an_option_that_a_member_has_not_is_told_at_once(first, second):
     assert caught.value.provider == "anthropic"
     assert "Client('anthropic'" in caught.value.__notes__[0]
     assert first.requests == []
+
+
+ONLY_THE_FIRSTS = {
+    "a budget": ("anthropic", "openai", "reasoning", {"reasoning": 5_000}),
+    "a budget, on another wire": ("gemini", "openai-chat", "reasoning", {"reasoning": 5_000}),
+    "what only one knows of somebody": ("openai", "anthropic", "metadata.team", {"metadata": {"team": "x"}}),
+    "a tool to be called": (
+        "anthropic",
+        "gemini",
+        "tool_choice",
+        {"tools": [ServerTool({"type": "web_search", "name": "web_search"})], "tool_choice": "web_search"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("asked", "waits", "path", "options"), ONLY_THE_FIRSTS.values(), ids=ONLY_THE_FIRSTS.keys())
+def test_an_option_that_turns_out_with_the_request_is_told_at_once_too(first, second, asked, waits, path, options):
+    """Before the day that it is needed: then the member would be passed over."""
+    members = first.client(asked, max_retries=0), second.client(waits), second.client(waits, unsupported="warn")
+    for ask in (Client.complete, Client.stream, Client.submit):
+        with pytest.raises(UnsupportedOptionError, match=f"^{path}: ") as caught:
+            ask(Client.fallback(members[:2]), "Hi", **options)
+        assert caught.value.provider == waits
+    assert first.requests == []
+    first.fault("overloaded")
+    with pytest.warns(UnsupportedWarning, match=f"^{path}: ") as warned:
+        assert Client.fallback(members[::2]).complete("Hi", **options).provider == waits
+    assert len(warned) == 1
 
 
 def test_an_option_is_left_out_where_a_member_wants_that_and_told_when_it_is_asked(first, second):
@@ -439,6 +481,20 @@ def test_on_fallback_is_told(first, second):
     with pytest.raises(ServerError):
         both.complete("Hi")
     assert [(type(error), error.provider) for error in told] == [(OverloadedError, "anthropic")] * 2
+
+
+def test_each_hook_is_told_of_its_own_members(first, second):
+    """A fallback of fallbacks, in which each tells of the steps that it makes."""
+    told = []
+    names = [("a", first), ("b", first), ("c", first), ("d", second)]
+    a, b, c, d = (server.client("anthropic", model=name, max_retries=0) for name, server in names)
+    inner = Client.fallback([a, b], on_fallback=lambda error: told.append(("inner", error.model)))
+    outer = Client.fallback(
+        [inner.with_options(max_tokens=9), c, d], on_fallback=lambda e: told.append(("outer", e.model))
+    )
+    failing(first, "overloaded", 3)
+    assert outer.complete("Hi").model == "d"
+    assert told == [("inner", "a"), ("outer", "a"), ("outer", "b"), ("outer", "c")]
 
 
 def test_errors_pickle_with_their_notes(first, second, both):
