@@ -15,7 +15,7 @@ from typing import Any
 import attrs
 
 import llmkit
-from llmkit import bulk, errors, history, keys, testing
+from llmkit import bulk, errors, history, keys, otel, testing
 from llmkit.request import OPTIONS
 from llmkit.wire import quirks
 
@@ -42,10 +42,12 @@ ALIASES = ("Message", "Part", "Media", "Event", "Prompt", "Options")
 BULK = ("summary", "Summary", "Line", "read", "Rows")
 HISTORY = ("dumps", "loads", "to_data", "from_data", "portability", "Loss")
 KEYS = ("set", "get", "remove", "names", "profiles", "path", "stored", "load_dotenv")
+OTEL = ("instrument", "uninstrument")
 SECTIONS = re.compile(r"^(Attributes|Args|Returns|Raises|Example|Yields):\s*$", re.MULTILINE)
 OPENING = (
-    "Made from the docstrings by `make docs`. All names are importable from `llmkit`, those of the last four sections "
-    "from `llmkit.bulk`, `llmkit.history`, `llmkit.keys` and `llmkit.testing`, quirks from `llmkit.wire.quirks`."
+    "Made from the docstrings by `make docs`. All names are importable from `llmkit`, those of the last five sections "
+    "from `llmkit.bulk`, `llmkit.history`, `llmkit.keys`, `llmkit.otel` and `llmkit.testing`, quirks "
+    "from `llmkit.wire.quirks`."
 )
 MADE_INSIDE = ("Stream", "RecordedRequest", "Batches", "BatchResults")  # nobody else calls their constructor
 WIDEST = 90  # characters of a signature in one line
@@ -87,6 +89,7 @@ def lines() -> list[str]:
     found += module(bulk, BULK)
     found += module(history, HISTORY)
     found += module(keys, KEYS)
+    found += module(otel, OTEL)
     found += module(testing, [name for name in testing.__all__ if callable(getattr(testing, name))])
     found += ["### `FAULTS`", "", "What `FakeServer.fault` can do:", ""]
     found += [*(f"- `{name}`: {meaning}" for name, meaning in testing.FAULTS.items()), ""]

@@ -31,10 +31,10 @@ def instrument(
         tracer_provider: Where spans go; None for the global one.
         meter_provider: Where metrics go; None for the global one.
         capture_content: Whether instructions, messages, tools, their arguments and results are recorded on spans. They
-            may be long, and nobody else's business.
+            may be long, and private.
 
     Raises:
-        ConfigurationError: The extra ``otel`` is not installed, or `client` is none.
+        ConfigurationError: The extra ``otel`` is not installed, or `client` is no client.
     """
     from llmkit.otel.spans import Telemetry  # noqa: PLC0415 - an extra
 
