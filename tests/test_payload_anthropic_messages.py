@@ -132,6 +132,11 @@ BLOCKS = {
         {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "ä"}},
         Document("ä".encode(), media_type="text/plain"),
     ),
+    "document that is text of another type": (
+        "user",
+        {"type": "document", "source": {"type": "text", "media_type": "text/html", "data": "x"}},
+        opaque({"type": "document", "source": {"type": "text", "media_type": "text/html", "data": "x"}}),
+    ),
     "document in blocks": (
         "user",
         {"type": "document", "source": {"type": "content", "content": "x"}},
@@ -330,6 +335,13 @@ FIELDS = {
     "a schema without a type": (
         {"max_tokens": 5, "tools": [{**TOOL, "input_schema": {"properties": {}}}]},
         {"max_tokens": 5, "tools": (ServerTool({**TOOL, "input_schema": {"properties": {}}}),)},
+    ),
+    "a schema that is none": (
+        {"max_tokens": 5, "tools": [{**TOOL, "input_schema": {"type": "object", "properties": {"a": "string"}}}]},
+        {
+            "max_tokens": 5,
+            "tools": (ServerTool({**TOOL, "input_schema": {"type": "object", "properties": {"a": "string"}}}),),
+        },
     ),
     "one tool": (
         {

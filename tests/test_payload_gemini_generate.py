@@ -106,6 +106,11 @@ PARTS = {
         {"functionCall": {"name": "f", "partialArgs": []}},
         opaque({"functionCall": {"name": "f", "partialArgs": []}}),
     ),
+    "a result with more": (
+        "user",
+        {"functionResponse": {"name": "f", "response": {}}, "thoughtSignature": "YQ=="},
+        opaque({"functionResponse": {"name": "f", "response": {}}, "thoughtSignature": "YQ=="}),
+    ),
     "code": ("model", {"executableCode": {"code": "1"}}, opaque({"executableCode": {"code": "1"}})),
     "of tomorrow": ("user", {"ofTomorrow": {"a_b": 1}}, opaque({"ofTomorrow": {"a_b": 1}})),
 }
@@ -164,6 +169,16 @@ def test_made_up_ids_are_nobodys():
     assert [call.id for call in found.prompt[1].content] == ["call_1", "call_2"]
     assert [result.call_id for result in found.prompt[2].content] == ["call_1", "call_2"]
     assert sent(found)["contents"][2] == {"role": "user", "parts": answers}
+
+
+def test_a_result_belongs_to_the_first_open_call_of_its_name():
+    calls = [{"functionCall": {"name": name}} for name in ("f", "g")]
+    answers = [{"functionResponse": {"name": name, "response": {}}} for name in ("g", "f", "f")]
+    body = {"contents": [HI, {"role": "model", "parts": calls}, {"role": "user", "parts": answers}]}
+    found = Request.from_wire(WIRE, body)
+    assert [result.call_id for result in found.prompt[2].content] == ["call_2", "call_1", "call_3"]
+    with pytest.raises(ConfigurationError, match="no tool call before it"):
+        sent(found)
 
 
 # Parts of a body beside the contents → the options that they are.
