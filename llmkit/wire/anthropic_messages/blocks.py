@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 from llmkit.errors import MediaError
 from llmkit.history import anthropic
 from llmkit.history.marks import extra_of
-from llmkit.history.nodes import Node, located
+from llmkit.history.nodes import Node, copied, located
 from llmkit.json_codec import to_utf8
 from llmkit.media import Document, Image, sources
 from llmkit.messages import CacheTime, Part, Text, ToolCall, ToolResult
@@ -74,7 +74,7 @@ def _text(node: Node) -> Text | None:
 
 
 def _tool_use(node: Node) -> ToolCall:
-    arguments = node.get("input", dict)
+    arguments = copied(node.get("input", dict), node.path("input"))
     return ToolCall(node.get("id", str), node.get("name", str), arguments, **_marks(node, "id", "name", "input"))
 
 
