@@ -5,6 +5,7 @@ import pytest
 from llmkit import (
     AuthenticationError,
     BadRequestError,
+    FinishReason,
     Image,
     Model,
     NotFoundError,
@@ -160,10 +161,26 @@ def test_usage(server, client, ask):
     assert usage.output_tokens_details.thinking_tokens == 20
 
 
+# name → (what is scripted, the word, the sequence)
+REASONS = {
+    "stop": (FinishReason("stop"), "end_turn", None),
+    "a stop sequence": (FinishReason("stop", stop_sequence="END"), "stop_sequence", "END"),
+    "length": (FinishReason("length"), "max_tokens", None),
+    "no room": (FinishReason("length", "model_context_window_exceeded"), "model_context_window_exceeded", None),
+    "tool calls": (FinishReason("tool_calls"), "tool_use", None),
+    "pause": (FinishReason("pause"), "pause_turn", None),
+    "compaction": (FinishReason("pause", "compaction"), "compaction", None),
+    "refusal": (FinishReason("refusal"), "refusal", None),
+    "of tomorrow": (FinishReason("other", "bored"), "bored", None),
+}
+
+
 @each_way
-def test_reason(server, client, ask):
-    server.reply("Hi", finish_reason="length")
-    assert ask(client).stop_reason == "max_tokens"
+@pytest.mark.parametrize(("reason", "word", "sequence"), REASONS.values(), ids=REASONS.keys())
+def test_reason(server, client, ask, reason, word, sequence):
+    server.reply(["Hi", ToolCall("c1", "now")], finish_reason=reason)
+    message = ask(client)
+    assert (message.stop_reason, message.stop_sequence) == (word, sequence)
 
 
 def test_raw_events(server, client):
