@@ -54,12 +54,13 @@ def test_no_key_and_no_session_of_the_caller_is_used(server):
             {"headers": {"X-Api-Key": "a-planted-key"}},
             {"api_key": "a-planted-key", "session": _Session()},
             {"api_key": "a-planted-key", "proxy": "http://127.0.0.1:9"},
-            {"api_key": "a-planted-key", "base_url": "https://gateway.example"},
+            {"api_key": "a-planted-key", "base_url": "https://gateway.example/of/mine"},
         ):
             assert Client("anthropic", **more).complete("Hi").text == "Hi"
         Client("gemini", api_key="a-planted-key").complete("Hi", extra_query={"a": "b c"})
     assert len(server.requests) == 7
     assert "a-planted-key" not in str([(request.query, dict(request.headers)) for request in server.requests])
+    assert server.requests[-2].path == "/of/mine/v1/messages"
     assert server.requests[-1].query == {"a": "b c"}
 
 

@@ -16,6 +16,7 @@ from llmkit import (
     IncompleteStreamError,
     LLMKitError,
     Model,
+    Request,
     SystemMessage,
     Text,
     TextDelta,
@@ -223,9 +224,20 @@ def test_headers_that_the_host_wants(server, changes, status, message):
         assert answer.json()["error"]["message"] == message
 
 
+def test_below_whatever_stands_before(server):
+    """As gateways have it."""
+    client = server.client("anthropic", base_url=f"{server.url}/gateway/of/mine")
+    assert client.complete("Hi").text == "Hi"
+    assert client.count_tokens("Hi") == 1
+    assert len(client.models()) == 3
+    batch = client.batches.wait(client.batches.create([Request("Hi", id="a", max_tokens=9)]).id)
+    assert next(client.batches.results(batch.id)).unwrap().text == "Hi"
+
+
 LOST = {
     "a path of nobody": ("GET", "/"),
     "another version": ("POST", "/v2/messages"),
+    "another word": ("POST", "/v1/messages_of_mine"),
     "another method": ("GET", "/v1/messages"),
     "no such model": ("GET", "/v1/models/nobody"),
     "after no such model": ("GET", "/v1/models?after_id=nobody"),

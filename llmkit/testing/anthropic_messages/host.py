@@ -1,5 +1,6 @@
 """The host: which paths there are, what it refuses in the real one's words, and what it answers."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -30,12 +31,13 @@ from llmkit.wire.payload import WHERE, request_of
 
 _JSON: Final = {"content-type": "application/json"}
 _STREAM: Final = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
-_MESSAGES, _COUNT, _MODELS = "/v1/messages", "/v1/messages/count_tokens", "/v1/models"
+_MESSAGES, _MODELS = "/v1/messages", "/v1/models"
+_OWN: Final = re.compile(f"({_MESSAGES}|{_MODELS})(/.*)?$")
 
 
 def claims(request: RecordedRequest) -> bool:
-    """Its own paths, and of those that other wires have too the requests with its header."""
-    return request.path.startswith(_MESSAGES) or "anthropic-version" in request.headers
+    """Its own paths, below whatever stands before them, and of those that others have too the requests with its header."""
+    return f"{_MESSAGES}/" in f"{request.path}/" or "anthropic-version" in request.headers
 
 
 def read(body: Any) -> list[Message]:
@@ -63,7 +65,9 @@ def answer(request: RecordedRequest, desk: Desk) -> Answer:
 
 def _answer(request: RecordedRequest, desk: Desk) -> Answer:
     _authorize(request)
-    match request.method, request.path.rstrip("/"):
+    path = request.path.rstrip("/")
+    own = _OWN.search(path)
+    match request.method, own[0] if own else path:
         case "POST", "/v1/messages":
             return _spoken(request, desk)
         case "POST", "/v1/messages/count_tokens":
