@@ -36,7 +36,7 @@ _OWN: Final = re.compile(f"({_MESSAGES}|{_MODELS})(/.*)?$")
 
 
 def claims(request: RecordedRequest) -> bool:
-    """Its own paths, below whatever stands before them, and of those that others have too the requests with its header."""
+    """Its own paths, below whatever stands before them, and requests with its header for those that others have too."""
     return f"{_MESSAGES}/" in f"{request.path}/" or "anthropic-version" in request.headers
 
 
