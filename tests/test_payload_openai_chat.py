@@ -7,11 +7,12 @@ from typing import Any
 import attrs
 import pytest
 from conformance import recordings
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import mutated
 from strategies_openai_chat import conversations, options
-from test_properties import attempt
+from test_payload_properties import changed, places
+from test_properties import EXAMPLES, attempt
 
 from llmkit import (
     AssistantMessage,
@@ -552,6 +553,23 @@ def test_what_is_no_request(body, error):
         from_wire(body)
 
 
+MARKED = ("x", "beside", "fields", "inner", "field", "format", "id", "arguments")
+
+
+@pytest.mark.parametrize("messages", [messages for messages, _ in SAME.values()], ids=SAME.keys())
+def test_nothing_is_lost_without_a_word(messages):
+    """Whatever else stands anywhere is written again, or refused with its path."""
+    body = with_a_question(messages)
+    for number, place in enumerate(places(body)):
+        key = MARKED[number % len(MARKED)]
+        request, error = attempt(from_wire, changed(body, place, key, "MARK"))
+        if request is None:
+            assert str(error).startswith("body.")
+            continue
+        written, error = attempt(encoded, request)
+        assert "MARK" in json.dumps(written) if written else "no tool call before it" in str(error), (place, key)
+
+
 # ---- whatever there is -----------------------------------------------------------------------------------------------
 
 _MARKING = OpenAIChatQuirks(cache="cache_control", reasoning_with_calls=" ", text_parts=False)
@@ -561,6 +579,7 @@ def refuse_sounds(path: str, why: str) -> None:
     assert "only by its id" in why, f"{path}: {why}"
 
 
+@settings(max_examples=EXAMPLES // 2)
 @given(conversations(), options(), st.sampled_from([OpenAIChatQuirks(), TAKING, _MARKING]))
 def test_what_llmkit_writes_is_read_and_written_the_same(messages, chosen, quirks):
     call = WIRE.encode(resolve(messages, chosen, {}, "m"), quirks, refuse_sounds, False)
@@ -572,6 +591,7 @@ def test_what_llmkit_writes_is_read_and_written_the_same(messages, chosen, quirk
     assert [attrs.asdict(message) for message in again.prompt] == [attrs.asdict(message) for message in request.prompt]
 
 
+@settings(max_examples=EXAMPLES // 2)
 @given(conversations(), options(), st.data())
 def test_a_spoilt_payload_is_a_request_or_an_error_with_its_path(messages, chosen, data):
     call = WIRE.encode(resolve(messages, chosen, {}, "m"), TAKING, refuse_sounds, False)

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 from conformance import recordings
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import mutated
 from strategies_openai_responses import conversations, options
-from test_properties import attempt
+from test_payload_properties import changed, places
+from test_properties import EXAMPLES, attempt
 
 from llmkit import (
     AssistantMessage,
@@ -523,9 +524,30 @@ def test_what_is_no_request(body, error):
         from_wire(body)
 
 
+MARKED = ("x", "beside", "fields", "part", "type", "text", "role", "format")
+
+
+@pytest.mark.parametrize("items", [items for items, _ in SAME.values()], ids=SAME.keys())
+def test_nothing_is_lost_without_a_word(items):
+    """Whatever else stands anywhere is written again, or refused with its path."""
+    body = with_a_question(items)
+    for number, place in enumerate(places(body)):
+        key = MARKED[number % len(MARKED)]
+        request, error = attempt(from_wire, changed(body, place, key, "MARK"))
+        if request is None:
+            assert str(error).startswith("body.")
+            continue
+        written, error = attempt(encoded, request)
+        if written is None:
+            assert "no tool call before it" in str(error) or "no user message" in str(error), (place, key)
+        else:
+            assert "MARK" in json.dumps(written) or place[-1] == "id", (place, key)  # which may have to be left out
+
+
 # ---- whatever there is -----------------------------------------------------------------------------------------------
 
 
+@settings(max_examples=EXAMPLES // 2)
 @given(conversations(), options())
 def test_what_llmkit_writes_is_read_and_written_the_same(messages, chosen):
     call = WIRE.encode(resolve(messages, chosen, {}, "m"), QUIRKS, lambda *_: None, False)
@@ -545,6 +567,7 @@ def leading(items: Sequence[dict[str, Any]], before: str | None) -> tuple[str, l
     return "\n\n".join(found), rest
 
 
+@settings(max_examples=EXAMPLES // 2)
 @given(conversations(), options(), st.data())
 def test_a_spoilt_payload_is_a_request_or_an_error_with_its_path(messages, chosen, data):
     call = WIRE.encode(resolve(messages, chosen, {}, "m"), QUIRKS, lambda *_: None, False)

@@ -129,6 +129,10 @@ SCHEMAS = {
             b={"type": ["string", "integer", "boolean", "number"], "enum": ["x", 1, True, 0.5]},
         ),
     ),
+    "a format that is none": (
+        obj(["a"], a={"type": "string", "format": ["x"]}),
+        closed(a={"type": "string", "description": 'JSON Schema: {"format": ["x"]}'}),
+    ),
     "formats that it knows": (
         obj(["a"], a={"type": "string", "format": "date-time"}),
         closed(a={"type": "string", "format": "date-time"}),

@@ -88,7 +88,7 @@ def parameters(tool: Tool, where: str, refuse: Refuse) -> tuple[dict[str, Any], 
 
 
 def _strict(node: dict[str, Any], keywords: frozenset[str]) -> dict[str, Any]:
-    kept = keywords | {"format"} if node.get("format") in _FORMATS else keywords
+    kept = keywords | {"format"} if str(node.get("format")) in _FORMATS else keywords
     if _LOOKS_AROUND.search(str(node.get("pattern", ""))):
         kept -= {"pattern"}
     found = lone_reference(told(node, kept))

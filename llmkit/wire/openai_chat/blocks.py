@@ -87,7 +87,7 @@ class Blocks:
     def _marked(self, block: schema.Block, part: Text | Media) -> schema.Block:
         known = part.extra.get(WIRE_NAME, {})
         kept = {key: value for key, value in known.items() if key not in _OWN}
-        return {**block, **self.mark(part.cache), **kept}
+        return {**block, **self.mark(part.cache), **kept, **known.get("fields", {})}
 
     def _medium(self, part: Media, where: str) -> Iterator[schema.Block]:
         if part.file_id is not None:
@@ -164,7 +164,7 @@ class Blocks:
 
 
 # What parts keep in `extra` for the message in which they stand, or of how they came, and not for their block.
-_OWN: Final = frozenset({"field", "annotations", "id", "message", "beside", "type", "format"})
+_OWN: Final = frozenset({"field", "annotations", "id", "message", "beside", "fields", "type", "format"})
 
 
 def _came_as(part: Media) -> str | None:

@@ -151,9 +151,10 @@ class Messages:
             for part in parts
             if (isinstance(part, ToolCall) and not _is_old(part)) or _is_call(part)
         ]
+        sounds = [part for part in parts if isinstance(part, Audio)]
         found: dict[str, Any] = {
             "refusal": "".join(part.text for part in parts if isinstance(part, Refusal) and not _field(part)),
-            "audio": next(_audio(parts), None),
+            "audio": next(map(_sound, filter(_audio_id, sounds)), None),
             "images": [self._picture(part) for part in parts if _field(part) == "images" and isinstance(part, Image)],
             "tool_calls": calls,
             "function_call": next(
@@ -182,7 +183,7 @@ class Messages:
             elif isinstance(part, (Text, Opaque)) or (_field(part) == "content" and not isinstance(part, Refusal)):
                 yield from self._blocks.block(part, path)
             elif isinstance(part, Refusal) and _field(part) == "content":
-                yield {"type": "refusal", "refusal": part.text, **_others(part)}
+                yield {"type": "refusal", "refusal": part.text, **_fields(part)}
             elif _field(part) == "images" and self._takes_back("images"):
                 continue  # it has a field of its own
             elif not isinstance(part, (Refusal, ToolCall, Audio)):
@@ -223,14 +224,12 @@ class Messages:
     def _call(self, part: ToolCall) -> schema.ToolCall:
         known = _others(part)
         kind = known.pop("type", "function")
-        known.pop("arguments", None)
-        inner = known.pop("inner", {})
         rest = {key: value for key, value in known.items() if key not in KEPT or self._takes_back(key)}
-        fields: dict[str, Any] = {"id": self._call_id(part.id), "type": kind, **rest}
+        fields = {"id": self._call_id(part.id), "type": kind, **rest, **_fields(part)}
         if kind == "custom":
-            custom = {"name": part.name, "input": part.arguments.get("input", "")}
-            return cast("schema.ToolCall", {**fields, "custom": {**custom, **inner}})
-        return cast("schema.ToolCall", {**fields, "function": {**_function(part), **inner}})
+            custom = {"name": part.name, "input": part.arguments.get("input", ""), **_inner(part)}
+            return cast("schema.ToolCall", {**fields, "custom": custom})
+        return cast("schema.ToolCall", {**fields, "function": _function(part)})
 
     def _call_id(self, text: str) -> str:
         """`text`, or what stands for it where the host takes no such id: the same for a call and its answer."""
@@ -259,7 +258,22 @@ _INSTEAD: Final = frozenset({"refusal", "audio", "tool_calls", "function_call", 
 def _others(part: Thinking | Image | Refusal | ToolCall) -> dict[str, Any]:
     """What this wire wants to see again of `part`, but for where it stood and what stood beside it."""
     known = part.extra.get(WIRE_NAME, {})
-    return {key: value for key, value in known.items() if key not in ("field", "message", "beside")}
+    return {key: value for key, value in known.items() if key not in _NOT_THE_PARTS}
+
+
+_NOT_THE_PARTS: Final = frozenset({"field", "message", "beside", "fields", "inner", "arguments"})
+
+
+def _fields(part: Refusal | ToolCall) -> dict[str, Any]:
+    """What a caller's payload had in it beside what `part` has fields for."""
+    found: dict[str, Any] = part.extra.get(WIRE_NAME, {}).get("fields", {})
+    return found
+
+
+def _inner(part: ToolCall) -> dict[str, Any]:
+    """The same of what is called."""
+    found: dict[str, Any] = part.extra.get(WIRE_NAME, {}).get("inner", {})
+    return found
 
 
 def _beside(parts: Iterable[Part]) -> dict[str, Any]:
@@ -294,7 +308,8 @@ def _is_old(part: ToolCall) -> bool:
 
 def _function(part: ToolCall) -> schema.FunctionCall:
     """What is called, with the arguments as the provider wrote them, unless the caller has changed them since."""
-    return {"name": part.name, "arguments": part.raw if part.raw is not None else _very_text(part)}
+    arguments = part.raw if part.raw is not None else _very_text(part)
+    return cast("schema.FunctionCall", {"name": part.name, "arguments": arguments, **_inner(part)})
 
 
 def _very_text(part: ToolCall) -> str:
@@ -324,10 +339,9 @@ def _notes(part: Part) -> list[dict[str, Any]]:
     return found if isinstance(found, list) else []
 
 
-def _audio(parts: tuple[Part, ...]) -> Iterator[dict[str, str]]:
-    for part in parts:
-        if isinstance(part, Audio) and (name := _audio_id(part)):
-            yield {"id": name}
+def _sound(part: Audio) -> dict[str, Any]:
+    """What stands for a sound of the model's: its id, unless a caller's payload had more."""
+    return part.extra.get(WIRE_NAME, {}).get("audio") or {"id": _audio_id(part)}
 
 
 def _audio_id(part: Audio) -> str | None:

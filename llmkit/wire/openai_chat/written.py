@@ -136,15 +136,38 @@ def _answer(node: Node) -> Sequence[Part]:
     if old := node.find_node("function_call"):
         calls.append(_old_call(old))
     refusal = [Refusal(text) for text in [node.find("refusal", str)] if text]
-    images = [picture(dict(item.value), "images") for item in node.nodes("images")]
-    sounds = [sound for item in [node.find_node("audio")] if item for sound in audio(dict(item.value))]
+    sounds, images = _sounds(node), _images(node)
     parts = [*_thoughts(node), *said, *refusal, *sounds, *images, *calls]
-    return _beside(node, _with_kept(node, _cited(node, parts)), *_READ, *KEPT)
+    read = (*_READ, *(["audio"] if sounds else []), *(["images"] if images else []))
+    return _beside(node, _with_kept(node, _cited(node, parts)), *read)
 
 
 _READ: Final = (
-    "content", "tool_calls", "function_call", "refusal", "images", "audio", "annotations", "reasoning_details", *FIELDS,
+    "content", "tool_calls", "function_call", "refusal", "annotations", "reasoning_details", *FIELDS, *KEPT,
 )  # fmt: skip
+
+
+def _sounds(node: Node) -> Sequence[Audio]:
+    """The sound, of which the id alone is enough."""
+    if (found := node.find_node("audio")) is None:
+        return []
+    more = {"audio": dict(found.value)} if found.value.keys() != {"id"} else {}
+    return [_with_extra(sound, more) for sound in audio(dict(found.value))]
+
+
+def _images(node: Node) -> Sequence[Image | Opaque]:
+    """The pictures that were made; none where one of them is anything else."""
+    found = node.nodes("images")
+    plain = all(_is_picture(item.value) for item in found)
+    return [picture(dict(item.value), "images") for item in found] if plain else []
+
+
+def _is_picture(item: Mapping[str, Any]) -> bool:
+    match item:
+        case {"type": "image_url", "image_url": {"url": str(), **inner}, **rest}:
+            return not inner and rest.keys() <= {"index"}
+        case _:
+            return False
 
 
 def _thoughts(node: Node) -> Iterator[Thinking]:
@@ -194,10 +217,7 @@ def _call(node: Node) -> ToolCall | Opaque:
         node.node(kind)
         return Opaque(WIRE_NAME, dict(node.value))
     id_, inner = node.get("id", str), node.node(kind)
-    rest = node.rest("id", "type", kind)
-    if more := inner.rest("name", _TEXTS[kind]):
-        rest["inner"] = more
-    name = inner.get("name", str)
+    name, rest = inner.get("name", str), _call_rest(node, inner, kind)
     if kind == "custom":
         return ToolCall(id_, name, {"input": inner.get("input", str)}, extra=extra_of({"type": "custom", **rest}))
     found, raw, very_text = _arguments(inner)
@@ -208,11 +228,19 @@ def _call(node: Node) -> ToolCall | Opaque:
 _TEXTS: Final[Mapping[str, str]] = {"function": "arguments", "custom": "input"}
 
 
+def _call_rest(node: Node, inner: Node, kind: str) -> dict[str, Any]:
+    fields, more = node.rest("id", "type", kind, *KEPT), inner.rest("name", _TEXTS[kind])
+    kept = {key: node.value[key] for key in KEPT if node.value.get(key)}
+    return kept | ({"fields": fields} if fields else {}) | ({"inner": more} if more else {})
+
+
 def _old_call(node: Node) -> ToolCall:
     """A call as it was before there could be several: it has no id, and its answer names the function instead."""
     name = node.get("name", str)
     found, raw, very_text = _arguments(node)
-    return ToolCall(name, name, found, raw, extra=extra_of({"type": "function_call"} | very_text))
+    more = node.rest("name", "arguments")
+    rest = {"type": "function_call", **very_text, **({"inner": more} if more else {})}
+    return ToolCall(name, name, found, raw, extra={WIRE_NAME: rest})
 
 
 def _arguments(node: Node) -> tuple[dict[str, Any], str | None, dict[str, str]]:
@@ -247,14 +275,15 @@ def _marks(node: Node, *known: str) -> tuple[CacheTime | None, dict[str, Any]]:
     match rest.get("cache_control"):
         case {"type": "ephemeral", **more} if more in ({}, {"ttl": "5m"}, {"ttl": "1h"}):
             del rest["cache_control"]
-            return cast("CacheTime", more.get("ttl", "5m")), rest
+            cache: CacheTime | None = cast("CacheTime", more.get("ttl", "5m"))
         case _:
-            return None, rest
+            cache = None
+    return cache, {"fields": rest} if rest else {}
 
 
 def _refusal(node: Node) -> Part:
-    text = node.get("refusal", str)
-    return Refusal(text, extra=extra_of({"field": "content", **node.rest("type", "refusal")}))
+    extra = {"field": "content", "fields": node.rest("type", "refusal")}
+    return Refusal(node.get("refusal", str), extra={WIRE_NAME: extra})
 
 
 def _thinking(node: Node) -> Part:
@@ -303,6 +332,8 @@ def _sound(node: Node) -> Part:
     cache, rest = _marks(node, "input_audio")
     inner = node.node("input_audio")
     text, form = inner.get("data", str), inner.get("format", str)
+    if inner.rest("data", "format"):
+        return _opaque(node)
     data = located(inner.path("data"), lambda: sources.from_base64(text))
     media_type = next((known for known, name in SOUNDS.items() if name == form), None)
     if media_type is None:

@@ -146,6 +146,8 @@ def _message(node: Node) -> _Said:
     else:
         reader = _part if side == "user" else _instruction
         found = tuple(_inside(reader(part), node, side) for part in node.nodes("content"))
+    if found and all(isinstance(part, Opaque) for part in found) and node.rest("type", "role", "content"):
+        found = (Opaque(WIRE_NAME, {**node.value, "type": "message", "role": side}),)
     return _Said(side, _beside(node, found), written=True)
 
 
@@ -179,6 +181,8 @@ def _with_extra(part: Any, found: Mapping[str, Any]) -> Any:
 def _answer(node: Node) -> tuple[Part, ...]:
     """What the model said, of which clients may write the text alone."""
     content = node.any("content")
+    if "part" in node.value:  # a key that the parts of answers have for themselves
+        return (Opaque(WIRE_NAME, {**node.value, "type": "message"}),)
     if isinstance(content, str):
         return _decoded(
             {**node.value, "type": "message", "content": [{"type": "output_text", "text": content}]}, node.where
