@@ -152,3 +152,67 @@ def test_a_difference_is_short():
     assert len(lines) == 41
     assert lines[-1].startswith("… and ")
     assert difference(one, []) == ""
+
+
+SECRET = "sk-0123456789abcdef"
+TOLD = {
+    "a key": ("is [key] right?", f"is {SECRET} right?", True),
+    "several": ("[key] and [key]", f"{SECRET} and {SECRET[::-1]}", True),
+    "hidden in both": ("[key], [key]", f"[key], {SECRET}", True),
+    "what is no key": ("x = d[key]", "x = d[name_of_something_else]", False),
+    "too short for one": ("x = d[key]", "x = d.get", False),
+    "words": ("is [key] right?", "is this way of telling it right?", False),
+    "more of it": ("is [key]", f"is {SECRET} right?", False),
+    "less of it": ("is [key]!", f"is {SECRET}", False),
+    "another beginning": ("is [key]", f"was {SECRET}", False),
+    "nothing": ("[key][key]", SECRET, False),
+    "nothing of it": ("a [key] b [key] c", f"a {SECRET} c", False),
+    "another line": ('[key] {"a": 1}', f'{SECRET} {{"a": 2}}', False),
+}
+
+
+@pytest.mark.parametrize(("recorded", "told", "fits"), TOLD.values(), ids=TOLD.keys())
+def test_a_secret_in_the_place_of_one_that_was_hidden(recorded, told, fits):
+    one, other = (
+        question(Asked("POST", "https://h/", json=[text, "more"]), any_host=False) for text in (told, recorded)
+    )
+    assert one.fits(other) is fits
+    assert other != one
+
+
+def test_many_hidden_ones_take_no_time():
+    """With a pattern of as many gaps it took hours to find that they do not fit."""
+    one, other = (
+        question(Asked("POST", "https://h/", text="d[key] " * 500 + end), any_host=False) for end in ("a", "b")
+    )
+    assert not one.fits(other)
+
+
+DIFFERENCES = {
+    "one line of a prompt": (
+        [f"line {number}" for number in range(90)],
+        [f"line {number}{'!' * (number == 50)}" for number in range(90)],
+        ["-line 50\\n", "+line 50!\\n"],
+    ),
+    "a word amid a long line": (
+        ["The quick brown fox. " * 50 + "One" + " more." * 50],
+        ["The quick brown fox. " * 50 + "Two" + " more." * 50],
+        ["One more. more.", "Two more. more."],
+    ),
+    "the beginning of a long line": (["a" * 500], ["b" * 500], ['- "aaaa', '+ "bbbb']),
+    "the end of a long line": (["a" * 500], ["a" * 501], ['aaa"', 'aaaa"']),
+    "a long line more": ([], ["a" * 500], ['+ "aaa']),
+    "a long line beside it": (["a" * 500, "b"], ["a" * 500, "c"], ['  "aaa', "-b", "+c"]),
+}
+
+
+@pytest.mark.parametrize(("before", "after", "told"), DIFFERENCES.values(), ids=DIFFERENCES.keys())
+def test_what_differs_in_much_text_is_shown(before, after, told):
+    one, other = (
+        question(Asked("POST", "https://h/", json=["\n".join(lines)]), any_host=False) for lines in (after, before)
+    )
+    lines = difference(one, [other]).splitlines()[3:]
+    for text in told:
+        assert any(text in line for line in lines), lines
+    assert max(map(len, lines)) <= 162
+    assert len(lines) < 9

@@ -571,3 +571,15 @@ def test_by_the_wrong_name(path):
         pass
     with pytest.raises(ConfigurationError, match="pieces"), replay(path, pieces=0):
         pass
+
+
+def test_what_is_equal_goes_before_what_may_be(server, path):
+    """Text that looks as if a secret had been hidden there."""
+    server.reply("the wrong one")
+    server.reply("the right one")
+    with record(path):
+        client = server.client("anthropic")
+        for name in ("[key]", "sk-0123456789abcdef"):
+            client.complete(f"is {name} right?")
+    with replay(path):
+        assert elsewhere("anthropic").complete("is sk-0123456789abcdef right?").text == "the right one"

@@ -3,16 +3,19 @@
 import difflib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import takewhile, zip_longest
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 from llmkit.credentials import is_loopback
-from llmkit.secrets import HIDDEN
+from llmkit.secrets import HIDDEN, LONG
 from llmkit.testing.cassettes.recordings import Asked
 
 _DIFF_LINES: Final = 40
 _DIFF_WIDTH: Final = 160
+_BEFORE: Final = 40  # characters that are shown of a long line before it differs
+_TOLD: Final = re.compile(rf"\[key\]|[^\s\[\](){{}}<>\"'`,;]{{{LONG},}}")  # what may stand where a secret was hidden
 
 
 class Place(NamedTuple):
@@ -31,11 +34,9 @@ class Question(NamedTuple):
     body: str
 
     def fits(self, recorded: "Question") -> bool:
-        """Whether it is the recorded one, in which a secret may have been hidden that is another one by now."""
-        if self == recorded or HIDDEN not in recorded.body:
-            return self == recorded
-        body = re.escape(recorded.body).replace(re.escape(HIDDEN), "[^\n]*")
-        return self.place == recorded.place and re.fullmatch(body, self.body) is not None
+        """Whether it is the recorded one, but tells a secret that was hidden there, or another one in its place."""
+        mine, theirs = self.body.split("\n"), recorded.body.split("\n")
+        return self.place == recorded.place and len(mine) == len(theirs) and all(map(_tells, mine, theirs))
 
     def __str__(self) -> str:
         method, host, path, query = self.place
@@ -49,6 +50,21 @@ def question(asked: Asked, *, any_host: bool) -> Question:
     query = tuple(sorted(parse_qsl(parts.query, keep_blank_values=True)))
     body = asked.text if asked.text is not None else _canonical(asked.json)
     return Question(Place(asked.method, "" if any_host else host, parts.path, query), body)
+
+
+def _tells(line: str, hidden: str) -> bool:
+    """Whether `line` is the other, but for secrets. In one pass: a pattern of many gaps could take for ever."""
+    first, *rest = hidden.split(HIDDEN)
+    if not line.startswith(first):
+        return False
+    at = len(first)
+    for number, piece in enumerate(rest, 1):
+        last = len(line) - len(piece) if line.endswith(piece) else -1
+        end = last if number == len(rest) else line.find(piece, at)
+        if end < at or _TOLD.fullmatch(line, at, end) is None:
+            return False
+        at = end + len(piece)
+    return at == len(line)
 
 
 def _canonical(value: Any) -> str:
@@ -70,14 +86,51 @@ def difference(wanted: Question, recorded: Sequence[Question]) -> str:
     """How the nearest one of `recorded` differs, in a few lines; "" where there is none."""
     if not recorded:
         return ""
-    nearest = max(recorded, key=lambda other: _likeness(wanted, other))
-    before, after = ([str(one), *one.body.splitlines()] for one in (nearest, wanted))
-    lines = list(difflib.unified_diff(before, after, "nearest recording", "this call", lineterm="", n=2))
+    mine = _lines(wanted)
+    nearest = max(recorded, key=lambda other: _likeness(wanted, other, mine))
+    told = difflib.unified_diff(_lines(nearest), mine, "nearest recording", "this call", lineterm="", n=2)
+    lines = [*told]
     more = [f"… and {len(lines) - _DIFF_LINES} lines more"] if len(lines) > _DIFF_LINES else []
-    return "\n".join([*(line[:_DIFF_WIDTH] for line in lines[:_DIFF_LINES]), *more])
+    return "\n".join([*_readable(lines[:_DIFF_LINES]), *more])
 
 
-def _likeness(one: Question, other: Question) -> tuple[int, float]:
+def _lines(question: Question) -> list[str]:
+    """What is shown: also of a text of many lines, which JSON has in one, each by itself."""
+    return [str(question), *question.body.replace("\\n", "\\n\n").split("\n")]
+
+
+def _likeness(one: Question, other: Question, lines: Sequence[str]) -> tuple[int, float]:
     same = sum(mine == yours for mine, yours in zip(one.place, other.place, strict=True))
-    mine, yours = set(one.body.splitlines()), set(other.body.splitlines())
-    return same, len(mine & yours) / max(len(mine | yours), 1)
+    mine, yours = set(lines), set(_lines(other))
+    return same, len(mine & yours) / len(mine | yours)
+
+
+def _readable(lines: Sequence[str]) -> Iterator[str]:
+    """A difference, its long lines cut to what differs in them."""
+    at = 0
+    while at < len(lines):
+        gone = [*takewhile(lambda line: line[0] == "-", lines[at:])]
+        come = [*takewhile(lambda line: line[0] == "+", lines[at + len(gone) :])]
+        pairs = [*zip_longest(gone, come, fillvalue="")]
+        same = [_agreeing(before[1:], after[1:]) for before, after in pairs]
+        yield from map(_cut, gone, same)
+        yield from map(_cut, come, same)
+        at += len(gone) + len(come)
+        if not pairs:
+            yield _cut(lines[at], 0)
+            at += 1
+
+
+def _agreeing(one: str, other: str) -> int:
+    """By how many characters both begin."""
+    both = enumerate(zip(one, other, strict=False))
+    return next((at for at, (mine, yours) in both if mine != yours), min(len(one), len(other)))
+
+
+def _cut(line: str, same: int) -> str:
+    """`line`, of which so many characters after its sign are the same in the other."""
+    if len(line) <= _DIFF_WIDTH:
+        return line
+    start = max(1 + same - _BEFORE, 0)
+    begins = line if start <= _BEFORE else f"{line[:_BEFORE]} … {line[start:]}"
+    return begins if len(begins) <= _DIFF_WIDTH else f"{begins[:_DIFF_WIDTH]} …"

@@ -7,6 +7,7 @@ from pathlib import Path
 from requests.structures import CaseInsensitiveDict
 
 from llmkit.errors import LLMKitError
+from llmkit.secrets import HIDDEN
 from llmkit.taps import Sending
 from llmkit.testing.cassettes.asking import asked_of
 from llmkit.testing.cassettes.cleaning import Cleaner, of_request
@@ -81,7 +82,9 @@ class Player:
 
     def _found(self, wanted: Question) -> Answered | Failed:
         with self._lock:
-            equal = [index for index, one in enumerate(self._questions) if wanted.fits(one)]
+            known = [*enumerate(self._questions)]
+            equal = [index for index, one in known if wanted == one]
+            equal = equal or [index for index, one in known if HIDDEN in one.body and wanted.fits(one)]
             fresh = [index for index in equal if not self._played[index]]
             if not fresh and not (equal and self._allow_repeats):
                 raise CassetteError(self._missing(wanted, used=bool(equal)))
