@@ -111,6 +111,11 @@ PARTS = {
         {"functionResponse": {"name": "f", "response": {}}, "thoughtSignature": "YQ=="},
         opaque({"functionResponse": {"name": "f", "response": {}}, "thoughtSignature": "YQ=="}),
     ),
+    "a result with a mark that llmkit itself makes": (
+        "user",
+        {"functionResponse": {"name": "f", "response": {}, "bare": 1}},
+        opaque({"functionResponse": {"name": "f", "response": {}, "bare": 1}}),
+    ),
     "code": ("model", {"executableCode": {"code": "1"}}, opaque({"executableCode": {"code": "1"}})),
     "of tomorrow": ("user", {"ofTomorrow": {"a_b": 1}}, opaque({"ofTomorrow": {"a_b": 1}})),
 }

@@ -82,9 +82,9 @@ class Contents:
 
     def result(self, node: Node) -> Part | None:
         """The answer to a call; None where more stands beside it than llmkit writes there."""
-        if node.rest("functionResponse"):
-            return None
         inner = node.node("functionResponse")
+        if node.rest("functionResponse") or inner.value.keys() & {"bare", *DATA}:
+            return None
         name, id_ = inner.get("name", str), inner.find("id", str)
         is_error, told = _told(inner.find("response", dict) or {}, inner.path("response"))
         beside = [_medium(part, detailed=False) or _opaque(part) for part in inner.nodes("parts")]
