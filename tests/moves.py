@@ -83,7 +83,7 @@ def arriving(messages, losses, target):
         for index, part in enumerate(parts):
             path = f"{where}.content[{index}]"
             mine = by_path.get(path, [])
-            if any(loss.kind in WHOLE for loss in mine):
+            if any(loss.kind in WHOLE and loss.fate != "changed" for loss in mine):
                 continue
             less = reduce(lambda part, loss: without(part, loss, target), mine, part)
             found.append(attrs.evolve(less, content=kept(less.content, path)) if isinstance(less, ToolResult) else less)
@@ -120,6 +120,10 @@ def without(part, loss, target):
             return attrs.evolve(part, citations=False)
         case "refusal":
             return Text(part.text)
+        case "media":
+            return Text(part.data.decode("utf-8-sig"), cache=part.cache)
+        case _ if isinstance(part, Text) and loss.kind == "name":
+            return part  # of a document that has become one
         case "notes" | "signature":
             return attrs.evolve(part, extra=noted(part.extra, loss.what, target))
         case kind:

@@ -139,6 +139,16 @@ CASES = {
             ],
         },
     ),
+    "a document that is text": (
+        user(Document(b"a;b\n", name="a.csv")),
+        {
+            "openai-chat": [
+                ("messages[0].content[0]", "media", "changed"),
+                ("messages[0].content[0]", "name", "left out"),
+            ],
+            "gemini": [("messages[0].content[0]", "name", "left out")],
+        },
+    ),
     "a document at an address, with what is told about it": (
         user(Document(url="https://example.com/a.pdf", context="Last year's."), "Hi"),
         {"openai-chat": [("messages[0].content[0]", "media", "refused")]},
@@ -182,6 +192,18 @@ CASES = {
     "a picture in a result": (
         answered(CALL.result(["See", Image(PIXEL)])),
         {"openai-chat": [("messages[2].content[0].content[1]", "media", "refused")]},
+    ),
+    "a document in a result, with what is told about it": (
+        answered(CALL.result(["See", Document(b"%PDF-1.7\n", context="Last year's.")])),
+        {"openai-chat": [("messages[2].content[0].content[1]", "media", "refused")]},
+    ),
+    "a file in a result, with what is told about it": (
+        answered(CALL.result(["See", Document(file_id="f", context="Old.", extra={"anthropic-messages": {}})])),
+        {
+            host: [("messages[2].content[0].content[1].file_id", "file", "refused")]
+            for host in HOSTS
+            if host != "anthropic"
+        },
     ),
     "a mark and a block in a result": (
         answered(CALL.result([Text("See", cache="5m"), Opaque("anthropic-messages", {"type": "search_result"})])),

@@ -66,12 +66,13 @@ class Folder:
         if (parts := _NAME.fullmatch(name)) is None:
             raise MediaError(f"{where}: expected a SHA-256 in hexadecimal digits and a suffix, got {name[:SHOWN]!r}")
         path = self._path / name
-        if not path.is_file():  # nor a pipe, which would be waited for
-            raise MediaError(f"{where}: there is no file {path}")
         try:
-            data = path.read_bytes()
+            found = path.is_file()  # and no pipe, which would be waited for
+            data = path.read_bytes() if found else b""
         except OSError as exc:
             raise MediaError(f"{where}: cannot be read: {exc}") from exc
+        if not found:
+            raise MediaError(f"{where}: there is no file {path}")
         if sha256(data).hexdigest() != parts[1]:
             raise MediaError(f"{where}: {path} is not what was written: its content has another hash than its name")
         return data

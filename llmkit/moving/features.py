@@ -5,6 +5,7 @@ from typing import TypeAlias, assert_never
 
 from attrs import evolve, frozen
 
+from llmkit.media.types import is_text
 from llmkit.messages import (
     Audio,
     Document,
@@ -78,12 +79,24 @@ def _medium(part: Media) -> Iterator[Feature]:
         yield Feature("detail", "how closely to look", [evolve(part, detail=None)])
     if isinstance(part, Audio) and part.transcript:
         yield Feature("transcript", "what is said in it, as text", [evolve(part, transcript=None)])
+    if isinstance(part, Document) and (told := _words(part)) is not None:
+        yield Feature("media", "it becomes plain text", [Text(told, cache=part.cache)], "changed")
     if isinstance(part, Document) and part.name:
         yield Feature("name", "the name of the file", [evolve(part, name=None, media_type=part.media_type)])
     if isinstance(part, Document) and part.context:
         yield Feature("context", "what the model is told about it", [evolve(part, context=None)])
     if isinstance(part, Document) and part.citations:
         yield Feature("citations", "the wish that it be cited", [evolve(part, citations=False)])
+
+
+def _words(part: Document) -> str | None:
+    """What a document of text says, where nothing else is told of it."""
+    if part.data is None or part.context or not is_text(part.media_type or ""):
+        return None
+    try:
+        return part.data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return None
 
 
 def _call(part: ToolCall) -> Iterator[Feature]:

@@ -39,7 +39,8 @@ class Loss:
     - ``signature``: a provider's seal on a text or a call.
     - ``block``: an `Opaque`, such as a search that a provider made by itself.
     - ``file``: a file that lies with a provider.
-    - ``media``: a medium of a kind, of a format, at an address, or in a place that it is not taken in.
+    - ``media``: a medium of a kind, of a format, at an address, or in a place that it is not taken in; a document that
+      becomes plain text.
     - ``citations``: the sources of a text, or the wish that a document be cited.
     - ``cache``: a mark up to which the provider is asked to cache.
     - ``call id``: the id of a call, in it and in its result.

@@ -167,26 +167,21 @@ class Turns:
                 "this id before"
             )
         sent = self._call_ids and not (call is not None and _is_made_up(call))
-        told, others = [], []
+        told, beside = [], []
         for inner, item in enumerate(part.content):
             if isinstance(item, Text):
                 told.append(item.text)
                 continue
-            others.append((inner, item))
-            if isinstance(item, Document) and item.context is not None:
+            # Nothing but media may stand there: what is told about a document stands in the response.
+            found = [*self._part(_bare(cast("_Other", item)), f"prompt[{number}].content[{index}].content[{inner}]")]
+            if found and isinstance(item, Document) and item.context is not None:
                 told.append(item.context)
+            beside += found
         result: Json = {"id": part.call_id} if sent else {}
         result["name"], result["response"] = name, _response(told, is_error=part.is_error)
-        if others:
-            result |= self._beside(others, f"prompt[{number}].content[{index}].content")
+        if beside:
+            result["parts"] = beside
         return {"functionResponse": {**result, **_extra(part)} if part.extra else result}
-
-    def _beside(self, others: Sequence[tuple[int, Part]], where: str) -> Json:
-        """The media of a result. Nothing else may stand there: what is told about a document stands in the response."""
-        found = [
-            sent for index, part in others for sent in self._part(_bare(cast("_Other", part)), f"{where}[{index}]")
-        ]
-        return {"parts": found} if found else {}
 
 
 def _is_made_up(call: ToolCall) -> bool:

@@ -129,18 +129,18 @@ class Messages:
         """What a tool answered. There is no place for whether it failed: its words must tell."""
         blocks: list[schema.Block] = []
         for index, item in enumerate(part.content):
-            for block in self._blocks.block(item, f"{where}[{index}]"):
-                if isinstance(item, Opaque) or block["type"] == "text" or self._quirks.result_media:
-                    blocks.append(block)
-                else:
-                    self._refuse(f"{where}[{index}]", "this wire takes only text as a tool's answer")
+            found = [*self._blocks.block(item, f"{where}[{index}]")]
+            if self._quirks.result_media or isinstance(item, Opaque) or all(one["type"] == "text" for one in found):
+                blocks += found
+            else:
+                self._refuse(f"{where}[{index}]", "this wire takes only text as a tool's answer")
         if blocks and (mark := self._blocks.mark(part.cache)):
             blocks[-1] = {**blocks[-1], **mark}
         content, beside = self._blocks.content(blocks), _beside((part,))
         if beside.get("role") == "function":
             return cast("schema.Message", {**beside, "content": content})
-        found = {"role": "tool", "tool_call_id": self._call_id(part.call_id), "content": content}
-        return cast("schema.Message", found | beside)
+        told = {"role": "tool", "tool_call_id": self._call_id(part.call_id), "content": content}
+        return cast("schema.Message", told | beside)
 
     # ---- what the model said ----------------------------------------------------------------------------------------
 
