@@ -282,6 +282,20 @@ SAME = {
         [said("A", annotations=[PAGE, {"type": "file", "file": {"hash": "x"}}])],
         [AssistantMessage(Text("A", [Citation(url="https://a.b/", title="A")]))],
     ),
+    "what stands beside no text": (
+        [
+            said(tool_calls=[call("c1", "look", "{}")], annotations=[PAGE]),
+            said("", thinking_blocks=[{"type": "thinking", "thinking": "Hm.", "signature": "s"}]),
+            said(audio={"id": "audio_1", "data": WAV, "transcript": "Hi", "expires_at": 1}),
+            said("A", images=[{**part("image_url", url=PNG_URI), "x": 1}]),
+        ],
+        [
+            AssistantMessage([Text("", [Citation(url="https://a.b/", title="A")]), ToolCall("c1", "look")]),
+            AssistantMessage(""),
+            AssistantMessage(Audio(b"RIFF\x24\x00\x00\x00WAVEfmt ", transcript="Hi")),
+            AssistantMessage("A"),
+        ],
+    ),
     "names of speakers": (
         [
             {"role": "system", "content": "S", "name": "boss"},
@@ -344,6 +358,10 @@ CHANGED = {
     "no arguments are an empty object": (
         said(tool_calls=[{"id": "c1", "function": {"name": "look", "arguments": ""}}]),
         said(tool_calls=[call("c1", "look", "{}")]),
+    ),
+    "arguments are text": (
+        said(tool_calls=[{"id": "c1", **part("function", name="look", arguments={"a": 1})}]),
+        said(tool_calls=[call("c1", "look", '{"a":1}')]),
     ),
     "an address stands in an object": (
         user({"type": "image_url", "image_url": "https://a.b/c.png"}, text("a")),

@@ -163,7 +163,11 @@ SAME = {
         [SystemMessage("S"), UserMessage("U")],
     ),
     "parts that are not modelled": (
-        [message("user", LATEST, {"type": "input_file", "file_id": "f", "filename": "a.pdf"}, said("not mine"))],
+        [
+            message("user", LATEST, {"type": "input_file", "file_id": "f", "filename": "a.pdf"}, said("not mine")),
+            message("user", {"type": "input_image", "file_id": "f", "image_url": PNG_URI}),
+            message("user", {"type": "input_file", "file_id": "f", "file_data": PDF_URI}),
+        ],
         None,
     ),
     "content that is not what its type says": (
@@ -470,6 +474,7 @@ def test_bodies_that_mean_the_same_are_written_in_one_way(body, written):
 def test_a_prompt_that_the_provider_keeps_is_read():
     request = from_wire({"prompt": {"id": "pmpt_1"}, "store": False})
     assert request == Request((), extra_body={"prompt": {"id": "pmpt_1"}, "include": []})
+    assert from_wire({"prompt": {"id": "pmpt_1"}, "input": [], "store": False}) == request
 
 
 # ---- what is none ----------------------------------------------------------------------------------------------------
