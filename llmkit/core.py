@@ -57,7 +57,7 @@ class Core:
         try:
             key = find_key(row, passed, address, own=own, authorized=authorized, profile=settings.profile)
         except MissingAuthError:
-            if not taps.answered:
+            if not taps.keyless:
                 raise
             key = passed
         # A key that was looked up is for this machine alone then, and not for a proxy on the way.

@@ -177,7 +177,7 @@ class Engine:
         """
         authorization = Authorization(self.key, self.auth, self.row.auth)
         outgoing = self._outgoing(call, headers, authorization, stream=stream)
-        if not taps.answered:
+        if not taps.keyless:
             authorization.prepare(outgoing.headers, deadlines)
         answer = self._send(outgoing, call, Exchange(deadlines), begun)
         if not answer.good:

@@ -81,21 +81,33 @@ taps: tuple[Tap, ...] = ()
 """Those that are in, the latest last, which is asked first; changed by `tapped` alone."""
 answered = False
 """Whether nothing gets to the network now, so that no key is needed, and no pause before another try."""
+keyless = False
+"""Whether no key is needed now: that, or all goes to where none is wanted."""
+_diverted = 0  # how many of the taps lead there
 _changing = threading.Lock()
 
 
 def _put(*changed: Tap) -> None:
-    global taps, answered
+    global taps, answered, keyless  # noqa: PLW0603 - of the process, as the network is
     taps, answered = changed, any(tap.answers for tap in changed)
+    keyless = answered or _diverted > 0
 
 
 @contextmanager
-def tapped(tap: Tap) -> Iterator[None]:
-    """Every request that begins meanwhile, of whatever client and thread, comes by `tap` before those that are in."""
+def tapped(tap: Tap, *, diverts: bool = False) -> Iterator[None]:
+    """Every request that begins meanwhile, of whatever client and thread, comes by `tap` before those that are in.
+
+    Args:
+        tap: Asked by each.
+        diverts: Whether it sends them to where no key is wanted.
+    """
+    global _diverted  # noqa: PLW0603 - likewise
     with _changing:
+        _diverted += diverts
         _put(*taps, tap)
     try:
         yield
     finally:
         with _changing:
+            _diverted -= diverts
             _put(*(one for one in taps if one is not tap))

@@ -1,11 +1,21 @@
 """All calls of the process led to a `FakeServer`, by whatever client they are made."""
 
 import concurrent.futures
+import time
 
 import pytest
 import requests
 
-from llmkit import Client, ConfigurationError, MissingAuthError, Provider, RateLimitError, Request, providers
+from llmkit import (
+    Client,
+    ConfigurationError,
+    MissingAuthError,
+    Provider,
+    RateLimit,
+    RateLimitError,
+    Request,
+    providers,
+)
 from llmkit.testing import FakeServer, record, replay
 
 ROWS = {row.name: row for row in providers()}
@@ -121,3 +131,18 @@ def test_a_row_of_ones_own(server):
 def test_one_that_does_not_run():
     with pytest.raises(ConfigurationError, match="not running"):
         FakeServer().everywhere()
+
+
+def test_time_passes_as_ever(server):
+    """It is a host like any other: what it asks to wait is waited, and rate limits hold."""
+    server.reply(RateLimitError("no", status=429, retry_after=0.3))
+    before = time.monotonic()
+    with server.everywhere():
+        assert Client("groq", model="m").complete("Hi").attempts == 2
+        assert time.monotonic() - before >= 0.3
+        limit = RateLimit(concurrent=1)
+        client = Client("groq", model="m", rate_limit=limit)
+        server.limit(concurrent=1)
+        server.latency = 0.01
+        assert len(list(client.map(["a"] * 8, concurrency=8))) == 8
+    assert server.refused == 0

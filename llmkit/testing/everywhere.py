@@ -23,7 +23,7 @@ def diverted(server: T, url: str) -> Iterator[T]:
     """Lead what is sent meanwhile to the server at `url`."""
     transport = Transport(environment=False)
     try:
-        with tapped(_Diversion(url, transport)):
+        with tapped(_Diversion(url, transport), diverts=True):
             yield server
     finally:
         transport.close()
@@ -33,10 +33,10 @@ class _Diversion:
     """Answers in the place of every host, by connections of its own.
 
     Attributes:
-        answers: Nothing goes further than here.
+        answers: It is the server that does, which takes its time.
     """
 
-    answers = True
+    answers = False
 
     def __init__(self, url: str, transport: Transport) -> None:
         self._url = url
