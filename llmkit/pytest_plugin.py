@@ -6,6 +6,7 @@ pytest imports this in every run on a machine that has llmkit, so it imports not
 import re
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -15,7 +16,7 @@ import pytest
 if TYPE_CHECKING:
     from llmkit.client import Client
     from llmkit.taps import Sending
-    from llmkit.testing import FakeServer
+    from llmkit.testing import FakeServer, Tape
     from llmkit.transport import Answer
 
 _MARKERS: Final = (
@@ -29,14 +30,12 @@ _RECORD: Final = (
     "auto: record the cassettes that do not exist; all: record all of them anew"
 )
 _UNFIT: Final = re.compile(r"[^\w.\[\]-]+")  # for a file's name
-_SESSIONS: Final = (
-    "curl_cffi",
-    "httpx",
-    "niquests",
-    "primp",
-)  # whose sessions, which are none of requests', ask the network
-_FAILED: Final = pytest.StashKey[BaseException]()
+_NAME: Final = 120  # bytes of such a name: what is short enough for every file system, with what is put around it
+_SESSIONS: Final = frozenset({"curl_cffi", "httpx", "niquests", "primp"})
+"""Whose sessions, which are none of requests', ask the network."""
+_TAPE: "Final[pytest.StashKey[Tape]]" = pytest.StashKey()
 _GATE: Final = pytest.StashKey["_Gate"]()
+_RECORDED: Final = pytest.StashKey[set[Path]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -54,6 +53,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if network not in ("refuse", "allow"):
         raise pytest.UsageError(f"llmkit_network: expected refuse or allow, got {network!r}")
     gate = config.stash[_GATE] = _Gate()
+    config.stash[_RECORDED] = set()
     if network == "refuse":
         from llmkit.taps import tapped  # noqa: PLC0415 - it imports next to nothing
 
@@ -62,12 +62,16 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(stack.close)
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give tests with the marker their cassette, before any other fixture may call."""
+    """Give tests with the marker, also one that others have put there, their cassette before a fixture may call."""
     for item in items:
-        if isinstance(item, pytest.Function) and item.get_closest_marker("llmkit_cassette"):
-            names = item.fixturenames
-            names[:] = ["llmkit_cassette", *(name for name in names if name != "llmkit_cassette")]
+        if not isinstance(item, pytest.Function):
+            continue
+        names = item.fixturenames
+        if "llmkit_cassette" in names or item.get_closest_marker("llmkit_cassette"):
+            # A list of its own: that of pytest is the one of all parameters' tests.
+            item.fixturenames = ["llmkit_cassette", *(name for name in names if name != "llmkit_cassette")]
 
 
 @pytest.hookimpl(wrapper=True)
@@ -81,14 +85,27 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         gate.open = False
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """Remember that a test failed: its cassette is not written."""
-    try:
-        return (yield)
-    except BaseException as error:
-        item.stash[_FAILED] = error
-        raise
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Forget what was recorded where something went wrong: the test is not to be replayed with that."""
+    report = yield
+    if not report.passed and _TAPE in item.stash:
+        del item.stash[_TAPE]
+    return report
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
+    """Write what was recorded, now that nothing can go wrong any more."""
+    found = yield
+    tape = item.stash.get(_TAPE, None)
+    if tape is not None:
+        from llmkit.testing.cassettes import files  # noqa: PLC0415 - with the extra
+
+        del item.stash[_TAPE]
+        files.write(tape.path, tape.recordings)
+        item.config.stash[_RECORDED].add(tape.path)
+    return found
 
 
 @pytest.fixture
@@ -111,23 +128,26 @@ def llmkit_client(llmkit_server: "FakeServer", request: pytest.FixtureRequest) -
 @pytest.fixture
 def llmkit_cassette(request: pytest.FixtureRequest) -> Iterator[Any]:
     """The cassette of this test, as `llmkit.testing.replay` or `record` returns it; see the marker of the same name."""
-    from llmkit.testing import cassette  # noqa: PLC0415 - see above
+    from llmkit.testing import replay  # noqa: PLC0415 - see above
+    from llmkit.testing.cassettes import recorded  # noqa: PLC0415
 
-    mode = request.config.getoption("--llmkit-record")
-    path = _path_of(request.node)
-    if mode == "none" and not path.exists():
+    config, path = request.config, _path_of(request.node)
+    mode, exists = config.getoption("--llmkit-record"), path.exists()
+    if mode == "none" and not exists:
         pytest.fail(f"there is no cassette {path}: record it with pytest --llmkit-record=auto", pytrace=False)
-    gate = request.config.stash[_GATE]
-    was_open, gate.open = gate.open, gate.open or mode == "all" or not path.exists()
-    manager = cassette(path, mode=mode)
-    tape = manager.__enter__()
+    # Where several tests have one cassette, the first that runs records it.
+    if exists and (mode != "all" or path in config.stash[_RECORDED]):
+        with replay(path) as tape:
+            yield tape
+        return
+    gate = config.stash[_GATE]
+    was_open, gate.open = gate.open, True
     try:
-        yield tape
+        with recorded(path) as tape:
+            request.node.stash[_TAPE] = tape
+            yield tape
     finally:
         gate.open = was_open
-        error = request.node.stash.get(_FAILED, None)
-        # What a test that failed had recorded is not what it is to be replayed with.
-        manager.__exit__(None if error is None else type(error), error, None)
 
 
 def _path_of(item: pytest.Item) -> Path:
@@ -138,7 +158,16 @@ def _path_of(item: pytest.Item) -> Path:
     if given and given[0] is not None:
         return folder / Path(given[0])
     scope = [node.name for node in item.listchain() if isinstance(node, pytest.Class)]
-    return folder / "cassettes" / item.path.stem / f"{_UNFIT.sub('-', '.'.join([*scope, item.name]))}.yaml"
+    return folder / "cassettes" / item.path.stem / f"{_file_name('.'.join([*scope, item.name]))}.yaml"
+
+
+def _file_name(name: str) -> str:
+    """`name`, if a file can have it; else one like it, which no other has."""
+    found = _UNFIT.sub("-", name)
+    short = found.encode()[:_NAME].decode(errors="ignore")
+    if short == name:
+        return name
+    return f"{short}-{sha256(name.encode(errors='backslashreplace')).hexdigest()[:8]}"
 
 
 class _Gate:
@@ -162,7 +191,7 @@ class _Gate:
         """
         from llmkit.credentials import is_loopback  # noqa: PLC0415 - imported when there is a client
 
-        if self.open or is_loopback(sending.outgoing.url) or _is_mocked(sending.session):
+        if self.open or is_loopback(sending.outgoing.url) or _is_mocked(sending):
             return sending.go()
         from llmkit.errors import ConfigurationError  # noqa: PLC0415 - likewise
 
@@ -173,10 +202,19 @@ class _Gate:
         )
 
 
-def _is_mocked(session: object) -> bool:
+def _is_mocked(sending: "Sending") -> bool:
     """Whether something answers in place of the network: the library `responses`, or a session of the test's own."""
-    import requests  # noqa: PLC0415 - imported when there is a client
+    from requests import Session  # noqa: PLC0415 - imported when there is a client
+    from requests.adapters import HTTPAdapter  # noqa: PLC0415 - likewise
+    from requests.exceptions import InvalidSchema  # noqa: PLC0415 - likewise
 
-    if session is None or isinstance(session, requests.Session):
-        return requests.adapters.HTTPAdapter.send.__module__ == "responses"
-    return type(session).__module__.partition(".")[0] not in _SESSIONS
+    session = sending.session
+    if session is None:
+        return HTTPAdapter.send.__module__ == "responses"
+    if not isinstance(session, Session):
+        return not any(cls.__module__.partition(".")[0] in _SESSIONS for cls in type(session).__mro__)
+    try:
+        adapter = session.get_adapter(sending.outgoing.url)
+    except InvalidSchema:
+        return True  # nothing is sent
+    return HTTPAdapter.send.__module__ == "responses" or not isinstance(adapter, HTTPAdapter)

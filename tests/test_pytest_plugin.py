@@ -6,24 +6,38 @@ import sys
 from pathlib import Path
 
 import pytest
+import responses  # noqa: F401
 
-import llmkit.client  # a run inside of this process forgets the modules that it was the first to import
-import llmkit.pytest_plugin
-import llmkit.taps
-import llmkit.testing  # noqa: F401
+import llmkit.pytest_plugin  # noqa: F401
+from llmkit import *  # noqa: F403
+from llmkit.testing import FakeServer, record, replay
 
 pytest_plugins = ["pytester"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _known(tmp_path_factory):
+    """Import what the runs do, as above: each forgets the modules that it was the first to import."""
+    path = tmp_path_factory.mktemp("known") / "one.yaml"
+    for tape in (record, replay):
+        with FakeServer() as server, tape(path):
+            server.client("anthropic").complete("Hi")
+
 
 ELSEWHERE = 'Client("anthropic", api_key="k", model="m", max_retries=0).complete("Hi")'
 
 
 @pytest.fixture
 def run(pytester, request):
-    """A run of pytest with the plugin on a test file."""
+    """A run of pytest with the plugin on a test file, or on several: one run is quicker than many."""
     plugins = [] if request.config.pluginmanager.hasplugin("llmkit") else ["-p", "llmkit.pytest_plugin"]
 
     def go(text, *arguments, **more):
-        pytester.makepyfile(test_it=f"import pytest, responses\nfrom llmkit import *\n{text}")
+        texts = text if isinstance(text, dict) else {"it": text}
+        named = {"test_" + re.sub(r"\W", "_", name): one for name, one in texts.items()}
+        pytester.makepyfile(
+            **{name: f"import pytest, responses\nfrom llmkit import *\n{one}" for name, one in named.items()}
+        )
         return pytester.runpytest_inprocess(*plugins, "-p", "no:cacheprovider", "--strict-markers", *arguments, **more)
 
     return go
@@ -71,12 +85,25 @@ def test_session():
     with pytest.raises(ConnectionFailedError) as caught:
         client.complete("Hi")
 """,
+    "what is mounted in a session of requests": """
+import requests
+
+class Mounted(requests.adapters.BaseAdapter):
+    def send(self, request, **kwargs):
+        raise OSError(f"asked for {request.url}")
+
+def test_session():
+    session = requests.Session()
+    session.mount("https://", Mounted())
+    client = Client("anthropic", api_key="k", model="m", max_retries=0, session=session)
+    with pytest.raises(ConnectionFailedError) as caught:
+        client.complete("Hi")
+""",
 }
 
 
-@pytest.mark.parametrize("text", GOOD.values(), ids=GOOD.keys())
-def test_what_a_test_may_do(run, text):
-    run(text).assert_outcomes(passed=1)
+def test_what_a_test_may_do(run):
+    run(GOOD).assert_outcomes(passed=len(GOOD))
 
 
 REFUSED = {
@@ -87,20 +114,23 @@ REFUSED = {
         "import requests\ndef test_it():\n    "
         + ELSEWHERE.replace("max_retries=0", "max_retries=0, session=requests.Session()")
     ),
+    "by what a session of others became": (
+        "Theirs = type('Theirs', (), {'__module__': 'curl_cffi.requests.session', 'request': lambda *_, **__: 0})\n"
+        "class Session(Theirs): ...\n"
+        "def test_it():\n    " + ELSEWHERE.replace("max_retries=0", "max_retries=0, session=Session()")
+    ),
     "in a fixture": f"@pytest.fixture\ndef found():\n    return {ELSEWHERE}\n\ndef test_it(found): ...",
 }
 
 
-@pytest.mark.parametrize("text", REFUSED.values(), ids=REFUSED.keys())
-def test_traffic_that_nobody_asked_for(run, text):
-    result = run(text)
-    assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.stdout.fnmatch_lines(
-        ["*ConfigurationError: this test called api.anthropic.com and did not ask for traffic*"]
-    )
+def test_traffic_that_nobody_asked_for(run):
+    result = run(REFUSED)
+    result.assert_outcomes(failed=len(REFUSED) - 1, errors=1)
+    said = "E +llmkit.errors.ConfigurationError: this test called api.anthropic.com and did not ask for traffic"
+    assert len(re.findall(said, result.stdout.str())) == len(REFUSED)
 
 
-# What is asked is a closed port of this machine under a name that is none of loopback's.
+# What is asked is a closed port of this machine under a name that is none of loopback's; the run around it may, too.
 ALLOWED = f"""
 {{}}
 def test_it(monkeypatch):
@@ -110,10 +140,12 @@ def test_it(monkeypatch):
 """
 
 
+@pytest.mark.llmkit_network
 def test_traffic_that_was_asked_for(run):
     run(ALLOWED.format("@pytest.mark.llmkit_network")).assert_outcomes(passed=1)
 
 
+@pytest.mark.llmkit_network
 def test_traffic_that_the_settings_allow(run):
     run(ALLOWED.format(""), "-o", "llmkit_network=allow").assert_outcomes(passed=1)
 
@@ -149,7 +181,7 @@ def test_a_cassette_is_recorded_and_replayed(run, pytester):
     missing.stdout.fnmatch_lines(["*there is no cassette *cassettes*: record it with pytest --llmkit-record=auto*"])
     run(text, "--llmkit-record=auto").assert_outcomes(passed=1)
     (written,) = (pytester.path / "cassettes" / "test_it").iterdir()
-    assert written.name == "test_it[Hi-there].yaml"
+    assert re.fullmatch(r"test_it\[Hi-there\]-[0-9a-f]{8}\.yaml", written.name)
     before = written.read_bytes()
     replaying = text.replace('server.reply("recorded")', "pass")
     run(replaying).assert_outcomes(passed=1)
@@ -159,9 +191,146 @@ def test_a_cassette_is_recorded_and_replayed(run, pytester):
     assert written.read_bytes() == before  # the test failed
 
 
+HOST = """
+import unittest
+from llmkit.testing import FakeServer
+
+@pytest.fixture(scope="session")
+def host():
+    with FakeServer() as server:
+        yield server.client("anthropic", model="m")
+"""
+UNFIT = f"""{HOST}
+pytestmark = pytest.mark.llmkit_cassette
+
+@pytest.fixture
+def before(host):
+    host.complete("before")
+    assert False
+
+@pytest.fixture
+def after(host):
+    yield
+    host.complete("after")
+    assert False
+
+def test_that_fails(host):
+    host.complete("Hi")
+    assert False
+
+def test_whose_set_up_fails(before): ...
+
+def test_whose_tear_down_fails(host, after):
+    host.complete("Hi")
+
+def test_that_skips_in_its_middle(host):
+    host.complete("Hi")
+    pytest.skip()
+
+@pytest.mark.xfail(strict=True)
+def test_that_passes_against_all_odds(host):
+    host.complete("Hi")
+
+class TestOfUnittest(unittest.TestCase):
+    def test_it(self):
+        with FakeServer() as server:
+            server.client("anthropic").complete("Hi")
+        self.assertEqual(1, 2)
+"""
+
+
 def test_a_test_that_fails_records_nothing(run, pytester):
-    run(CASSETTE.format(more="assert False"), "--llmkit-record=auto").assert_outcomes(failed=1)
+    run(UNFIT, "--llmkit-record=all").assert_outcomes(failed=3, errors=2, passed=1, skipped=1)
     assert not [*pytester.path.rglob("*.yaml")]
+
+
+def test_a_run_that_is_interrupted_leaves_the_cassettes(run, pytester):
+    text = HOST + "@pytest.mark.llmkit_cassette\ndef test_it(host):\n    host.complete('Hi')\n"
+    run(text, "--llmkit-record=auto").assert_outcomes(passed=1)
+    (written,) = pytester.path.rglob("*.yaml")
+    before = written.read_bytes()
+    run(f"{text}    raise KeyboardInterrupt", "--llmkit-record=all", no_reraise_ctrlc=True).assert_outcomes()
+    assert written.read_bytes() == before
+    assert [*written.parent.iterdir()] == [written]
+
+
+AGAIN = """
+from _pytest.runner import runtestprotocol
+
+def pytest_runtest_protocol(item, nextitem):
+    runtestprotocol(item, log=False, nextitem=nextitem)
+    item._initrequest()
+    runtestprotocol(item, nextitem=nextitem)
+    return True
+"""
+
+
+def test_a_test_that_is_run_again_records_what_it_did_at_last(run, pytester):
+    """As plugins do with flaky tests."""
+    pytester.makeconftest(AGAIN)
+    tried = f"""{HOST}
+tries = iter("12")
+
+@pytest.mark.llmkit_cassette
+def test_it(host):
+    which = next(tries)
+    host.complete("try " + which)
+    assert which == "2"
+"""
+    run(tried, "--llmkit-record=auto").assert_outcomes(passed=1)
+    (written,) = pytester.path.rglob("*.yaml")
+    assert "try 2" in written.read_text()
+    assert "try 1" not in written.read_text()
+
+
+NAMES = f"""{HOST}
+@pytest.mark.llmkit_cassette
+@pytest.mark.parametrize("word", ["a/b", "a b", "a-b", "Gr\u00fc\u00dfe", "\u65e5", "../..", "a:b", ""], ids=str)
+def test_words(host, word):
+    host.complete("Say " + word)
+
+@pytest.mark.llmkit_cassette
+def test_{"long" * 75}(host):
+    host.complete("Say much")
+
+@pytest.mark.parametrize("number", [1, pytest.param(2, marks=pytest.mark.llmkit_cassette), 3])
+def test_numbers(host, request, number):
+    assert ("llmkit_cassette" in request.fixturenames) == (number == 2)
+
+def test_late(host, request):
+    assert request.fixturenames[0] == "llmkit_cassette"
+"""
+LATE = """
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.name == "test_late":
+            item.add_marker("llmkit_cassette")
+"""
+
+
+def test_each_test_has_a_cassette_of_its_own(run, pytester):
+    """Whatever its name, that of a file has no place for; and nobody else has one."""
+    pytester.makeconftest(LATE)
+    run(NAMES, "--llmkit-record=auto").assert_outcomes(passed=13)
+    folder = pytester.path / "cassettes" / "test_it"
+    assert len([*folder.iterdir()]) == len([*pytester.path.rglob("*.yaml")]) == 11
+    assert {"test_words[a-b].yaml", "test_words[].yaml", "test_late.yaml"} <= {path.name for path in folder.iterdir()}
+    run(NAMES).assert_outcomes(passed=13)
+
+
+def test_a_cassette_of_several_tests_is_recorded_by_the_first(run, pytester):
+    text = f"""{HOST}
+@pytest.mark.llmkit_cassette("one.yaml")
+class TestBoth:
+    def test_first(self, host):
+        host.complete("Hi")
+
+    def test_second(self, host, llmkit_cassette):
+        host.complete("Hi")
+        assert len(llmkit_cassette.played) == 1
+"""
+    run(text, "--llmkit-record=all").assert_outcomes(passed=2)
+    run(text).assert_outcomes(passed=2)
 
 
 def test_a_path_of_ones_own(run, pytester):

@@ -74,6 +74,16 @@ def record(path: str | PathLike[str]) -> Iterator[Tape]:
         ConfigurationError: Another cassette is in use, or PyYAML (the extra ``testing``) is not installed.
     """
     from llmkit.testing.cassettes import files  # noqa: PLC0415 - with the extra
+
+    with recorded(path) as tape:
+        yield tape
+    files.write(tape.path, tape.recordings)
+
+
+@contextmanager
+def recorded(path: str | PathLike[str]) -> Iterator[Tape]:
+    """As `record`, and nothing is written."""
+    from llmkit.testing.cassettes import files  # noqa: PLC0415 - with the extra
     from llmkit.testing.cassettes.recorder import Recorder  # noqa: PLC0415 - with the network
 
     files.needed()
@@ -83,7 +93,6 @@ def record(path: str | PathLike[str]) -> Iterator[Tape]:
             yield recorder
         finally:
             recorder.close()
-    files.write(recorder.path, recorder.recordings)
 
 
 @contextmanager
