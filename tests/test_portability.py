@@ -345,7 +345,7 @@ STRATEGIES = {
 
 @pytest.mark.parametrize("target", HOSTS)
 @pytest.mark.parametrize("source", HOSTS)
-@settings(deadline=None, max_examples=10)
+@settings(deadline=None, max_examples=5)
 @given(st.data())
 def test_any_conversation(source, target, data):
     assert_told(data.draw(STRATEGIES[source]), provider(target))
