@@ -12,6 +12,7 @@ Inside, every call of the process is meant: of any client, thread and provider, 
 `session`. Other processes are not: they replay what is left in their copy where they are forked, and record nothing.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from os import PathLike
@@ -71,13 +72,16 @@ def record(path: str | PathLike[str]) -> Iterator[Tape]:
         path: Where to, mostly ending in ``.yaml``; folders that are missing are made.
 
     Raises:
+        CassetteError: No file can be written there.
         ConfigurationError: Another cassette is in use, or PyYAML (the extra ``testing``) is not installed.
     """
     from llmkit.testing.cassettes import files  # noqa: PLC0415 - with the extra
 
+    owner = os.getpid()
     with recorded(path) as tape:
         yield tape
-    files.write(tape.path, tape.recordings)
+    if os.getpid() == owner:  # and not a fork that came to the end of the block, too
+        files.write(tape.path, tape.recordings)
 
 
 @contextmanager
@@ -86,8 +90,7 @@ def recorded(path: str | PathLike[str]) -> Iterator[Tape]:
     from llmkit.testing.cassettes import files  # noqa: PLC0415 - with the extra
     from llmkit.testing.cassettes.recorder import Recorder  # noqa: PLC0415 - with the network
 
-    files.needed()
-    recorder = Recorder(Path(path))
+    recorder = Recorder(files.target(Path(path)))
     with _alone(), tapped(recorder):
         try:
             yield recorder

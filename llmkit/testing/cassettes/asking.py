@@ -40,12 +40,13 @@ def json_of(body: bytes) -> Any:
         value = json.loads(body)
     except (ValueError, RecursionError):
         return None
-    return value if _shallow(value, _DEEPEST) else None
+    return value if shallow(value) else None
 
 
-def _shallow(value: Any, levels: int) -> bool:
+def shallow(value: Any, levels: int = _DEEPEST) -> bool:
+    """Whether `value`, which is JSON, is not nested deeper than can be written as YAML."""
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return levels > 0 and all(_shallow(item, levels - 1) for item in inner)
+    return levels > 0 and all(shallow(item, levels - 1) for item in inner)
 
 
 def _text(body: bytes) -> str:

@@ -21,17 +21,19 @@
 """
 
 import json
+import os
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from secrets import token_hex
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from attrs import asdict, fields_dict
 
-from llmkit.errors import ConfigurationError
-from llmkit.testing.cassettes.asking import json_of
+from llmkit.testing.cassettes.asking import json_of, shallow
 from llmkit.testing.cassettes.errors import CassetteError
+from llmkit.testing.cassettes.plain import dumped, line_of, loaded, needed
 from llmkit.testing.cassettes.recordings import Answered, Asked, End, Failed, Recording
 
 VERSION: Final = 1
@@ -46,35 +48,46 @@ _SPELLINGS: Final[dict[str, dict[str, Any]]] = {
     "spaced ascii": {},
     "indented ascii": {"indent": 2},
 }
+_ANSWER: Final = ("status", "reason", "headers", "json", "spelling", "body", "chunks", "end")
 
 
-_LAYOUT: Final = dict.fromkeys(map(ord, "\n\t"))
-
-
-def needed() -> Any:
-    """PyYAML.
+def target(path: Path) -> Path:
+    """Where a cassette is going to be written: with its folder, as the program may go into another one meanwhile.
 
     Raises:
-        ConfigurationError: It is not installed.
+        CassetteError: It cannot be written there, which is better said before calls are paid for.
+        ConfigurationError: PyYAML is not installed.
     """
+    needed()
+    place = path.absolute()
     try:
-        import yaml  # noqa: PLC0415 - an extra
-    except ImportError:
-        raise ConfigurationError("cassettes need PyYAML: pip install 'llmkit[testing]'") from None
-    return yaml
+        folder = next(folder for folder in place.parents if folder.exists())
+        fit = folder.is_dir() and os.access(folder, os.W_OK) and not place.is_dir()
+    except OSError:  # it cannot even be looked at
+        fit = False
+    if not fit:
+        raise CassetteError(f"{path}: no cassette can be written there: is it a folder, or in one that is read only?")
+    return place
 
 
 def write(path: Path, recordings: Iterable[Recording]) -> None:
-    """Put them into the file, whole or not at all."""
+    """Put them into the file, whole or not at all.
+
+    Raises:
+        CassetteError: It cannot be written there.
+    """
     data = {"llmkit": "cassette", "version": VERSION, "recordings": [_written(one) for one in recordings]}
-    text = _TOP + _dumped(data)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    text = _TOP + dumped(data)
     beside = path.with_name(f".{path.name}.{token_hex(4)}")
     try:
-        beside.write_text(text, encoding="utf-8", newline="\n")
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            beside.write_text(text, encoding="utf-8", newline="\n")
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)
+    except OSError as error:
+        raise CassetteError(f"{path}: it cannot be written: {error.strerror}") from error
 
 
 def read(path: Path) -> tuple[Recording, ...]:
@@ -84,18 +97,21 @@ def read(path: Path) -> tuple[Recording, ...]:
         CassetteError: There is no such file, or it holds something else; the message begins with its path.
         ConfigurationError: PyYAML is not installed.
     """
-    yaml = needed()
+    needed()
     try:
-        data = _loaded(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        data = loaded(text)
     except FileNotFoundError:
         raise CassetteError(f"{path}: there is no such cassette: record it with llmkit.testing.record") from None
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise CassetteError(f"{path}: it cannot be read ({type(error).__name__}): is it a cassette?") from error
+    except OSError as error:
+        raise CassetteError(f"{path}: it cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise CassetteError(f"{path}: it cannot be read ({error}): is it a cassette?") from error
     if not isinstance(data, dict) or data.get("llmkit") != "cassette" or not isinstance(data.get("recordings"), list):
         raise CassetteError(f"{path}: it is no cassette: these begin with 'llmkit: cassette'")
-    if data.get("version") != VERSION:
-        raise CassetteError(f"{path}: its version is {data.get('version')!r}, this llmkit reads {VERSION}: record anew")
-    return tuple(_read(path, f"recordings[{index}]", one) for index, one in enumerate(data["recordings"]))
+    if (version := data.get("version")) != VERSION:
+        raise CassetteError(f"{path}: its version is {version!r}, this llmkit reads {VERSION}: record anew")
+    return tuple(_read(path, text, index, one) for index, one in enumerate(data["recordings"]))
 
 
 def _written(recording: Recording) -> dict[str, Any]:
@@ -137,61 +153,71 @@ def _bytes(data: bytes) -> Any:
         return {"base64": b64encode(data).decode()}
 
 
-def _read(path: Path, where: str, data: Any) -> Recording:
+def _read(path: Path, text: str, index: int, data: Any) -> Recording:
     try:
-        request, answer = data["request"], data.get("answer")
-        json_, text = request.get("json"), request.get("text")
-        asked = Asked(str(request["method"]), str(request["url"]), _headers(request), json_, text)
-        if answer is None:
-            return Recording(asked, _failed(data["failure"]))
-        told = answer.get("end", "whole")
-        end: End = told if told in ("whole", "left") else _failed(told)
-        status, reason = int(answer["status"]), str(answer.get("reason", ""))
-        return Recording(asked, Answered(status, reason, _headers(answer), _chunks(answer), end))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        what = f"{type(error).__name__}: {error}"
-        raise CassetteError(f"{path}: {where} cannot be read ({what:.100}): mend it, or record anew") from error
+        one = _parts(data, ("request", "answer", "failure"))
+        asked = _asked(_parts(one["request"], ("method", "url", "headers", "json", "text")))
+        if "answer" not in one:
+            return Recording(asked, _failed(one["failure"]))
+        return Recording(asked, _answered(_parts(one["answer"], _ANSWER)))
+    except (KeyError, TypeError, ValueError) as error:
+        what = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
+        where = f"recordings[{index}] in line {line_of(text, 'recordings', index)}"
+        raise CassetteError(f"{path}: {where} cannot be read ({what:.200}): mend it, or record anew") from error
+
+
+def _parts(data: Any, known: Iterable[str]) -> Mapping[str, Any]:
+    """`data`, an object without names that nobody knows: they are misspelt."""
+    if not isinstance(data, dict):
+        raise TypeError(f"{data!r:.50} stands where {', '.join(known)} are expected")
+    for name in sorted(data.keys() - known):
+        raise ValueError(f"{name!r} is not known, but {', '.join(known)}")
+    return data
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r:.50} is no text: put it in quotes")
+    return value
+
+
+def _asked(data: Mapping[str, Any]) -> Asked:
+    urlsplit(url := _text(data["url"]))
+    text = _text(data["text"]) if "text" in data else None
+    if not shallow(data.get("json")):
+        raise ValueError("its JSON is nested too deep: write it as text")
+    return Asked(_text(data["method"]), url, _headers(data), data.get("json"), text)
+
+
+def _answered(data: Mapping[str, Any]) -> Answered:
+    told = data.get("end", "whole")
+    end: End = told if told in ("whole", "left") else _failed(told)
+    return Answered(int(data["status"]), _text(data.get("reason", "")), _headers(data), _chunks(data), end)
 
 
 def _headers(data: Mapping[str, Any]) -> dict[str, str]:
-    return {str(name): str(value) for name, value in data.get("headers", {}).items()}
+    return {name: _text(value) for name, value in (data.get("headers") or {}).items()}
 
 
 def _chunks(answer: Mapping[str, Any]) -> tuple[bytes, ...]:
     if "json" in answer:
-        return (_spelled(answer["json"], _SPELLINGS[answer.get("spelling", "compact")]),)
-    chunks = [answer["body"]] if "body" in answer else answer.get("chunks", ())
-    return tuple(b64decode(one["base64"]) if isinstance(one, dict) else one.encode() for one in chunks)
+        spelling = answer.get("spelling", "compact")
+        if spelling not in _SPELLINGS:
+            raise ValueError(f"there is no spelling {spelling!r}, but {', '.join(_SPELLINGS)}")
+        return (_spelled(answer["json"], _SPELLINGS[spelling]),)
+    chunks = [answer["body"]] if "body" in answer else answer.get("chunks") or ()
+    return tuple(map(_chunk, chunks))
 
 
-def _failed(data: Mapping[str, Any]) -> Failed:
-    if not Failed.known(data["error"]):
-        raise ValueError(f"an error {data['error']!r} is never recorded")
-    return Failed(**{name: data[name] for name in fields_dict(Failed) if name in data})
+def _chunk(data: Any) -> bytes:
+    if isinstance(data, dict):
+        return b64decode(_parts(data, ("base64",))["base64"], validate=True)
+    return _text(data).encode()
 
 
-def _dumped(data: Any) -> str:
-    yaml = needed()
-
-    class Dumper(yaml.SafeDumper):  # type: ignore[misc,name-defined]  # of a module that is an extra
-        def ignore_aliases(self, _: Any) -> bool:
-            return True
-
-    Dumper.add_representer(str, _scalar)
-    # Not the C one: it writes other lines, and which one is there is no reason for a difference.
-    return str(yaml.dump(data, Dumper=Dumper, allow_unicode=True, width=2**31, sort_keys=False))
-
-
-def _scalar(dumper: Any, text: str) -> Any:
-    style = "|" if "\n" in text else None
-    if not text.translate(_LAYOUT).isprintable():
-        style = '"'  # PyYAML would write some of it as it is, and read it back as something else
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
-
-
-def _loaded(text: str) -> Any:
-    yaml = needed()
-    try:
-        return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # twenty times as quick
-    except yaml.YAMLError:
-        return yaml.safe_load(text)  # knows escapes that the other does not
+def _failed(data: Any) -> Failed:
+    known = _parts(data, fields_dict(Failed))
+    if not Failed.known(_text(known["error"])):
+        raise ValueError(f"an error {known['error']!r} is never recorded")
+    _text(known["text"])
+    return Failed(**known)
