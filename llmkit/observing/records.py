@@ -1,8 +1,8 @@
 """What observers are told: what is begun, and what came of it. All of it is without keys once `clean` has seen it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from attrs import field, frozen
 
@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from llmkit.provider import Provider
     from llmkit.request import ResolvedRequest
     from llmkit.tools import Tool
-
-T = TypeVar("T")
 
 
 @frozen
@@ -120,6 +118,3 @@ class Observer(Protocol):
 
     def begun(self, watched: Watched) -> Watcher | None:
         """One begins; None where it is of no interest."""
-
-
-NO_HEADERS: Mapping[str, str] = {}
