@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote, urlsplit
 
 from llmkit.credentials import Got, Key
 from llmkit.deadlines import Deadlines
 from llmkit.errors import APIError, AuthenticationError, LLMKitError, MissingAuthError
-from llmkit.secrets import of_headers
+from llmkit.secrets import of_headers, of_query
 
 if TYPE_CHECKING:
     from llmkit.transport import Answer
@@ -44,6 +44,11 @@ class Authorization:
         signed = _signed(self._auth, prepared)
         self._key.learn(of_headers(signed.headers))
         return signed
+
+    def learn(self, prepared: Any) -> None:
+        """Count what proves in a request who asks as secrets, too: a caller's own session has added to it."""
+        headers = {str(name): value for name, value in prepared.headers.items() if isinstance(value, str)}
+        self._key.learn([*of_headers(headers), *of_query(dict(parse_qsl(urlsplit(prepared.url).query)))])
 
     @property
     def secrets(self) -> tuple[str, ...]:

@@ -12,7 +12,8 @@ from sockets import CHUNKED, Server, chunk, reply
 
 from llmkit import Client, LLMKitError, Thinking, ToolCall
 from llmkit.testing import by_characters, record, replay
-from llmkit.testing.cassettes.cleaning import Cleaner, of_request
+from llmkit.testing.cassettes.cleaning import Cleaner
+from llmkit.testing.cassettes.findings import of_request, owners_of_request
 from llmkit.testing.cassettes.spread import without_spread
 
 KEY = "sk-planted/key=0123456789+abcdefgh"
@@ -230,7 +231,8 @@ def test_what_only_sounds_like_it():
 
 def test_owners_that_were_sent():
     headers = {"openai-project": "my-project", "X-Goog-User-Project": "other", "user-agent": "a thing", "accept": "*/*"}
-    assert of_request(headers, "https://host/?key=one&key=two&a=b") == ["my-project", "other", "one", "two"]
+    assert owners_of_request(headers, "https://host/projects/mine/models") == ["my-project", "other", "projects/mine"]
+    assert of_request(headers, "https://host/?key=one&key=two&a=b&sig=three") == ["one", "two", "three"]
 
 
 def test_keys_that_change(path):
@@ -288,3 +290,143 @@ def test_pages_are_told_apart(path):
     with replay(path):
         assert [model.id for model in client_of("gemini", server).models()] == ["a", "b"]
     assert "pageToken=token-of-page-2" in path.read_text()
+
+
+def base64_of(text):
+    return base64.b64encode(text.encode()).decode()
+
+
+SLASHES = KEY.replace("/", "\\/")
+WRITINGS = {
+    "base64": base64_of(KEY),
+    "base64 of more, one letter before": base64_of(f"a{KEY} and more"),
+    "base64 of more, two letters before": base64_of(f"ab{KEY}!"),
+    "base64 for addresses": base64.urlsafe_b64encode(f"?{KEY}???".encode()).decode(),
+    "each letter escaped": "".join(f"\\u{ord(letter):04x}" for letter in KEY),
+    "some escaped, in capitals": KEY.replace("/", "\\u002F").replace("=", "\\u003D"),
+    "JSON in JSON": json.dumps(json.dumps(SLASHES)),
+}
+
+
+@pytest.mark.parametrize("written", WRITINGS.values(), ids=WRITINGS.keys())
+def test_however_it_is_written(written):
+    cleaned = Cleaner([KEY]).data(f'{{"a": "b {written} c"}}'.encode()).decode()
+    assert re.search(r'"b \S*\[key\]\S* c"', cleaned), cleaned
+    assert len(cleaned) < 40
+
+
+def test_what_has_quotes_in_it():
+    """Passwords may."""
+    for secret in ('pass"word\\of/a=proxy', 'p"a\\s', "p@ss/wörd", "a p/ss"):
+        for text in (json.dumps(secret), json.dumps(secret, ensure_ascii=False), json.dumps(json.dumps(secret))):
+            cleaned = Cleaner([secret]).data(f"{{}} {text}".encode()).decode()
+            assert "[key]" in cleaned, text
+
+
+PLACEHOLDERS = ("1234", "null", "true", "token", "4.50")
+COUNTED = {"token": "a token of 1234", "n": 1234, "m": 4.50, "x": [None, True], "user": "null, true"}
+
+
+@pytest.mark.parametrize("key", PLACEHOLDERS)
+def test_a_short_one_leaves_json_what_it_is(key):
+    """What JSON says without quotes, and the names in it, are no secrets."""
+    body = f"data: {json.dumps(COUNTED)}\n\n".encode()
+    cleaned = Cleaner([key]).data(body).decode()
+    value = json.loads(cleaned[6:])
+    assert value.keys() == COUNTED.keys()
+    assert {**value, "token": "", "user": ""} == {**COUNTED, "token": "", "user": ""}
+    assert key not in value["token"] + value["user"]
+    assert key not in Cleaner([key]).data(f"<p>it is {key}, isn't it?".encode()).decode()
+    assert Cleaner([key]).text(f"it is {key}") == "it is [key]"
+
+
+def test_an_organisation_is_hidden_as_a_whole_word(path):
+    """Not by its beginning, as keys are: that may be a word."""
+    said = "A university is no university-of-somewhere, and not the-university-of-somewhere-else."
+    body = {"id": "1", "model": "m", "choices": [{"index": 0, "message": {"content": said}, "finish_reason": "stop"}]}
+
+    def script(wire):
+        wire.receive()
+        wire.send(reply(json.dumps(body).encode(), headers="openai-organization: university-of-somewhere\r\n"))
+
+    with Server(script) as server, record(path):
+        assert client_of("openai-chat", server).complete("Hi").text == said
+    with replay(path):
+        again = client_of("openai-chat", server).complete("Hi").text
+    assert again == said.replace("no university-of-somewhere", "no [key]")
+
+
+def test_a_project_is_hidden_in_bodies_too():
+    cleaner = Cleaner((), owners_of_request({}, "https://host/v1/projects/my-own-project/models/m"))
+    body = b'{"cachedContent": "projects/my-own-project/caches/1", "text": "projects and my-own-projects"}'
+    assert cleaner.data(body) == body.replace(b"projects/my-own-project/", b"[key]/")
+
+
+HANDED_ON = {
+    "a server of tools": {"tools": [{"type": "mcp", "authorization": OTHER, "headers": {"X-Auth": ACCOUNT}}]},
+    "servers": {"mcp_servers": [{"type": "url", "name": "a", "authorization_token": OTHER}, ACCOUNT]},
+    "a gateway": {"api_key": OTHER, "headers": {"Authorization": f"Bearer {ACCOUNT}", "X-Count": 1}},
+}
+
+
+@pytest.mark.parametrize("body", HANDED_ON.values(), ids=HANDED_ON.keys())
+def test_what_the_provider_is_handed(server, path, body):
+    """So that it may ask others; and another time it is another one."""
+    server.reply(f"{OTHER}!")
+    client = client_of("openai-chat", server, headers=None)
+    with record(path):
+        assert client.complete("Hi", extra_body=body).text == f"{OTHER}!"
+    assert_clean(path, OTHER)
+    text = json.dumps(body)
+    with replay(path):
+        again = json.loads(text.replace(OTHER, "another-0123456789abcdef"))
+        assert client.complete("Hi", extra_body=again).text == "[key]!"
+
+
+NOT_HANDED_ON = {
+    "what is said": b'{"messages": [{"content": [{"input": {"password": "p-0123456789abcdef"}}]}]}',
+    "no text": b'{"tools": [{"password": 1, "headers": []}]}',
+    "a list": b'["password", {"headers": 1}]',
+    "no JSON": b'"password": "p-0123456789abcdef',
+    "too deep": b"[" * 5000 + b'"password":',
+}
+
+
+@pytest.mark.parametrize("body", NOT_HANDED_ON.values(), ids=NOT_HANDED_ON.keys())
+def test_what_nobody_is_handed(body):
+    assert of_request({}, "https://host/", body) == []
+
+
+def test_addresses_in_headers():
+    headers = {"location": f"https://host/p?token={OTHER}&sig=abc&page=2", "x-note": "see https://host/?token=abc"}
+    assert Cleaner(()).answered_headers(headers) == {
+        "location": "https://host/p?token=[key]&sig=[key]&page=2",
+        "x-note": "see https://host/?token=abc",
+    }
+
+
+class Bearing(requests.auth.AuthBase):
+    def __call__(self, request):
+        request.headers["Authorization"] = f"Bearer {OTHER}"
+        return request
+
+
+def test_what_a_session_adds_at_last(path):
+    """By an object of its own, from its cookies, in the query: that is seen when it is sent."""
+    seen = []
+
+    def script(wire):
+        while (request := wire.receive()) is not None:
+            seen.append((request.path, request.headers))
+            wire.send(reply(told((OTHER, COOKIE, ACCOUNT)).encode(), status="400 Bad"))
+
+    with Server(script) as server, record(path), requests.Session() as session:
+        session.auth = Bearing()
+        session.params = {"api_key": ACCOUNT}
+        session.cookies.set("sid", COOKIE)
+        session.proxies = {"https": f"http://me:{KEY}@127.0.0.1:9"}
+        call("ollama", server, session=session, headers=None, api_key=None)
+    assert OTHER in seen[0][1]["authorization"]
+    assert COOKIE in seen[0][1]["cookie"]
+    assert ACCOUNT in seen[0][0]
+    assert_clean(path, OTHER, COOKIE, ACCOUNT)

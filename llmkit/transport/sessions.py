@@ -90,6 +90,8 @@ class _Checked:
         request = self._authorize(request)
         if self._own is not None and "authorization" not in request.headers:
             request = self._own(request)
+        if (learn := getattr(self._authorize, "learn", None)) is not None:
+            learn(request)
         refused = unsendable(request.headers)
         if refused is not None:
             raise refused

@@ -1,78 +1,76 @@
 """Keeping secrets out of cassettes: keys, cookies, ids of organisations and projects. Pure functions."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
-from urllib.parse import parse_qsl, urlsplit
+from base64 import b64encode
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Final
+from urllib.parse import quote
 
-from llmkit.secrets import HIDDEN, LONG, of_headers, telling, without
+from llmkit.secrets import HIDDEN, LONG, SHORTEST, telling, without
+from llmkit.testing.cassettes.findings import owning, secret
 from llmkit.testing.cassettes.spread import without_spread
 
 _READ_BY: Final = frozenset(("accept", "content-type", "anthropic-version", "anthropic-beta", "openai-beta"))
-_OWNERS: Final = re.compile(
-    r"organi[sz]ation|project|account|tenant|subscription|workspace|user(?!-agent)", re.IGNORECASE
-)
 _OWNER: Final = re.compile(r"\b(?:org|proj)[-_][A-Za-z0-9]{12,}|(?<=\bprojects/)[0-9]{6,}")
 _PROJECT: Final = re.compile(r"(?<=/projects/)[^/?]+")
 _TOKENS: Final = re.compile(r"ratelimit|rate-limit|token-count|tokens?-(?:used|limit|remaining)", re.IGNORECASE)
 _MEASURE: Final = re.compile(r"-?[0-9][0-9a-zA-Z:.+-]{0,30}")
-_PAGES: Final = frozenset(("pagetoken", "page_token"))  # of lists: no secret, and two pages must not look alike
 _ESCAPES: Final = (("/", "\\/"), ("=", "\\u003d"), ("+", "\\u002b"), ("&", "\\u0026"))  # as some hosts write JSON
-
-
-def of_request(headers: Mapping[str, str], url: str) -> list[str]:
-    """What in a request may be a secret, beside the key."""
-    fields = parse_qsl(urlsplit(url).query)
-    owners = [value for name, value in headers.items() if _OWNERS.search(name)]
-    return [*of_headers(headers), *owners, *(value for name, value in fields if _secret(name))]
-
-
-def of_session(session: Any) -> list[str]:
-    """What a caller's own session adds to requests, as far as that can be seen."""
-    headers = getattr(session, "headers", None)
-    found = of_headers({str(name): str(headers[name]) for name in headers}) if isinstance(headers, Mapping) else []
-    auth = getattr(session, "auth", None)
-    found += [str(item) for item in auth[1:]] if isinstance(auth, tuple) else []
-    token = getattr(getattr(session, "credentials", None), "token", None)
-    return [*found, token] if isinstance(token, str) else found
-
-
-def of_answer(headers: Mapping[str, str]) -> list[str]:
-    """What an answer's headers tell of whose key it was; it may stand in the body as well."""
-    values = [value for name, value in headers.items() if _OWNERS.search(name)]
-    cookies = headers.get("set-cookie", "").split(",")
-    values += [cookie.partition(";")[0].partition("=")[2] for cookie in cookies]
-    return [value for value in values if len(value) >= LONG]
+_SAFE: Final = str.maketrans("+/", "-_")
+_STRING: Final = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_LITERAL: Final = re.compile(r"-?[0-9.]+|true|false|null")  # what JSON has without quotes
+_NEVER: Final = re.compile(r"(?!)")
 
 
 class Cleaner:
     """Hides secrets in all that goes into a cassette.
 
     Args:
-        secrets: As they are.
+        secrets: As they are. The long ones are hidden in whatever writing, also inside of words, and cut off.
+        owners: Of whom nothing else is told: hidden where they are whole words.
     """
 
-    def __init__(self, secrets: Iterable[str]) -> None:
-        known = {secret for secret in secrets if secret}
-        for plain, escaped in _ESCAPES:
-            known |= {secret.replace(plain, escaped) for secret in known}
+    def __init__(self, secrets: Iterable[str], owners: Iterable[str] = ()) -> None:
         # Bytes are looked at as if they were Latin-1, which changes none of them.
-        known |= {secret.encode("utf-8", "replace").decode("latin-1") for secret in known}
-        self._secrets = sorted(known)
+        known, owned = (
+            {form for one in some if len(one) >= SHORTEST for form in (one, _latin(one))} for some in (secrets, owners)
+        )
+        long = {one for one in known if len(one) >= LONG}
+        short = {one for one in known | owned if len(one) < LONG}
+        self._odd = any(re.search(r"[^\w-]", one) for one in long)
+        self._written = _either(map(_writing, long))
+        self._coded = _either(re.escape(form) for one in long for form in _coded(one))
+        self._owners = _words(owned - short)
+        self._literals = _words({one for one in short if _LITERAL.fullmatch(one)})
+        words = {form for one in short if not _LITERAL.fullmatch(one) for form in (one, quote(one), quote(one, ""))}
+        self._words = _words(words)
+        self._names = _either(rf'"{re.escape(one)}"(?=\s*:)' for one in words)
+        for plain, escaped in _ESCAPES:
+            long |= {one.replace(plain, escaped) for one in long}
+        self._long = sorted(long)
 
     def text(self, text: str) -> str:
         """`text` without them."""
-        return _OWNER.sub(HIDDEN, str(without(text, self._secrets)))
+        return self._literals.sub(HIDDEN, self._words.sub(HIDDEN, self._without(text)))
 
     def data(self, data: bytes) -> bytes:
-        """`data` without them."""
-        return self.text(data.decode("latin-1")).encode("latin-1")
+        """`data`, a body, without them: still JSON where it was, as a short one may be a number or a name of it."""
+        text = self._without(data.decode("latin-1"))
+        names = {found.start() + 1 for found in self._names.finditer(text)}
+        text = self._words.sub(lambda found: found[0] if found.start() in names else HIDDEN, text)
+        if text.lstrip()[:1] in ("{", "[") or "data:" in text:
+            text = _STRING.sub(lambda found: self._literals.sub(HIDDEN, found[0]), text)
+        else:
+            text = self._literals.sub(HIDDEN, text)
+        return text.encode("latin-1")
 
     def chunks(self, chunks: Sequence[bytes]) -> tuple[bytes, ...]:
         """Likewise; as one where a secret is spread over what they are."""
+        whole = b"".join(chunks)
+        body = without_spread(self.data(whole).decode("latin-1"), self._long).encode("latin-1")
+        if body == whole:
+            return tuple(chunks)
         cleaned = tuple(map(self.data, chunks))
-        whole = self.data(b"".join(chunks)).decode("latin-1")
-        body = without_spread(whole, self._secrets).encode("latin-1")
         return cleaned if b"".join(cleaned) == body else (body,)
 
     def asked_headers(self, headers: Mapping[str, str]) -> dict[str, str]:
@@ -81,7 +79,7 @@ class Cleaner:
 
     def answered_headers(self, headers: Mapping[str, str]) -> dict[str, str]:
         """Of an answer's headers, those that are kept."""
-        return {name: self.text(value) for name, value in headers.items() if _kept(name, value)}
+        return {name: self._header(value) for name, value in headers.items() if _kept(name, value)}
 
     def url(self, url: str) -> str:
         """`url`, with what may be a secret hidden in its query, and whose project it is in its path."""
@@ -89,18 +87,51 @@ class Cleaner:
         fields = [_field(field) for field in query.split("&")]
         return self.text(_PROJECT.sub(HIDDEN, place) + mark + "&".join(fields))
 
+    def _header(self, value: str) -> str:
+        return self.url(value) if value.startswith(("https://", "http://")) else self.text(value)
+
+    def _without(self, text: str) -> str:
+        if "\\u00" in text or (self._odd and "\\" in text):
+            text = self._written.sub(HIDDEN, text)
+        text = str(without(self._coded.sub(HIDDEN, text), self._long))
+        return _OWNER.sub(HIDDEN, self._owners.sub(HIDDEN, text))
+
+
+def _latin(text: str) -> str:
+    return text.encode("utf-8", "replace").decode("latin-1")
+
+
+def _either(patterns: Iterable[str]) -> re.Pattern[str]:
+    found = [*patterns]
+    return re.compile("|".join(found)) if found else _NEVER
+
+
+def _words(words: Collection[str]) -> re.Pattern[str]:
+    """Any of `words`, the longest first, and as whole ones."""
+    written = "|".join(map(_writing, sorted(words, key=len, reverse=True)))
+    return re.compile(rf"(?<![\w-])(?:{written})(?![\w-])") if words else _NEVER
+
+
+def _writing(text: str) -> str:
+    """A pattern of all ways to write `text` in JSON, and in JSON in JSON."""
+    letters = (rf"(?:\\*{re.escape(letter)}|\\+u(?i:{ord(letter):04x}))" for letter in text)
+    return "".join(letters)
+
+
+def _coded(text: str) -> Iterator[str]:
+    """What of base64 tells `text`, wherever it begins amid what is coded."""
+    data = text.encode("utf-8", "replace")
+    for before, first in enumerate((0, 2, 3)):
+        coded = b64encode(bytes(before) + data).decode()[first : (before + len(data)) * 8 // 6]
+        yield from (coded, coded.translate(_SAFE))
+
 
 def _field(field: str) -> str:
     name, is_, _ = field.partition("=")
-    return f"{name}={HIDDEN}" if is_ and _secret(name) else field
-
-
-def _secret(name: str) -> bool:
-    """Whether what a field of a query holds may be one."""
-    return telling(name) and name.lower() not in _PAGES
+    return f"{name}={HIDDEN}" if is_ and secret(name) else field
 
 
 def _kept(name: str, value: str) -> bool:
-    if _OWNERS.search(name):
+    if owning(name):
         return False
     return not telling(name) or (_TOKENS.search(name) is not None and _MEASURE.fullmatch(value) is not None)

@@ -10,8 +10,9 @@ from llmkit.errors import LLMKitError
 from llmkit.secrets import HIDDEN
 from llmkit.taps import Sending
 from llmkit.testing.cassettes.asking import asked_of
-from llmkit.testing.cassettes.cleaning import Cleaner, of_request
+from llmkit.testing.cassettes.cleaning import Cleaner
 from llmkit.testing.cassettes.errors import CassetteError
+from llmkit.testing.cassettes.findings import of_request, owners_of_request
 from llmkit.testing.cassettes.matching import Question, difference, question
 from llmkit.testing.cassettes.recordings import Answered, Failed, Recording
 from llmkit.transport import Answer, Exchange
@@ -71,7 +72,8 @@ class Player:
         host = address(outgoing.url)[1]
         exchange.deadlines.progress()
         _check(exchange, host)
-        cleaner = Cleaner([*sending.secrets, *of_request(outgoing.headers, outgoing.url)])
+        headers, url = outgoing.headers, outgoing.url
+        cleaner = Cleaner([*sending.secrets, *of_request(headers, url, outgoing.body)], owners_of_request(headers, url))
         found = self._found(question(asked_of(outgoing, cleaner), any_host=self._any_host))
         if isinstance(found, Failed):
             raise found.again()

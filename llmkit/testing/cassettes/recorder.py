@@ -7,7 +7,14 @@ from pathlib import Path
 from llmkit.errors import LLMKitError
 from llmkit.taps import Sending
 from llmkit.testing.cassettes.asking import asked_of
-from llmkit.testing.cassettes.cleaning import Cleaner, of_answer, of_request, of_session
+from llmkit.testing.cassettes.cleaning import Cleaner
+from llmkit.testing.cassettes.findings import (
+    of_answer,
+    of_request,
+    of_session,
+    owners_of_answer,
+    owners_of_request,
+)
 from llmkit.testing.cassettes.recordings import Answered, End, Failed, Recording
 from llmkit.transport import Answer, Outgoing
 
@@ -83,6 +90,7 @@ class Recorder:
         self._lock = threading.Lock()
         self._entries: list[_Entry] = []
         self._secrets: set[str] = set()
+        self._owners: set[str] = set()
         self._closed: tuple[Recording, ...] | None = None
 
     @property
@@ -91,7 +99,7 @@ class Recorder:
         if self._closed is not None:
             return self._closed
         with self._lock:
-            entries, cleaner = [*self._entries], Cleaner(self._secrets)
+            entries, cleaner = [*self._entries], Cleaner(self._secrets, self._owners)
         return tuple(found for entry in entries if (found := entry.recording(cleaner)) is not None)
 
     @property
@@ -102,7 +110,7 @@ class Recorder:
     def close(self) -> None:
         """Nothing more is recorded, not even of answers that are still being read."""
         self._closed = self.recordings
-        self._entries, self._secrets = [], set()
+        self._entries, self._secrets, self._owners = [], set(), set()
 
     def send(self, sending: Sending) -> Answer:
         """The answer that comes.
@@ -128,9 +136,12 @@ class Recorder:
         return _Overheard(answer, entry)
 
     def _learn(self, sending: Sending, answer: Answer | None = None) -> None:
-        outgoing = sending.outgoing
-        found = [*sending.secrets, *of_request(outgoing.headers, outgoing.url), *of_session(sending.session)]
+        headers, url = sending.outgoing.headers, sending.outgoing.url
+        found = [*sending.secrets, *of_request(headers, url, sending.outgoing.body), *of_session(sending.session)]
+        owners = owners_of_request(headers, url)
         if answer is not None:
             found += of_answer(answer.headers)
+            owners += owners_of_answer(answer.headers)
         with self._lock:
             self._secrets.update(found)
+            self._owners.update(owners)
