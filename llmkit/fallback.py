@@ -185,9 +185,13 @@ def _waiting(member: Client, told: _Hooks, prompt: object, output_type: object, 
     untold: list[tuple[str, str]] = []
     try:
         asking = member._asking(prompt, output_type, options, lambda path, why: untold.append((path, why)))  # noqa: SLF001
-        if member._settings.unsupported == "error":  # noqa: SLF001
-            asking.wire.encode(evolve(asking.request, messages=_WORDS), asking.quirks, asking.refuse, False)  # noqa: FBT003
+        refuse = asking.refuse if member._settings.unsupported == "error" else _left_out  # noqa: SLF001
+        asking.wire.encode(evolve(asking.request, messages=_WORDS), asking.quirks, refuse, False)  # noqa: FBT003
         return Waiting(asking, untold, told)
     except ConfigurationError as error:
         error.add_note(f"so says the fallback's member {member!r}")
         raise error.with_details(provider=member._engine.row.name)  # noqa: SLF001, B904 - the same
+
+
+def _left_out(path: str, why: str) -> None:
+    """What the member is to be asked without: that is told when it is."""

@@ -9,7 +9,7 @@ from attrs import evolve, fields, frozen
 
 from llmkit.asking import Asking
 from llmkit.deadlines import Deadlines
-from llmkit.errors import ConfigurationError, LLMKitError, OutputError, StreamError
+from llmkit.errors import LLMKitError, OutputError, StreamError, UnsupportedOptionError
 from llmkit.events import Event
 from llmkit.output import beside, demanded, paid_for, together
 from llmkit.response import Response, T_co
@@ -173,8 +173,11 @@ class Descent:
         return last
 
     def _is_unasked(self, error: LLMKitError) -> bool:
-        """Whether a member after the first cannot be asked this: who was asked is to tell what went wrong."""
-        return bool(self._passed) and isinstance(error, ConfigurationError)
+        """Whether a member after the first cannot be told the conversation: who was asked is to say what went wrong.
+
+        All else that is wrong with its call was found before the first was asked, or must be mended by somebody.
+        """
+        return bool(self._passed) and isinstance(error, UnsupportedOptionError)
 
     def _attempts(self) -> int:
         return sum(error.attempts for error in self._passed)

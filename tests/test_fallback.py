@@ -370,6 +370,7 @@ ONLY_THE_FIRSTS = {
     "a budget": ("anthropic", "openai", "reasoning", {"reasoning": 5_000}),
     "a budget, on another wire": ("gemini", "openai-chat", "reasoning", {"reasoning": 5_000}),
     "what only one knows of somebody": ("openai", "anthropic", "metadata.team", {"metadata": {"team": "x"}}),
+    "a number that others take": ("openai-chat", "anthropic", "temperature", {"temperature": 1.5}),
     "a tool to be called": (
         "anthropic",
         "gemini",
@@ -384,10 +385,14 @@ def test_an_option_that_turns_out_with_the_request_is_told_at_once_too(first, se
     """Before the day that it is needed: then the member would be passed over."""
     members = first.client(asked, max_retries=0), second.client(waits), second.client(waits, unsupported="warn")
     for ask in (Client.complete, Client.stream, Client.submit):
-        with pytest.raises(UnsupportedOptionError, match=f"^{path}: ") as caught:
+        with pytest.raises(ConfigurationError, match=f"^{path}: ") as caught:
             ask(Client.fallback(members[:2]), "Hi", **options)
         assert caught.value.provider == waits
     assert first.requests == []
+    if path == "temperature":  # which there is, so that it is not left out
+        with pytest.raises(ConfigurationError, match="^temperature: "):
+            Client.fallback(members[::2]).complete("Hi", **options)
+        return
     first.fault("overloaded")
     with pytest.warns(UnsupportedWarning, match=f"^{path}: ") as warned:
         assert Client.fallback(members[::2]).complete("Hi", **options).provider == waits
@@ -414,6 +419,18 @@ def test_who_cannot_be_told_the_conversation_is_passed_over(first, second):
     first.fault("overloaded")
     assert Client.fallback(members).complete(asked).attempts == 2
     assert (len(first.requests), len(second.requests)) == (1, 1)
+
+
+def test_what_must_be_mended_by_somebody_ends_the_call(first, second):
+    """As of a recording that lacks the member's call, or of a member whose key cannot be found."""
+    members = [first.client("anthropic", max_retries=0), second.client("openai", api_key=lambda: 3)]
+    for ask in (Client.complete, Client.stream):
+        first.fault("overloaded")
+        with pytest.raises(ConfigurationError, match="^api_key") as caught:
+            ask(Client.fallback([*members, second.client("gemini")]), "Hi")
+        assert (caught.value.provider, caught.value.attempts) == ("openai", 1)
+        assert caught.value.__notes__[0].startswith("anthropic")
+    assert second.requests == []
 
 
 def test_who_was_asked_tells_what_went_wrong(first, second, both):
