@@ -56,10 +56,10 @@ class Core:
             model_name("model", self._model)
         try:
             key = find_key(row, passed, address, own=own, authorized=authorized, profile=settings.profile)
-        except MissingAuthError:
+        except MissingAuthError as error:
             if not taps.keyless:
                 raise
-            key = passed
+            key = _missing(error)
         # A key that was looked up is for this machine alone then, and not for a proxy on the way.
         direct = key.looked_up and is_loopback(address)
         transport = Transport(
@@ -250,3 +250,13 @@ class Core:
         self, error: LLMKitError, model: str | None, headers: Mapping[str, str], query: Mapping[str, str]
     ) -> NoReturn:
         raise for_caller(error, self._engine, model, headers, query)
+
+
+def _missing(error: MissingAuthError) -> Key:
+    """No key, where none is needed now; whoever needs it later is told what is missing."""
+    told = error.args
+
+    def ask() -> str:
+        raise MissingAuthError(*told)
+
+    return Key(ask, passed=False)

@@ -364,7 +364,10 @@ def test_no_key_is_needed(server, path, monkeypatch):
     with record(path):
         server.client("anthropic").complete("Hi")
     with replay(path, any_host=True):
-        assert Client("anthropic").complete("Hi").text == "Hi"
+        client = Client("anthropic")
+        assert client.complete("Hi").text == "Hi"
+    with pytest.raises(MissingAuthError, match="ANTHROPIC_API_KEY"):  # and nothing is sent without one
+        client.complete("Hi")
     with replay(path):
         assert Client("anthropic", base_url="http://localhost:9").complete("Hi").text == "Hi"
     with pytest.raises(MissingAuthError):
