@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 import pytest
 
 if TYPE_CHECKING:
+    from os import PathLike
+
     from llmkit.client import Client
     from llmkit.taps import Sending
     from llmkit.testing import FakeServer, Tape
@@ -153,12 +155,20 @@ def llmkit_cassette(request: pytest.FixtureRequest) -> Iterator[Any]:
 def _path_of(item: pytest.Item) -> Path:
     """Where the cassette of a test is."""
     marker = item.get_closest_marker("llmkit_cassette")
-    given = [*marker.args, *marker.kwargs.values()] if marker else []
+    given = None if marker is None else _given(marker)
     folder: Path = item.path.parent
-    if given and given[0] is not None:
-        return folder / Path(given[0])
+    if given is not None:
+        return folder / given
     scope = [node.name for node in item.listchain() if isinstance(node, pytest.Class)]
     return folder / "cassettes" / item.path.stem / f"{_file_name('.'.join([*scope, item.name]))}.yaml"
+
+
+def _given(marker: pytest.Mark) -> "str | PathLike[str] | None":
+    """The path that the marker names."""
+    values = [*marker.args, *marker.kwargs.values()]
+    if len(values) > 1 or marker.kwargs.keys() - {"path"}:
+        pytest.fail(f"{marker.name} takes one path, and nothing else: see --llmkit-record for modes", pytrace=False)
+    return values[0] if values else None
 
 
 def _file_name(name: str) -> str:

@@ -339,6 +339,11 @@ def test_a_path_of_ones_own(run, pytester):
     assert (pytester.path / "kept" / "one.yaml").exists()
 
 
+def test_a_marker_that_says_something_else(run):
+    result = run('@pytest.mark.llmkit_cassette(mode="all")\ndef test_it(): ...')
+    result.stdout.fnmatch_lines(["*llmkit_cassette takes one path, and nothing else: see --llmkit-record for modes*"])
+
+
 def test_the_cassette_in_a_test(run):
     text = CASSETTE.format(more="assert len(llmkit_cassette.recordings) == 1")
     text = text.replace("def test_it(host", "def test_it(llmkit_cassette, host")
