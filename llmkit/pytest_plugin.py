@@ -213,18 +213,25 @@ class _Gate:
 
 
 def _is_mocked(sending: "Sending") -> bool:
-    """Whether something answers in place of the network: the library `responses`, or a session of the test's own."""
+    """Whether something answers in place of the network: a library that does so, or a session of the test's own."""
     from requests import Session  # noqa: PLC0415 - imported when there is a client
     from requests.adapters import HTTPAdapter  # noqa: PLC0415 - likewise
     from requests.exceptions import InvalidSchema  # noqa: PLC0415 - likewise
 
     session = sending.session
+    if session is not None and not isinstance(session, Session):
+        return not any(_home(cls) in _SESSIONS for cls in type(session).__mro__)
+    if _home(HTTPAdapter.send) == "responses":
+        return True
     if session is None:
-        return HTTPAdapter.send.__module__ == "responses"
-    if not isinstance(session, Session):
-        return not any(cls.__module__.partition(".")[0] in _SESSIONS for cls in type(session).__mro__)
+        return False
     try:
         adapter = session.get_adapter(sending.outgoing.url)
     except InvalidSchema:
         return True  # nothing is sent
-    return HTTPAdapter.send.__module__ == "responses" or not isinstance(adapter, HTTPAdapter)
+    return _home(type(session).send) == "requests_mock" or not isinstance(adapter, HTTPAdapter)
+
+
+def _home(thing: Any) -> str:
+    """The package where a class or a function was defined."""
+    return str(thing.__module__).partition(".")[0]

@@ -85,6 +85,19 @@ def test_session():
     with pytest.raises(ConnectionFailedError) as caught:
         client.complete("Hi")
 """,
+    "answers of the library requests-mock": """
+import requests
+
+def send(session, request, **kwargs):
+    raise OSError(f"asked for {request.url}")
+
+def test_mocked(monkeypatch):
+    send.__module__ = "requests_mock.mocker"
+    monkeypatch.setattr(requests.Session, "send", send)
+    client = Client("anthropic", api_key="k", model="m", max_retries=0, session=requests.Session())
+    with pytest.raises(ConnectionFailedError) as caught:
+        client.complete("Hi")
+""",
     "what is mounted in a session of requests": """
 import requests
 
