@@ -6,6 +6,7 @@ way that needs no asking.
 
 import os
 from collections.abc import Callable
+from contextvars import ContextVar
 from copy import copy
 from threading import Event, get_ident
 from typing import Final
@@ -34,6 +35,10 @@ class _Round:
         self.failure: LLMKitError | None = None
 
 
+# The rounds that what runs here is part of, also in the threads that one who is asked gives work to.
+_WITHIN: ContextVar[tuple[_Round, ...]] = ContextVar("within", default=())
+
+
 class Agreement:
     """What several threads want done once."""
 
@@ -50,7 +55,7 @@ class Agreement:
             spare: Seconds that may be waited for another thread, None for ever; it raises where there are none.
 
         Raises:
-            ConfigurationError: It is being asked by this very thread, further out.
+            ConfigurationError: It is being asked by this very thread, further out, or by one that this one works for.
             LLMKitError: What `ask` or `spare` raised; where another thread asked, a copy of its error.
         """
         process = os.getpid()
@@ -58,7 +63,7 @@ class Agreement:
             current = self._asked(ask, process)
             if current is None:
                 return
-            if current.thread == get_ident():
+            if current.thread == get_ident() or current in _WITHIN.get():
                 raise ConfigurationError(
                     "api_key: the function asks the client whose key it is to return; give it a client of its own"
                 )
@@ -75,7 +80,11 @@ class Agreement:
             current = self._rounds.setdefault(process, mine)
             if current is not mine:
                 return current
-            ask()
+            token = _WITHIN.set((*_WITHIN.get(), mine))
+            try:
+                ask()
+            finally:
+                _WITHIN.reset(token)
             mine.answered = True
         except LLMKitError as error:
             mine.answered, mine.failure = True, error

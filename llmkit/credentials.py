@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from llmkit.agreement import Agreement
 from llmkit.checks import raised, tried
-from llmkit.errors import ConfigurationError, LLMKitError, MissingAuthError
+from llmkit.errors import ConfigurationError, LLMKitError, MissingAuthError, UnknownProviderError
 from llmkit.provider import Provider
 
 
@@ -273,16 +273,27 @@ def find_key(
 
 def _missing(row: Provider, profile: str | None) -> str:
     """What to do where there is no key."""
+    how = f"store one by `{_storing(row, profile)}`, or pass api_key="
     if profile is not None:
-        return (
-            f"no API key for {row.name} in the profile {profile!r}: "
-            f"store one by `llmkit keys set {row.name} --profile {profile}`, or pass api_key="
-        )
+        return f"no API key for {row.name} in the profile {profile!r}: {how}"
     names = " or ".join(row.key_variables) or "api_key"
-    return (
-        f"no API key for {row.name}: set the environment variable {names}, "
-        f"store one by `llmkit keys set {row.name}`, or pass api_key="
-    )
+    return f"no API key for {row.name}: set the environment variable {names}, {how}"
+
+
+def _storing(row: Provider, profile: str | None) -> str:
+    """The command that stores a key where it is looked for; in Python where the command does not know the row."""
+    from shlex import quote  # noqa: PLC0415 - only needed to fail
+
+    from llmkit.keystore import DEFAULT_PROFILE, profile_of  # noqa: PLC0415
+    from llmkit.provider import provider  # noqa: PLC0415
+
+    chosen = profile_of(profile)
+    told = chosen != DEFAULT_PROFILE
+    try:
+        provider(row.name)
+    except UnknownProviderError:
+        return f"llmkit.keys.set({row.name!r}, ...{f', profile={chosen!r}' if told else ''})"
+    return f"llmkit keys set {row.name}{f' --profile {quote(chosen)}' if told else ''}"
 
 
 def _look_up(row: Provider, environ: Mapping[str, str] | None) -> Key | ConfigurationError | None:
@@ -301,7 +312,9 @@ def _stored(row: Provider, profile: str | None) -> Key | ConfigurationError | No
     chosen = tried(lambda _, value: profile_of(value), "profile", profile)
     profiles = chosen if isinstance(chosen, ConfigurationError) else load()
     if isinstance(profiles, ConfigurationError):
-        return ConfigurationError(f"the key for {row.name} is looked for among the stored ones: {profiles}")
+        tried_first = " or ".join(row.key_variables) if profile is None else ""
+        said = f"no API key for {row.name}{tried_first and f' in {tried_first}'}"
+        return ConfigurationError(f"{said}, and the stored ones cannot be used: {profiles}")
     keys = profiles.get(chosen, {})
     found = next((name for name in (row.name, *(siblings(row) if keys else ())) if name in keys), None)
     return None if found is None else kept(keys[found], passed=False, name=held(found, chosen))

@@ -12,9 +12,9 @@ from llmkit.errors import ConfigurationError
 
 _LINE: Final = re.compile(
     r"""
-    (?: (?:export\s+)? (?P<name>[A-Za-z_][A-Za-z0-9_.]*) \s* = \s*
-        (?: '(?P<bare>[^']*)' | "(?P<escaped>(?:[^"\\]|\\.)*)" | (?P<plain>[^'"\s\#](?:\S|\s+(?![\s\#]))*)? ) )?
-    (?: (?<!\S) \s*\#.* | \s+\#.* )?
+    (?: (?:export\s++)? (?P<name>[A-Za-z_][A-Za-z0-9_.]*+) \s*+ = \s*+
+        (?: '(?P<bare>[^']*)' | "(?P<escaped>(?:[^"\\]|\\.)*)" | (?P<plain>[^'"\s\#](?:\S|\s++(?!\#))*+)? ) )?
+    (?: (?<!\S) \s*+\#.* | \s++\#.* )?
     """,
     re.VERBOSE,
 )
@@ -29,8 +29,9 @@ def load(file: Path, *, override: bool) -> list[str] | ConfigurationError:
         text = file.read_bytes().decode("utf-8-sig")
     except OSError as error:
         return ConfigurationError(f"{file}: {error.strerror or type(error).__name__}")
-    except UnicodeDecodeError:
-        return ConfigurationError(f"{file}: it is not UTF-8")
+    except ValueError as error:  # the latter: NUL in its path
+        reason = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
+        return ConfigurationError(f"{str(file)!r}: {reason}")
     found: dict[str, str] = {}
     for number, line in enumerate(text.split("\n"), 1):
         matched = _LINE.fullmatch(line.strip())

@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from llmkit import keystore
+from llmkit.agreement import Agreement
 from llmkit.checks import raised, tried
-from llmkit.credentials import kept
+from llmkit.credentials import Key, kept
 from llmkit.dotenv import load as _load_dotenv
 from llmkit.errors import ConfigurationError
 from llmkit.keystore import Profiles, change, name_of, profile_of
@@ -153,14 +154,16 @@ class Stored:
         profile: Of which set of keys.
     """
 
-    __slots__ = ("_function", "_made", "_refused", "name", "profile")
+    __slots__ = ("_agreement", "_fresh", "_function", "_made", "_refused", "name", "profile")
 
     def __init__(self, name: str, function: Callable[[], str], profile: str) -> None:
         self.name = name
         self.profile = profile
         self._function = function
         self._made: _Hidden | None = None  # the last one that came from the function
+        self._fresh = False  # whether it may be good, and is not stored yet
         self._refused: deque[_Hidden] = deque(maxlen=4)
+        self._agreement = Agreement()  # of several clients
 
     def __repr__(self) -> str:
         return f"Stored({self.name!r}, profile={self.profile!r})"
@@ -169,22 +172,24 @@ class Stored:
         return type(self), (self.name, self._function, self.profile)
 
     def __call__(self) -> str:
-        """The stored key, unless it was refused; else another.
+        """The stored key, unless it was refused; else the one that another client has just got; else another.
 
         Another process may have stored one since.
 
         Raises:
             ConfigurationError: The stored keys cannot be read.
         """
-        found = raised(self._usable())
-        if found is None:
-            found = self._function()
-            self._made = _Hidden(found)
+        while (found := raised(self._usable())) is None:
+            self._agreement.once(self._make, lambda: None)
+            if self._made is not None and not self._fresh:  # it is none, or one that was refused: that is told, too
+                return self._made.value
         return found
 
     def refused(self, key: str) -> None:
         """The host has refused it."""
         self._refused.append(_Hidden(key))
+        if self._made is not None and self._made.value == key:
+            self._fresh = False
 
     def accepted(self, key: str) -> None:
         """The host has answered to it: it is stored, if it is the latest, and new.
@@ -195,12 +200,25 @@ class Stored:
         made, failed = self._made, None
         if made is not None and made.value == key:  # and no late answer to one that was replaced since
             failed = _set(self.name, key, self.profile)
+            self._fresh = isinstance(failed, ConfigurationError)
         del key
         raised(failed)
 
     def _usable(self) -> str | ConfigurationError | None:
         found = _get(self.name, self.profile)
-        return None if any(found == hidden.value for hidden in self._refused) else found
+        if isinstance(found, ConfigurationError) or (found is not None and not self._is_refused(found)):
+            return found
+        return self._made.value if self._fresh and self._made is not None else None
+
+    def _make(self) -> None:
+        """Call the function, unless another client has since."""
+        if self._usable() is None:
+            value = self._function()
+            self._made = _Hidden(value)
+            self._fresh = isinstance(kept(value, passed=True), Key) and not self._is_refused(value)
+
+    def _is_refused(self, key: str) -> bool:
+        return any(key == hidden.value for hidden in self._refused)
 
 
 class _Hidden:

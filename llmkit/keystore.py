@@ -48,7 +48,7 @@ def folder(
             known = home()
         except RuntimeError:
             known = None
-        if known is None:
+        if known is None or not known.is_absolute():
             raise ConfigurationError(f"nothing tells where your home is; set {FOLDER_VARIABLE} to a folder for keys")
         parts = {"win32": ("AppData", "Roaming"), "darwin": ("Library", "Application Support")}
         above = known.joinpath(*parts.get(platform, (".config",)))
@@ -143,7 +143,9 @@ def _document(data: bytes, place: Path) -> dict[str, Any]:
     if not isinstance(found, dict) or found.get("llmkit") != "credentials":
         raise ConfigurationError(f"{place / FILE}: it is no file of keys{where}; repair it, or take it away")
     version = found.get("version")
-    if not isinstance(version, int) or version > VERSION:
+    if not isinstance(version, int):
+        raise ConfigurationError(f"{place / FILE}: it is no file of keys, as it has no version")
+    if version > VERSION:
         raise ConfigurationError(f"{place / FILE}: it was written by a later version of llmkit")
     return found
 

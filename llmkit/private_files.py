@@ -115,8 +115,11 @@ class PrivateFolder:
         """Put `data` into a file in the place of all that it held. For who has the lock.
 
         Raises:
-            ConfigurationError: The file system cannot keep others from reading it.
+            ConfigurationError: It is more than is ever read, or the file system cannot keep others from reading it.
         """
+        if len(data) > LARGEST:
+            del data
+            raise ConfigurationError(f"{self._place / name}: it would be larger than {LARGEST:,} bytes")
         new = f"{name}.new"
         with suppress(FileNotFoundError):  # of a process that was killed
             os.unlink(self._at(new), dir_fd=self._fd)

@@ -26,6 +26,8 @@ google-auth's default credentials (extra ``vertex``)."""
 ENTRY_POINTS: Final = "llmkit.providers"
 """Where other distributions offer rows: each entry point names a `Provider` or a function that returns one."""
 
+_SHOWN: Final = 24  # characters of a name; keys are longer
+
 
 def _names(value: Iterable[str]) -> tuple[str, ...]:
     """A sequence of names as a tuple; one alone is a sequence of letters, which nobody means."""
@@ -153,7 +155,14 @@ def provider(name: str) -> Provider:
     if name in found:
         return found[name]
     raise UnknownProviderError(
-        f"provider: no row is named {name[:80]!r}; try {', '.join(_near(name, found))}, or pass a Provider"
+        f"provider: no row is named {_shown(name)}; try {', '.join(_near(name, found))}, or pass a Provider"
+    )
+
+
+def _shown(name: str) -> str:
+    """`name`, unless it may be a key, which people pass first where other libraries want it there."""
+    return (
+        repr(name) if len(name) <= _SHOWN else f"as what was passed ({len(name)} characters, not shown: is it a key?)"
     )
 
 

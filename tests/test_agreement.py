@@ -260,6 +260,18 @@ def test_a_function_that_asks_its_own_client(server):
         assert server.requests == []
 
 
+def test_a_function_that_asks_its_own_client_in_another_thread(server):
+    """Which would wait for it, as it waits for the other."""
+
+    def key():
+        return client.submit("What is my key?").result().text
+
+    with server.client("anthropic", api_key=key, model=MODEL, timeout=PATIENCE) as client:
+        with pytest.raises(ConfigurationError, match="the function asks the client whose key it is"):
+            client.complete("Hi")
+        assert server.requests == []
+
+
 def test_a_function_that_asks_its_own_client_with_another_key(server):
     def key():
         return client.complete("sk-told", extra_headers={"x-api-key": "for-keys-alone"}).text

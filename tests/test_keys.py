@@ -69,9 +69,12 @@ def test_a_folder_that_hangs_on_where_one_stands():
         folder({"LLMKIT_CONFIG": "here"})
 
 
-def test_no_home(monkeypatch):
+@pytest.mark.parametrize("known", [None, Path("here")], ids=["none", "one that hangs on where one stands"])
+def test_no_home(known):
     def home():
-        raise RuntimeError
+        if known is None:
+            raise RuntimeError
+        return known
 
     with pytest.raises(ConfigurationError, match="set LLMKIT_CONFIG"):
         folder({}, "linux", home)
@@ -173,6 +176,31 @@ def test_a_profile_beside_what_else_says_the_key(more):
     assert shown(caught.value) == []
 
 
+def mine(**more):
+    return Provider("mine", "openai-chat", "https://x.example", key_variables=("MINE_KEY",), **more)
+
+
+ADVICE = {
+    "the profile of the environment": (
+        "anthropic",
+        {"LLMKIT_PROFILE": "my work"},
+        {},
+        "`llmkit keys set anthropic --profile 'my work'`, or",
+    ),
+    "a profile": ("anthropic", {}, {"profile": "my work"}, "`llmkit keys set anthropic --profile 'my work'`, or"),
+    "a row of the caller's": (mine(), {}, {}, r"`llmkit\.keys\.set\('mine', \.\.\.\)`, or"),
+    "both": (mine(), {}, {"profile": "work"}, r"`llmkit\.keys\.set\('mine', \.\.\., profile='work'\)`, or"),
+}
+
+
+@pytest.mark.parametrize(("name", "environ", "options", "words"), ADVICE.values(), ids=ADVICE.keys())
+def test_advice_that_can_be_followed(monkeypatch, name, environ, options, words):
+    for variable, value in environ.items():
+        monkeypatch.setenv(variable, value)
+    with pytest.raises(MissingAuthError, match=words):
+        Client(name, **options)
+
+
 def test_a_refused_key_is_told_by_where_it_came_from(server):
     keys.set("anthropic", KEY, profile="work")
     server.reply(AuthenticationError(f"bad key {KEY}", status=401))
@@ -257,6 +285,7 @@ UNFIT = {
         replace_by(b'{"llmkit": "credentials", "version": 2, "profiles": ' + HELD + b"}"),
         "by a later version of llmkit",
     ),
+    "of no version": (replace_by(b'{"llmkit": "credentials", "profiles": ' + HELD + b"}"), "it is no file of keys"),
     "no profiles": (
         replace_by(b'{"llmkit": "credentials", "version": 1, "profiles": ' + HELD + b"}"),
         r"\$\.profiles: expected profiles",
@@ -312,6 +341,7 @@ BAD_ARGUMENTS = {
     "profile of a client": (lambda: Client("anthropic", profile=3), "^profile: expected a name, got int"),
     "another profile of a client": (lambda: Client("anthropic", profile=""), "^profile: expected a name in one line"),
     "function": (lambda: keys.stored("anthropic", KEY), "^function: expected a function"),
+    "more than the file may hold": (lambda: keys.set("anthropic", KEY * 50_000), "it would be larger than 1,048,576"),
 }
 
 
@@ -322,10 +352,18 @@ def test_arguments(use, words):
     assert shown(caught.value) == []
 
 
+def test_a_key_in_the_place_of_a_provider():
+    """Other libraries want it there."""
+    with pytest.raises(ConfigurationError, match="no row is named as what was passed .30 characters, not") as caught:
+        Client(KEY)
+    assert KEY not in str(caught.value)
+
+
 def test_a_profile_that_the_environment_names_badly(monkeypatch):
     monkeypatch.setenv("LLMKIT_PROFILE", "a\tb")
     with pytest.raises(
-        ConfigurationError, match="^the key for anthropic is looked for among the stored ones: LLMKIT_PRO"
+        ConfigurationError,
+        match="^no API key for anthropic in ANTHROPIC_API_KEY, and the stored ones cannot be used: LLMKIT_PRO",
     ):
         Client("anthropic")
     with pytest.raises(ConfigurationError, match="^LLMKIT_PROFILE: expected a name"):
@@ -567,6 +605,30 @@ def test_eight_threads_log_in_once(server):
     assert (keys.get("anthropic"), count) == (KEY, [1])
 
 
+def test_clients_that_share_a_login(server):
+    """It is asked for by one of them, also before the host has answered to it."""
+    begin, most, asking = threading.Barrier(4), [], []
+
+    def log_in():
+        asking.append(1)
+        most.append(len(asking))
+        threading.Event().wait(0.05)
+        asking.pop()
+        return KEY
+
+    source = keys.stored("company", log_in)
+
+    def call(client):
+        begin.wait(PATIENCE)
+        return client.complete("Hi").text
+
+    with ThreadPoolExecutor(4) as pool:
+        clients = [server.client("anthropic", api_key=source, model=MODEL) for _ in range(4)]
+        assert list(pool.map(call, clients)) == ["Hi"] * 4
+    assert most == [1]
+    assert keys.get("company") == KEY
+
+
 def log_in():
     return KEY
 
@@ -650,6 +712,18 @@ BAD_LINES = {
     "NUL": (f"A={KEY}\0", "line 1: expected NAME=value"),
     "Latin-1": ("A=ä".encode("latin-1"), "it is not UTF-8"),
 }
+
+
+@pytest.mark.parametrize("line", ["A={}'", "export{}'", "A='b'{}c", "A=b{}\0"])
+def test_a_line_of_many_blanks_is_read_in_no_time(env_file, line):
+    env_file.write_text(line.format(" " * 200_000))
+    with pytest.raises(ConfigurationError, match="line 1: expected NAME=value"):
+        keys.load_dotenv(env_file)
+
+
+def test_a_path_that_is_none():
+    with pytest.raises(ConfigurationError, match="embedded null"):
+        keys.load_dotenv("a\0b")
 
 
 @pytest.mark.parametrize(("text", "words"), BAD_LINES.values(), ids=BAD_LINES.keys())
@@ -737,12 +811,23 @@ def test_the_command(run, monkeypatch, place):
     assert "MISTRAL_API_KEY of the environment is set, and goes before" in run("set", "mistral", data=b"k123456789")[2]
     assert len(run("get", "mistral")[1].splitlines()) == 2
     assert run("remove", "mistral") == (0, "", "")
-    assert run("remove", "mistral") == (1, "", "llmkit: there is no key for mistral\n")
+    assert run("remove", "mistral") == (1, "", "llmkit: there is no key of that name in the profile default\n")
+    keys.set("company", KEY)
+    assert run("get", "company")[1].startswith("company: stored in the profile default (sha256 ")
 
 
 REFUSED = {
     "the key as an argument": (["set", "anthropic", KEY], b"", "a key is no argument"),
     "as an option": (["set", "anthropic", "--key", KEY], b"", "a key is no argument"),
+    "as an option that nobody knows": (["set", "anthropic", f"--anthropic-key={KEY}"], b"", "a key is no argument"),
+    "in front of the name": (["set", "--apikey", KEY, "anthropic"], b"", "a key is no argument"),
+    "in the place of the name": (["set", KEY], b"", "no row is named as what was passed"),
+    "along with the name": (["set", f"anthropic={KEY}"], b"", "no row is named as what was passed"),
+    "in the place of the command": ([KEY], b"", "argument COMMAND: invalid choice: not shown (choose from"),
+    "to list": (["list", KEY], b"", "a key is no argument"),
+    "to get": (["get", KEY], b"", "no row is named as what was passed"),
+    "no name": (["set"], b"", "required: NAME\n"),
+    "too long": (["set", "anthropic"], b"k" * 70_000, "it is longer than 65,536 bytes"),
     "nothing": (["set", "anthropic"], b"\n", "no key was told"),
     "two lines": (["set", "anthropic"], f"{KEY}\n{KEY}".encode(), "it holds control characters"),
     "no text": (
@@ -761,6 +846,10 @@ def test_what_the_command_refuses(run, arguments, data, words):
     assert (code, out) == (2, "")
     assert words in err
     assert keys.names() == []
+
+
+def test_a_key_in_the_place_of_a_name_is_not_repeated(run):
+    assert run("remove", KEY)[0] == 1
 
 
 def test_a_terminal_is_asked_without_showing(capsys):

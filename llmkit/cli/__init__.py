@@ -14,6 +14,7 @@ from typing import Final, TextIO
 from llmkit import __version__
 from llmkit.cli import ask, bulk, demo, hosts, keys
 from llmkit.cli.output import tell
+from llmkit.cli.parsing import Parser
 from llmkit.errors import ConfigurationError, LLMKitError, MissingAuthError
 
 FAILED, WRONG, INTERRUPTED, UNREAD = 1, 2, 130, 141
@@ -77,7 +78,7 @@ def _discard_output() -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="llmkit", description="Talk to language models.", allow_abbrev=False)
+    parser = Parser(prog="llmkit", description="Talk to language models.", allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"llmkit {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in _COMMANDS:

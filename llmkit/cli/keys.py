@@ -9,7 +9,8 @@ import warnings
 from typing import TYPE_CHECKING, Final
 
 from llmkit.cli.output import tell
-from llmkit.errors import ConfigurationError
+from llmkit.cli.parsing import Reticent
+from llmkit.errors import ConfigurationError, UnknownProviderError
 
 if TYPE_CHECKING:
     from llmkit.provider import Provider
@@ -36,7 +37,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    deeds = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    deeds = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Reticent)
     for name, run, text in (
         ("set", store, "store a key, which is asked for, or read from standard input"),
         ("get", show, "tell whether there is a key, and where from; it is not shown"),
@@ -44,9 +45,6 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     ):
         deed = _deed(deeds, name, text, run)
         deed.add_argument("name", metavar="NAME", help="a provider, as in llmkit providers")
-        # What argparse does not know it would show.
-        deed.add_argument("rest", nargs="*", help=argparse.SUPPRESS)
-        deed.add_argument("--key", "--api-key", "--value", dest="option", help=argparse.SUPPRESS)
         _add_profile(deed)
     _add_profile(_deed(deeds, "list", "list the names that keys are stored under", show_names))
     _deed(deeds, "path", "tell where they are stored", show_path)
@@ -59,8 +57,9 @@ def store(arguments: argparse.Namespace) -> int:
         ConfigurationError: There is no such provider, it takes no key, or the key is none.
     """
     from llmkit import keys  # noqa: PLC0415 - which --help needs not
+    from llmkit.provider import provider  # noqa: PLC0415
 
-    row = _row(arguments)
+    row = provider(arguments.name)
     if row.auth == "none":
         raise ConfigurationError(f"{row.name} takes no key")
     key = _asked(row.name)
@@ -82,12 +81,19 @@ def show(arguments: argparse.Namespace) -> int:
     from llmkit import keys  # noqa: PLC0415
     from llmkit.credentials import siblings  # noqa: PLC0415
     from llmkit.keystore import profile_of  # noqa: PLC0415
+    from llmkit.provider import provider  # noqa: PLC0415
 
-    row = _row(arguments)
+    profile = profile_of(arguments.profile)
+    try:
+        row = provider(arguments.name)
+    except UnknownProviderError:
+        if (found := keys.get(arguments.name, profile=profile)) is None:
+            raise
+        print(f"{arguments.name}: stored in the profile {profile} {_fingerprint(found)}")
+        return 0
     variable = None if arguments.profile is not None else _variable(row)
     if variable is not None:
         print(f"{row.name}: {variable} of the environment {_fingerprint(os.environ[variable].strip())}")
-    profile = profile_of(arguments.profile)
     for name in (row.name, *siblings(row)):
         if (found := keys.get(name, profile=profile)) is not None:
             print(f"{name}: stored in the profile {profile} {_fingerprint(found)}")
@@ -105,10 +111,12 @@ def remove(arguments: argparse.Namespace) -> int:
         ConfigurationError: The stored keys cannot be changed.
     """
     from llmkit import keys  # noqa: PLC0415
+    from llmkit.keystore import profile_of  # noqa: PLC0415
 
-    _refuse_more(arguments)
-    if not keys.remove(arguments.name, profile=arguments.profile):
-        tell(f"there is no key for {arguments.name:.80}")
+    profile = profile_of(arguments.profile)
+    if not keys.remove(arguments.name, profile=profile):
+        # The name is not repeated: it may be a key, passed by mistake.
+        tell(f"there is no key of that name in the profile {profile}")
         return 1
     return 0
 
@@ -139,9 +147,7 @@ def show_path(_: argparse.Namespace) -> int:
     return 0
 
 
-def _deed(
-    deeds: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, text: str, run: object
-) -> argparse.ArgumentParser:
+def _deed(deeds: "argparse._SubParsersAction[Reticent]", name: str, text: str, run: object) -> argparse.ArgumentParser:
     deed = deeds.add_parser(name, allow_abbrev=False, help=text, description=f"{text.capitalize()}.")
     deed.set_defaults(run=run)
     return deed
@@ -150,21 +156,6 @@ def _deed(
 def _add_profile(parser: argparse.ArgumentParser) -> None:
     text = "of which set of keys (default: $LLMKIT_PROFILE, or default)"
     parser.add_argument("--profile", metavar="PROFILE", help=text)
-
-
-def _row(arguments: argparse.Namespace) -> "Provider":
-    from llmkit.provider import provider  # noqa: PLC0415
-
-    _refuse_more(arguments)
-    return provider(arguments.name)
-
-
-def _refuse_more(arguments: argparse.Namespace) -> None:
-    if arguments.rest or arguments.option is not None:
-        raise ConfigurationError(
-            "a key is no argument, as the shell would keep it and others could see it; leave it out, and it is asked "
-            "for. If it was real, take it for known"
-        )
 
 
 def _variable(row: "Provider") -> str | None:
@@ -182,7 +173,11 @@ def _asked(name: str) -> str:
         raise ConfigurationError("standard input is closed: there is nobody to ask for the key")
     if not sys.stdin.isatty():
         # Not its text, as the locale would read it; what is no key is refused where it is stored.
-        return sys.stdin.buffer.read(_LARGEST).decode("utf-8-sig", "replace").strip()
+        data = sys.stdin.buffer.read(_LARGEST + 1)
+        if len(data) > _LARGEST:
+            del data
+            raise ConfigurationError(f"what standard input has is no key: it is longer than {_LARGEST:,} bytes")
+        return data.decode("utf-8-sig", "replace").strip()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", getpass.GetPassWarning)
