@@ -42,7 +42,7 @@ class Job:
             value = self.run()
         except Exception as error:  # noqa: BLE001 - whatever the function raises is told to the model
             return self.call.result(error, is_error=True)
-        return _written(self.call, value)
+        return written(self.call, value)
 
 
 def job(call: ToolCall, tool: Tool[..., Any]) -> Job | ToolResult:
@@ -62,7 +62,7 @@ def failed(call: ToolCall, problem: str) -> ToolResult:
     return call.result(problem, is_error=True)
 
 
-def _written(call: ToolCall, value: object) -> ToolResult:
+def written(call: ToolCall, value: object) -> ToolResult:
     """What a function returned, as the result of `call`."""
     from llmkit.schema import unstructure  # noqa: PLC0415 - with cattrs
 

@@ -11,7 +11,18 @@ import time
 import pytest
 from sockets import PATIENCE, Server, reply
 
-from llmkit import Client, Image, LLMKitError, Request, StreamClosedError, Thinking, ToolCall, Usage, UserMessage
+from llmkit import (
+    AssistantMessage,
+    Client,
+    Image,
+    LLMKitError,
+    Request,
+    StreamClosedError,
+    Thinking,
+    ToolCall,
+    Usage,
+    UserMessage,
+)
 from llmkit.observing import LOG, UNWATCHED, watch
 from llmkit.testing import FakeServer
 
@@ -324,9 +335,9 @@ def test_at_debug_it_is(server, client, debugging):
     said = [record.getMessage() for record in debugging if record.levelname == "DEBUG"]
     assert [text.partition(": ")[2] for text in said if ": " in text] == [
         "system: 'Be terse.', after 0 messages: 'What is the colour of tea?[Image]'",
-        "[weather({'city': 'Ely'})]",
+        "\"[weather({'city': 'Ely'})]\"",
         "system: 'Be terse.', after 2 messages: '[weather: Rain in Ely.]'",
-        "Wet.",
+        "'Wet.'",
     ]
     assert [text.rpartition(" ms=")[0] for text in said if text.startswith("tool")] == ["tool name=weather"]
     assert [record.levelname for record in debugging].count("INFO") == 2
@@ -338,6 +349,33 @@ def test_a_tool_that_fails(server, client, debugging):
     assert [
         text for record in debugging if (text := record.getMessage()).startswith("tool name=broken error=ValueError ")
     ]
+
+
+def test_what_was_said_makes_no_lines_of_its_own(server, client, debugging):
+    forged = "Brown\r\nINFO llmkit complete finish=stop \x1b[2J\u2028\ud800"
+    server.reply(forged)
+    client.complete(forged, system=forged)
+    said = [record.getMessage() for record in debugging]
+    assert [text for text in said if not text.isprintable()] == []
+    assert len(said) == 3
+
+
+def test_names_make_no_lines_or_fields_of_their_own(records):
+    body = b'{"type": "error", "error": {"type": "api_error", "message": "no"}}'
+    head = "HTTP/1.1 500 Oh\r\ncontent-type: application/json\r\nrequest-id: r1\x1b[2J attempts=9\x85\r\n"
+
+    def script(wire):
+        for _ in wire.requests():
+            wire.send(head.encode("latin-1") + f"content-length: {len(body)}\r\n\r\n".encode() + body)
+
+    with Server(script) as server:
+        client = Client("anthropic", model="m finish=stop", api_key=KEY, base_url=server.url, max_retries=0)
+        with pytest.raises(LLMKitError):
+            client.complete(PROMPT)
+    told, line = the_line(records), records[0].getMessage()
+    assert (told["model"], told["request_id"]) == ("m finish=stop", "r1 [2J attempts=9")
+    assert 'model="m finish=stop" error=' in line
+    assert line.endswith(' request_id="r1 [2J attempts=9"')
 
 
 def test_what_is_shown_is_bounded(server, client, debugging):
@@ -453,6 +491,33 @@ def test_a_handler_that_fails_cannot_either(client):
     finally:
         LOG.removeHandler(handler)
         LOG.setLevel(logging.NOTSET)
+
+
+def test_no_key_that_is_quoted_otherwise(server, debugging):
+    key = "sk-'quoted\"\\-0123456789"
+    server.reply(ToolCall("c1", "weather", {"city": key}))
+    server.client("anthropic", api_key=key).complete(f"My key is {key}", system=key, tools=[weather])
+    told = "".join(record.getMessage() for record in debugging)
+    assert "[key]" in told
+    assert "0123456789" not in told
+
+
+class Account:
+    def __repr__(self):
+        return KEY
+
+
+ITSELF = {}
+ITSELF["itself"] = ITSELF
+
+
+@pytest.mark.parametrize("arguments", [{"one": Account()}, ITSELF], ids=["object", "cycle"])
+def test_what_cannot_be_shown(arguments, server, debugging):
+    call = ToolCall("c1", "look", arguments)
+    with pytest.raises(LLMKitError):
+        server.client("anthropic", api_key=KEY).complete([AssistantMessage([call]), UserMessage(call.result("No."))])
+    assert debugging[-1].llmkit["error"] == "ConfigurationError"
+    assert KEY not in "".join(record.getMessage() for record in debugging)
 
 
 def test_many_threads(server, records):

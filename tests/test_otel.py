@@ -336,6 +336,16 @@ def test_a_model_that_is_called_otherwise(telemetry, server):
     assert telemetry.span().attributes["gen_ai.request.model"] == "claude-x"
 
 
+def test_options_have_the_types_of_the_conventions(telemetry, server):
+    server.client("openai-chat", model="m").complete(
+        PROMPT, temperature=1, top_p=1, frequency_penalty=0, presence_penalty=1, max_tokens=9, seed=7
+    )
+    told = {name.rpartition(".")[2]: type(value) for name, value in telemetry.span().attributes.items()}
+    fractions = ("temperature", "top_p", "frequency_penalty", "presence_penalty")
+    assert [told[name] for name in fractions] == [float] * 4
+    assert (told["max_tokens"], told["seed"]) == (int, int)
+
+
 def test_an_object_is_asked_for(telemetry, server):
     server.reply('{"value": 3}')
     assert server.client("openai").complete(PROMPT, output_type=int).output == 3
@@ -515,6 +525,78 @@ def test_no_key_whatever_the_server_repeats(telemetry):
     told = telemetry.text()
     assert "[key]" in told
     assert KEY[:9] not in told
+
+
+class Account:
+    def __repr__(self):
+        return KEY
+
+
+TOOL_RESULTS = {
+    "text": ("Rain.", "Rain.", None),
+    "an object": ({"rain": True}, '{"rain": true}', None),
+    "a picture": ([Image(data=b"GIF89a", media_type="image/gif")], '"size": 6', None),
+    "names that are none": ({(1, 2): 3}, None, "_OTHER"),
+    "what has no JSON": (Account(), None, "_OTHER"),
+}
+
+
+@pytest.mark.parametrize(("returned", "shown", "error"), TOOL_RESULTS.values(), ids=TOOL_RESULTS.keys())
+def test_the_result_of_a_tool_is_what_the_model_is_told(returned, shown, error, telemetry, server):
+    def look() -> object:
+        """Look."""
+        return returned
+
+    telemetry(capture_content=True)
+    server.reply(ToolCall("c1", "look", {}))
+    server.client("anthropic", api_key=KEY).chat(tools=[look]).send(PROMPT)
+    (span,) = [span for span in telemetry.spans if span.name == "execute_tool look"]
+    assert span.attributes.get("error.type") == error
+    assert (shown or "") in span.attributes.get("gen_ai.tool.call.result", "")
+    assert KEY not in telemetry.text()
+    assert "GIF89a" not in telemetry.text()
+
+
+ITSELF = {}
+ITSELF["itself"] = ITSELF
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"one": Account()}, {"two": {(1, 2): 3}}, ITSELF], ids=["object", "name", "cycle"]
+)
+def test_arguments_that_have_no_json(arguments, telemetry, server):
+    telemetry(capture_content=True)
+    call = ToolCall("c1", "look", arguments)
+    with pytest.raises(ConfigurationError):
+        server.client("anthropic", api_key=KEY).complete(
+            [UserMessage(PROMPT), AssistantMessage([call]), UserMessage(call.result("No."))]
+        )
+    told = telemetry.span().attributes
+    assert told["error.type"] == "ConfigurationError"
+    assert json.loads(told["gen_ai.input.messages"])
+    assert KEY not in telemetry.text()
+
+
+def test_what_is_told_can_be_written_in_utf_8(telemetry):
+    half = "\\ud800"
+    body = (
+        f'{{"id": "a{half}", "type": "message", "role": "assistant", "model": "m{half}", "stop_reason": "end_turn", '
+        f'"content": [{{"type": "text", "text": "x{half}"}}], "usage": {{"input_tokens": 1, "output_tokens": 1}}}}'
+    ).encode()
+
+    def script(wire):
+        for _ in wire.requests():
+            wire.send(reply(body))
+
+    telemetry(capture_content=True)
+    with Server(script) as server:
+        client = Client("anthropic", model="claude-x", api_key=KEY, base_url=server.url)
+        client.complete("x\ud800", system="y\ud800", stop=["z\ud800"])
+    told = dict(telemetry.span().attributes)
+    assert (told["gen_ai.response.id"], told["gen_ai.response.model"]) == ("a\ufffd", "m\ufffd")
+    assert "x\ufffd" in told["gen_ai.input.messages"]
+    assert repr(told).encode().decode() == repr(told)
+    assert "ud800" not in repr(told)
 
 
 # Where spans stand.

@@ -1,9 +1,11 @@
 """What the logger ``llmkit`` says: a line at the end of each call and for each retry; what was said only at DEBUG."""
 
+import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Final
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
+from typing import Any, Final, TypeAlias
 
 from llmkit.errors import APIError, DeadlineError
 from llmkit.messages import Message, Refusal, Text, Thinking, ToolCall, ToolResult
@@ -15,11 +17,16 @@ SHOWN: Final = 1000
 """Characters of what was said, at DEBUG."""
 
 _NAME_SHOWN: Final = 100
+_PLAIN: Final = re.compile(r"[^\s=\"]*")
+"""What can stand as it is after ``name=``."""
 _FIELDS: Final = (
     *("provider", "model", "finish", "error", "status", "ms", "first_ms"),
     *("input_tokens", "cache_read_tokens", "output_tokens", "attempts", "request_id"),
 )
 """What a line tells, in this order; what is not known is left out."""
+
+
+_Clean: TypeAlias = Callable[[Any], Any]
 
 
 class Log:
@@ -37,8 +44,9 @@ class _Lines:
 
     def __init__(self, operation: Operation) -> None:
         self._operation = operation
-        if operation.request is not None and LOG.isEnabledFor(logging.DEBUG):
-            self._say(logging.DEBUG, "asks", {}, _asked(operation.request))
+        request = operation.request
+        if request is not None and LOG.isEnabledFor(logging.DEBUG):
+            self._show("asks", lambda: _asked(request, operation.clean))
 
     def current(self) -> AbstractContextManager[object]:
         """Nothing of a log's."""
@@ -50,22 +58,31 @@ class _Lines:
 
     def ended(self, outcome: Outcome) -> None:
         """The line of the call."""
-        if LOG.isEnabledFor(logging.DEBUG) and outcome.response is not None:
-            self._say(logging.DEBUG, "is answered", {}, "".join(_said(outcome.response.message)))
+        response = outcome.response
+        if LOG.isEnabledFor(logging.DEBUG) and response is not None:
+            self._show("is answered", lambda: _quoted("".join(_said(response.message, self._operation.clean))))
         fields = {**_failure(outcome.error), **_answer(outcome), **_course(outcome)}
         self._say(logging.INFO, "", {name: fields[name] for name in _FIELDS if fields.get(name) is not None})
+
+    def _show(self, what: str, text: Callable[[], str]) -> None:
+        with suppress(Exception):  # a value that cannot be shown, say: the line of the call is told all the same
+            self._say(logging.DEBUG, what, {}, text())
 
     def _say(self, level: int, what: str, fields: Mapping[str, Any], text: str | None = None) -> None:
         about = {"provider": self._operation.row.name, "model": self._operation.model}
         known = {name: value for name, value in (about | dict(fields)).items() if value is not None}
         clean: dict[str, Any] = self._operation.clean({name: _short(value) for name, value in known.items()})
-        words = [self._operation.name, *([what] if what else []), *(f"{name}={value}" for name, value in clean.items())]
+        words = [
+            self._operation.name,
+            *([what] if what else []),
+            *(f"{name}={_word(value)}" for name, value in clean.items()),
+        ]
         line = " ".join(words)
         told = {"operation": self._operation.name, **clean}
         if text is None:
             LOG.log(level, "%s", line, extra={"llmkit": told})
         else:
-            LOG.log(level, "%s: %s", line, _bounded(self._operation.clean(text)), extra={"llmkit": told})
+            LOG.log(level, "%s: %s", line, text, extra={"llmkit": told})
 
 
 class _ToolLine:
@@ -85,7 +102,7 @@ class _ToolLine:
         """The line of the run."""
         failed = "" if outcome.error is None else f" error={type(outcome.error).__name__}"
         name = self._run.clean(_short(self._run.tool.name))
-        LOG.debug("tool name=%s%s ms=%d", name, failed, round(outcome.seconds * 1000))
+        LOG.debug("tool name=%s%s ms=%d", _word(name), failed, round(outcome.seconds * 1000))
 
 
 def _failure(error: BaseException | None) -> dict[str, Any]:
@@ -115,24 +132,25 @@ def _course(outcome: Outcome) -> dict[str, Any]:
     return {"ms": ms, "first_ms": first, "attempts": outcome.attempts, "request_id": outcome.request_id}
 
 
-def _asked(request: ResolvedRequest) -> str:
+def _asked(request: ResolvedRequest, clean: _Clean) -> str:
     """The end of a conversation, which is what is new of it."""
-    system = " ".join(part.text for part in request.system if isinstance(part, Text))
+    system = clean(" ".join(part.text for part in request.system if isinstance(part, Text)))
     before = len(request.messages) - 1
-    last = request.messages[-1]
-    head = f"system: {system[: SHOWN // 4]!r}, " if system else ""
-    return f"{head}after {before} messages: {''.join(_said(last))!r}"
+    said = "".join(_said(request.messages[-1], clean))
+    head = f"system: {_quoted(system, SHOWN // 4)}, " if system else ""
+    return f"{head}after {before} messages: {_quoted(said)}"
 
 
-def _said(message: Message) -> Iterator[str]:
-    """What stands in a message, of other than text the kind."""
+def _said(message: Message, clean: _Clean) -> Iterator[str]:
+    """What stands in a message, of other than text the kind; without keys, which quoted are not found any more."""
     for part in message.content:
         if isinstance(part, (Text, Refusal, Thinking)):
-            yield part.text
+            yield clean(part.text)
         elif isinstance(part, ToolCall):
-            yield f"[{part.name}({part.arguments if part.raw is None else part.raw})]"
+            # Twice: a value that is no JSON shows itself as it likes.
+            yield clean(f"[{clean(part.name)}({clean(part.arguments if part.raw is None else part.raw)})]")
         elif isinstance(part, ToolResult):
-            yield f"[{part.name}: {''.join(_texts(part.content))}]"
+            yield f"[{clean(part.name)}: {clean(''.join(_texts(part.content)))}]"
         else:
             yield f"[{type(part).__name__}]"
 
@@ -142,9 +160,18 @@ def _texts(parts: Sequence[Any]) -> Iterator[str]:
 
 
 def _short(value: Any) -> Any:
-    """A name on one line, whatever a server makes of it."""
-    return " ".join(value.split())[:_NAME_SHOWN] if isinstance(value, str) else value
+    """A name on one line, without what a terminal obeys, whatever a server makes of it."""
+    if not isinstance(value, str):
+        return value
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in value).split())[:_NAME_SHOWN]
 
 
-def _bounded(text: str) -> str:
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}… ({len(text):,} characters)"
+def _word(value: Any) -> str:
+    """A value of a line: in quotes where it would else look like more than one."""
+    text = str(value)
+    return text if _PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False)
+
+
+def _quoted(text: str, most: int = SHOWN) -> str:
+    """What was said, on one line."""
+    return repr(text) if len(text) <= most else f"{text[:most]!r}… ({len(text):,} characters)"

@@ -63,7 +63,7 @@ class Outcome:
     Attributes:
         seconds: How long it took.
         first: Seconds to a stream's first event; None where none came.
-        result: What the call returned, or the tool.
+        result: What the call returned; of a tool what the model is told, or the exception that it returned.
         partial: What had come of an answer that is not whole.
         error: What ended it; None where nothing went wrong.
         left: Whether the caller has ended it, who did not want the rest.

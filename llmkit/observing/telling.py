@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 from attrs import evolve, frozen
 
 from llmkit import observing
-from llmkit.calling import Job
+from llmkit.calling import Job, written
 from llmkit.engine import request_id, secrets_of
 from llmkit.errors import LLMKitError, StreamClosedError
+from llmkit.json_codec import to_utf8
 from llmkit.observing import LOG, Unwatched
 from llmkit.observing.log import Log
 from llmkit.observing.records import Observer, Operation, Outcome, ToolRun, Watched, Watcher
@@ -198,17 +199,19 @@ def watching_tools(members: "Sequence[Core]") -> "Callable[[Job, Tool[..., Any]]
     known = [(member._engine, member._settings.headers) for member in members]  # noqa: SLF001 - of its own
 
     def clean(value: Any) -> Any:
-        return without(value, [secret for engine, headers in known for secret in secrets_of(engine, headers, {})])
+        return _without(value, [secret for engine, headers in known for secret in secrets_of(engine, headers, {})])
 
     def watching(job: Job, tool: "Tool[..., Any]") -> Job:
-        return evolve(job, run=partial(_run, job.run, ToolRun(job.call, tool, clean), _observers(known[0][0])))
+        return evolve(job, run=partial(_run, job, ToolRun(job.call, tool, clean), _observers(known[0][0])))
 
     return watching
 
 
-def _run(run: Callable[[], object], watched: ToolRun, observers: tuple[Observer, ...]) -> object:
+def _run(job: Job, watched: ToolRun, observers: tuple[Observer, ...]) -> object:
     with Watch(watched, observers) as watch:
-        value = run()
+        value = job.run()
+        if not isinstance(value, BaseException):  # a tool may return one, too; what it is, is of interest
+            value = written(job.call, value)
         watch.answered(value)
         return value
 
@@ -220,7 +223,13 @@ def _observers(engine: "Engine") -> tuple[Observer, ...]:
 
 
 def _without_keys(engine: "Engine", headers: Mapping[str, str], query: Mapping[str, str], value: Any) -> Any:
-    return without(value, secrets_of(engine, headers, query))
+    return _without(value, secrets_of(engine, headers, query))
+
+
+def _without(value: Any, secrets: Sequence[str]) -> Any:
+    """`value` without them; text also without halves of surrogate pairs, at which whoever writes or sends it fails."""
+    found = without(value, secrets)
+    return to_utf8(found).decode() if isinstance(found, str) and not found.isascii() else found
 
 
 def _told(tell: Callable[..., Any], *args: object) -> Any:

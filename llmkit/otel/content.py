@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeAlias, assert_never
 
+from llmkit.json_codec import to_utf8
 from llmkit.messages import (
     Audio,
     Document,
@@ -54,11 +55,18 @@ def definitions(tools: Iterable[Tool[..., Any] | ServerTool], clean: Clean) -> s
     return _written([_definition(tool) for tool in tools], clean)
 
 
-def shown(value: object, clean: Clean) -> str:
-    """Arguments of a tool, or what it returned."""
-    if isinstance(value, ToolResult):
-        value = [_part(part) for part in value.content]
-    return str(clean(value)) if isinstance(value, str) else _written(value, clean)
+def arguments(call: ToolCall, clean: Clean) -> str:
+    """``gen_ai.tool.call.arguments``."""
+    return _written(call.arguments, clean)
+
+
+def returned(result: ToolResult, clean: Clean) -> str:
+    """``gen_ai.tool.call.result``."""
+    match result.content:
+        case (Text(text=text),):
+            return str(clean(text))
+        case parts:
+            return _written([_part(part) for part in parts], clean)
 
 
 def _messages(message: Message) -> list[dict[str, Any]]:
@@ -118,4 +126,14 @@ def _definition(tool: Tool[..., Any] | ServerTool) -> dict[str, Any]:
 
 
 def _written(value: object, clean: Clean) -> str:
-    return json.dumps(clean(value), ensure_ascii=False, default=str)
+    """As JSON, of which what has none is left out: it stands in arguments that somebody has made by hand."""
+    try:
+        text = json.dumps(clean(value), ensure_ascii=False, default=_kind, skipkeys=True)
+    except (ValueError, RecursionError):  # it holds itself, or hardly ends
+        text = json.dumps(_kind(value))
+    return to_utf8(text).decode()
+
+
+def _kind(value: object) -> str:
+    """Not how it shows itself, which may be with a key."""
+    return f"<{type(value).__name__}>"

@@ -12,7 +12,7 @@ import llmkit
 from llmkit.errors import ConfigurationError
 from llmkit.messages import ToolResult
 from llmkit.observing.records import Operation, Outcome, ToolRun, Watched
-from llmkit.otel.content import definitions, input_messages, instructions, output_messages, shown
+from llmkit.otel.content import arguments, definitions, input_messages, instructions, output_messages, returned
 from llmkit.request import ResolvedRequest
 from llmkit.response import Embeddings
 
@@ -40,6 +40,10 @@ _OPTIONS: Final[Mapping[str, str]] = {
     "frequency_penalty": "gen_ai.request.frequency_penalty",
     "presence_penalty": "gen_ai.request.presence_penalty",
 }
+_FRACTIONS: Final = tuple(
+    f"gen_ai.request.{name}" for name in ("temperature", "top_p", "frequency_penalty", "presence_penalty")
+)
+"""Whole numbers, too, are told as doubles: where spans are kept, an attribute has one type."""
 _COUNTS: Final[Mapping[str, str]] = {
     "input_tokens": "gen_ai.usage.input_tokens",
     "output_tokens": "gen_ai.usage.output_tokens",
@@ -178,10 +182,10 @@ class _ToolSpan(_Watcher):
             "gen_ai.tool.description": run.clean(run.tool.description),
             "gen_ai.tool.type": "function",
         }
-        if telemetry.capture:
-            about["gen_ai.tool.call.arguments"] = shown(run.call.arguments, run.clean)
         known = {key: value for key, value in about.items() if value}
         super().__init__(telemetry, telemetry.tracer.start_span(f"execute_tool {name}", attributes=known))
+        if telemetry.capture and self._span.is_recording():
+            self._span.set_attribute("gen_ai.tool.call.arguments", arguments(run.call, run.clean))
 
     def ended(self, outcome: Outcome) -> None:
         """What came of it."""
@@ -192,8 +196,8 @@ class _ToolSpan(_Watcher):
             self._failed(type(result).__name__)
         elif isinstance(result, ToolResult) and result.is_error:
             self._failed(_OTHER)
-        elif self._telemetry.capture and self._span.is_recording():
-            self._span.set_attribute("gen_ai.tool.call.result", shown(result, self._run.clean))
+        elif isinstance(result, ToolResult) and self._telemetry.capture and self._span.is_recording():
+            self._span.set_attribute("gen_ai.tool.call.result", returned(result, self._run.clean))
         self._span.end(outcome.ended)
 
 
@@ -216,11 +220,14 @@ def _asked(operation: Operation) -> dict[str, Any]:
     """The options."""
     request = operation.request
     found = {key: getattr(request, name) for name, key in _OPTIONS.items()}
+    found |= {key: float(found[key]) for key in _FRACTIONS if found[key] is not None}
     if operation.structured:
         found["gen_ai.output.type"] = "json"
     if operation.name == "stream":
         found["gen_ai.request.stream"] = True
-    return {key: operation.clean(value) for key, value in found.items() if value is not None}
+    known = {key: value for key, value in found.items() if value is not None}
+    clean = operation.clean
+    return {key: [*map(clean, value)] if isinstance(value, tuple) else clean(value) for key, value in known.items()}
 
 
 def _content_asked(request: ResolvedRequest, operation: Operation) -> dict[str, str]:
