@@ -313,6 +313,20 @@ def test_every_spelling_of_the_provider_is_read():
     )
 
 
+def test_one_thing_stands_for_a_list_of_one():
+    alone = {
+        "contents": {"role": "user", "parts": {"text": "Hi"}},
+        "tools": {"function_declarations": {"name": "f"}},
+        "system_instruction": {"parts": {"text": "S"}},
+    }
+    listed = {
+        "contents": [{"role": "user", "parts": [{"text": "Hi"}]}],
+        "tools": [{"functionDeclarations": [{"name": "f"}]}],
+        "systemInstruction": {"parts": [{"text": "S"}]},
+    }
+    assert Request.from_wire(WIRE, alone) == Request.from_wire(WIRE, listed)
+
+
 # name → (a schema in the provider's own language, the same in JSON Schema; None where that is not known)
 SCHEMAS = {
     "an object": (
@@ -332,6 +346,8 @@ SCHEMAS = {
     "what may be null": ({"type": "OBJECT", "properties": {"a": {"type": "STRING", "nullable": True}}}, None),
     "a type of tomorrow": ({"type": "OBJECT", "properties": {"a": {"type": "DREAM"}}}, None),
     "no schema": ({"type": "OBJECT", "properties": {"a": "x"}}, None),
+    "properties that are none": ({"type": "OBJECT", "properties": ["x"]}, None),
+    "a union that is none": ({"type": "OBJECT", "properties": {"a": {"anyOf": 1}}}, None),
 }
 
 

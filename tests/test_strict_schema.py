@@ -6,6 +6,7 @@ from functools import reduce
 import pytest
 
 from llmkit import ConfigurationError
+from llmkit.wire.anthropic_messages.dialect import expressible as expressible_of_anthropic
 from llmkit.wire.openai.strict import expressible, strict
 
 NULL = {"type": "null"}
@@ -313,3 +314,22 @@ BEYOND = {
 @pytest.mark.parametrize("schema", BEYOND.values(), ids=BEYOND.keys())
 def test_what_the_dialect_cannot_say(schema):
     assert not expressible(schema)
+
+
+# What is no JSON Schema, as callers and logs may have it.
+MALFORMED = {
+    "required as an object": obj(["a"], a={"type": "integer"}) | {"required": [{"a": 1}]},
+    "required as a number": obj(a={"type": "integer"}) | {"required": 1},
+    "a type as an object": obj(a={"type": [{"a": 1}]}),
+    "an enum as a number": obj(a={"type": "integer", "enum": 1}),
+    "a union as a number": obj(a={"anyOf": 1}),
+    "properties as text": obj(a={"type": "object", "properties": "x"}),
+    "definitions as a number": obj(a={"type": "integer"}) | {"$defs": 1},
+    "a description as a list": obj(a={"type": "integer", "description": ["x"], "title": "A", "minimum": 1, "x": 2}),
+}
+
+
+@pytest.mark.parametrize("schema", MALFORMED.values(), ids=MALFORMED.keys())
+def test_what_is_no_schema_is_not_made_strict(schema):
+    assert not expressible(schema)
+    assert not expressible_of_anthropic(schema)

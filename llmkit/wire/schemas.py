@@ -225,6 +225,8 @@ def is_strict_form(schema: Schema) -> bool:
 def _is_strict(node: Any, root: Schema) -> bool:
     if not isinstance(node, Mapping) or not node.keys() & _TELLING or node.keys() & _FOREIGN:
         return False
+    if not _is_well_formed(node):
+        return False
     if "$ref" in node and resolved(root, node["$ref"]) is None:
         return False
     if not {*types_of(node.get("enum") or ()), *types_of([node.get("const")])}.isdisjoint({"array", "object"}):
@@ -233,3 +235,20 @@ def _is_strict(node: Any, root: Schema) -> bool:
         return False
     free = node.get("additionalProperties", "properties" not in node)
     return not of_type(node, "object") or not free or (free is True and bool(node.get("properties")))
+
+
+def _is_well_formed(node: Schema) -> bool:
+    """Whether the keywords that are worked with have values of the kind that they must have; null says nothing."""
+    named = node.get("type") or []
+    texts = [*(named if isinstance(named, list) else [named])]
+    for kind, keys in _FORMS.items():
+        if any(not isinstance(node.get(key) or kind(), kind) for key in keys):
+            return False
+    return all(isinstance(text, str) for text in [*texts, *(node.get("required") or ())])
+
+
+_FORMS: Final[Mapping[type, tuple[str, ...]]] = {
+    dict: ("properties", "$defs", "definitions"),
+    list: ("anyOf", "enum", "required"),
+    str: ("description",),
+}

@@ -179,13 +179,16 @@ def _json_schema(schema: Any) -> dict[str, Any] | None:
         found["type"] = str(found["type"]).lower()
         if found["type"] not in _TYPES:
             return None
+    members, properties = found.get("anyOf") or [], found.get("properties") or {}
+    if not isinstance(members, list) or not isinstance(properties, dict):
+        return None
     if "items" in found:
         found["items"] = _json_schema(found["items"])
-    if isinstance(members := found.get("anyOf"), list):
+    if members:
         found["anyOf"] = [_json_schema(member) for member in members]
-    if isinstance(members := found.get("properties"), dict):
-        found["properties"] = {name: _json_schema(member) for name, member in members.items()}
-    inner = [found.get("items", {}), *found.get("anyOf", ()), *dict(found.get("properties") or {}).values()]
+    if properties:
+        found["properties"] = {name: _json_schema(member) for name, member in properties.items()}
+    inner = [found.get("items", {}), *(found.get("anyOf") or ()), *(found.get("properties") or {}).values()]
     return None if None in inner else found
 
 

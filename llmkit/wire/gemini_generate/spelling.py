@@ -41,14 +41,25 @@ _NAMES: Final = _DEEP | {
 _SPELLED: Final[Mapping[str, str]] = {snake(name): name for name in _NAMES}
 
 
+# Lists, of which one thing may stand without them.
+_LISTS: Final = frozenset({"contents", "parts", "tools", "functionDeclarations"})
+
+
 def spelled(value: Any) -> Any:
-    """`value` with the keys that the provider knows in lowerCamelCase: it takes ``inline_data`` for ``inlineData``."""
+    """`value` as the provider's documentation spells it.
+
+    It takes ``inline_data`` for ``inlineData``, and one thing without a list for a list of one.
+    """
     if isinstance(value, list):
         return [spelled(item) for item in value]
     if not isinstance(value, dict):
         return value
     found = {_SPELLED.get(key, key): item for key, item in value.items()}
-    return {key: spelled(item) if key in _DEEP else item for key, item in found.items()}
+    return {key: _listed(key, spelled(item) if key in _DEEP else item) for key, item in found.items()}
+
+
+def _listed(key: str, value: Any) -> Any:
+    return [value] if key in _LISTS and isinstance(value, dict) else value
 
 
 def parts_of(content: Mapping[str, Any]) -> Any:

@@ -194,11 +194,13 @@ def _answer(node: Node) -> tuple[Part, ...]:
 
 def _with_rest(part: Part, node: Node) -> Part:
     """`part` with what is left out of answers, as nobody wants it back, and what stands here although."""
+    if not isinstance(part, Text):
+        return part
     kept = {key: node.value[key] for key in ("logprobs",) if node.value.get(key)}
-    notes = node.value.get("annotations") or ()
+    notes = [dict(note.value) for note in node.nodes("annotations")]
     if any(note.get("type") not in ANNOTATIONS for note in notes):
         kept["annotations"] = notes
-    if not kept or not isinstance(part, Text):
+    if not kept:
         return part
     found: Text = _with_extra(part, {"part": {**part.extra.get(WIRE_NAME, {}).get("part", {}), **kept}})
     return found
