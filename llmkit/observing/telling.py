@@ -227,9 +227,17 @@ def _without_keys(engine: "Engine", headers: Mapping[str, str], query: Mapping[s
 
 
 def _without(value: Any, secrets: Sequence[str]) -> Any:
-    """`value` without them; text also without halves of surrogate pairs, at which whoever writes or sends it fails."""
-    found = without(value, secrets)
-    return to_utf8(found).decode() if isinstance(found, str) and not found.isascii() else found
+    """`value` without them, and without halves of surrogate pairs, at which whoever writes or sends it fails."""
+    return _writable(without(value, secrets))
+
+
+def _writable(value: Any) -> Any:
+    """Text, and JSON: what else there is writes itself."""
+    if isinstance(value, str):
+        return value if value.isascii() else to_utf8(value).decode()
+    if type(value) in (list, tuple):
+        return type(value)(_writable(item) for item in value)
+    return {_writable(name): _writable(item) for name, item in value.items()} if type(value) is dict else value
 
 
 def _told(tell: Callable[..., Any], *args: object) -> Any:

@@ -9,7 +9,6 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeAlias, assert_never
 
-from llmkit.json_codec import to_utf8
 from llmkit.messages import (
     Audio,
     Document,
@@ -128,10 +127,9 @@ def _definition(tool: Tool[..., Any] | ServerTool) -> dict[str, Any]:
 def _written(value: object, clean: Clean) -> str:
     """As JSON, of which what has none is left out: it stands in arguments that somebody has made by hand."""
     try:
-        text = json.dumps(clean(value), ensure_ascii=False, default=_kind, skipkeys=True)
+        return json.dumps(clean(value), ensure_ascii=False, default=_kind, skipkeys=True)
     except (ValueError, RecursionError):  # it holds itself, or hardly ends
-        text = json.dumps(_kind(value))
-    return to_utf8(text).decode()
+        return json.dumps(_kind(value))
 
 
 def _kind(value: object) -> str:

@@ -213,7 +213,13 @@ def _common(operation: Operation) -> dict[str, Any]:
         "server.address": address.hostname,
         "server.port": address.port or _PORTS.get(address.scheme),
     }
-    return {key: operation.clean(value) for key, value in known.items() if value is not None}
+    return _known(known, operation)
+
+
+def _known(found: Mapping[str, Any], operation: Operation) -> dict[str, Any]:
+    """Cleaned at once: what is looked for is the same for all."""
+    known: dict[str, Any] = operation.clean({key: value for key, value in found.items() if value is not None})
+    return known
 
 
 def _asked(operation: Operation) -> dict[str, Any]:
@@ -225,9 +231,7 @@ def _asked(operation: Operation) -> dict[str, Any]:
         found["gen_ai.output.type"] = "json"
     if operation.name == "stream":
         found["gen_ai.request.stream"] = True
-    known = {key: value for key, value in found.items() if value is not None}
-    clean = operation.clean
-    return {key: [*map(clean, value)] if isinstance(value, tuple) else clean(value) for key, value in known.items()}
+    return _known(found, operation)
 
 
 def _content_asked(request: ResolvedRequest, operation: Operation) -> dict[str, str]:
