@@ -10,7 +10,7 @@ import pytest
 import requests
 from sockets import CHUNKED, Server, chunk, reply
 
-from llmkit import Client, LLMKitError, Thinking, ToolCall
+from llmkit import Client, LLMKitError, Request, ServerTool, Thinking, ToolCall
 from llmkit.testing import by_characters, record, replay
 from llmkit.testing.cassettes.cleaning import Cleaner
 from llmkit.testing.cassettes.findings import of_request, owners_of_request
@@ -381,6 +381,16 @@ def test_what_the_provider_is_handed(server, path, body):
     with replay(path):
         again = json.loads(text.replace(OTHER, "another-0123456789abcdef"))
         assert client.complete("Hi", extra_body=again).text == "[key]!"
+
+
+@pytest.mark.parametrize("provider", ["anthropic", "openai"])
+def test_what_the_provider_is_handed_in_a_batch(server, path, provider):
+    """There in the calls of one body, here in the lines of a file."""
+    tools = [ServerTool({"type": "mcp", "authorization": OTHER, "headers": {"X-Auth": ACCOUNT}})]
+    with record(path):
+        client_of(provider, server, headers=None).batches.create([Request(text, tools=tools) for text in ("a", "b")])
+    assert "mcp" in path.read_text()
+    assert_clean(path, OTHER, ACCOUNT)
 
 
 NOT_HANDED_ON = {

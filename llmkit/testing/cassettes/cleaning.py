@@ -93,7 +93,7 @@ class Cleaner:
     def _without(self, text: str) -> str:
         if "\\u00" in text or (self._odd and "\\" in text):
             text = self._written.sub(HIDDEN, text)
-        text = str(without(self._coded.sub(HIDDEN, text), self._long))
+        text = self._coded.sub(HIDDEN, str(without(text, self._long)))
         return _OWNER.sub(HIDDEN, self._owners.sub(HIDDEN, text))
 
 

@@ -21,6 +21,7 @@ _PROOF: Final = (
     r"password|(?:client[-_]?)?secret"
 )
 _PROVES: Final = re.compile(_PROOF, re.IGNORECASE)
+_CALLS: Final = ("params", "body")  # where batches have the calls that they are of
 _MAY_PROVE: Final = re.compile(rf'"(?:{_PROOF}|headers)"\s*:'.encode(), re.IGNORECASE)
 
 
@@ -72,18 +73,26 @@ def owners_of_answer(headers: Mapping[str, str]) -> list[str]:
 def _of_body(body: bytes) -> Iterator[str]:
     """What a provider is handed so that it may ask others: servers of tools, hosts behind a gateway.
 
-    It stands at the top of a body, or in the objects of a list there. Deeper it is what somebody says.
+    It stands at the top of a call, or in the objects of a list there. Deeper it is what somebody says.
     """
     if _MAY_PROVE.search(body) is None:
         return
-    try:
-        top = json.loads(body)
-    except (ValueError, RecursionError):
-        return
-    lists = [value for value in top.values() if isinstance(value, list)] if isinstance(top, dict) else []
-    for one in (top, *(item for items in lists for item in items)):
+    for line in body.splitlines():  # of a file for a batch each is a call
+        try:
+            top = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        yield from _of_call(top)
+
+
+def _of_call(call: Any) -> Iterator[str]:
+    """Likewise, of one that was read, or of several in a list."""
+    lists = [value for value in call.values() if isinstance(value, list)] if isinstance(call, dict) else []
+    for one in (call, *(item for items in lists for item in items)):
         told = one.items() if isinstance(one, dict) else ()
         yield from (value for name, value in told if isinstance(value, str) and _PROVES.fullmatch(name))
-        headers = [value for name, value in told if name == "headers" and isinstance(value, dict)]
-        for found in headers:
-            yield from of_headers({name: value for name, value in found.items() if isinstance(value, str)})
+        for name, value in told:
+            if name == "headers" and isinstance(value, dict):
+                yield from of_headers({name: text for name, text in value.items() if isinstance(text, str)})
+            elif name in _CALLS and isinstance(value, dict):
+                yield from _of_call(value)
