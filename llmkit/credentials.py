@@ -310,7 +310,7 @@ def _stored(row: Provider, profile: str | None) -> Key | ConfigurationError | No
     from llmkit.keystore import held, load, profile_of  # noqa: PLC0415 - where nobody said a key
 
     chosen = tried(lambda _, value: profile_of(value), "profile", profile)
-    profiles = chosen if isinstance(chosen, ConfigurationError) else load()
+    profiles = chosen if isinstance(chosen, ConfigurationError) else load(for_client=True)
     if isinstance(profiles, ConfigurationError):
         tried_first = " or ".join(row.key_variables) if profile is None else ""
         said = f"no API key for {row.name}{tried_first and f' in {tried_first}'}"

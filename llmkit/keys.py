@@ -49,9 +49,9 @@ def set(name: str, value: str, *, profile: str | None = None) -> None:  # noqa: 
     Raises:
         ConfigurationError: A name or the key is none, or the file cannot be written, or is not safe from others.
     """
-    failed = _set(name, value, profile)
-    del name, value, profile  # no frame of an error shows it, also where they were mixed up
-    raised(failed)
+    edit = _setting(name, value, profile)
+    del name, value, profile  # no frame of an error shows it, nor of Ctrl-C, also where they were mixed up
+    raised(change(raised(edit)))
 
 
 def get(name: str, *, profile: str | None = None) -> str | None:
@@ -197,12 +197,12 @@ class Stored:
         Raises:
             ConfigurationError: As for `set`.
         """
-        made, failed = self._made, None
-        if made is not None and made.value == key:  # and no late answer to one that was replaced since
-            failed = _set(self.name, key, self.profile)
-            self._fresh = isinstance(failed, ConfigurationError)
+        if self._made is None or self._made.value != key:  # a late answer to one that was replaced since
+            return
+        edit = _setting(self.name, key, self.profile)
         del key
-        raised(failed)
+        raised(change(raised(edit)))
+        self._fresh = False
 
     def _usable(self) -> str | ConfigurationError | None:
         found = _get(self.name, self.profile)
@@ -230,7 +230,8 @@ class _Hidden:
         self.value = value
 
 
-def _set(name: str, value: Any, profile: str | None) -> bool | ConfigurationError:
+def _setting(name: str, value: Any, profile: str | None) -> Callable[[Profiles], bool] | ConfigurationError:
+    """What stores a key, for `change`."""
     chosen = tried(lambda _, value: profile_of(value), "profile", profile)
     for found in (tried(name_of, "name", name), chosen, kept(value, passed=True, name="value")):
         if isinstance(found, ConfigurationError):
@@ -240,7 +241,7 @@ def _set(name: str, value: Any, profile: str | None) -> bool | ConfigurationErro
         profiles.setdefault(chosen, {})[name] = value
         return True
 
-    return change(edit)
+    return edit
 
 
 def _get(name: str, profile: str) -> str | ConfigurationError | None:

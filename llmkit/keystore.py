@@ -85,16 +85,20 @@ def held(name: str, profile: str) -> str:
     return f"the stored keys ({name}{'' if profile == DEFAULT_PROFILE else f', profile {profile!r}'})"
 
 
-def load() -> Profiles | ConfigurationError:
+def load(*, for_client: bool = False) -> Profiles | ConfigurationError:
     """What is stored; nothing where there is no file, or no home to have one in.
 
     Not to be kept in a frame that an error may leave.
+
+    Args:
+        for_client: Nothing is stored, either, in a folder that this user cannot enter: in a container, mostly, whose
+            home is another user's.
     """
     try:
         place = folder()
     except ConfigurationError as error:
         return {} if not os.environ.get(FOLDER_VARIABLE) else error.with_traceback(None)
-    return attempted(lambda: _load(place), place / FILE)
+    return attempted(lambda: _load(place, for_client=for_client), place / FILE)
 
 
 def change(edit: Callable[[Profiles], bool]) -> bool | ConfigurationError:
@@ -110,10 +114,14 @@ def change(edit: Callable[[Profiles], bool]) -> bool | ConfigurationError:
     return attempted(lambda: _change(place, edit), place / FILE)
 
 
-def _load(place: Path) -> Profiles:
+def _load(place: Path, *, for_client: bool) -> Profiles:
     try:
         opened = PrivateFolder(place)
     except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except PermissionError:
+        if not for_client:
+            raise
         return {}
     with opened:
         data = opened.read(FILE)

@@ -43,6 +43,8 @@ def attempted(action: Callable[[], T], place: Path) -> T | ConfigurationError:
         return error.with_traceback(None)
     except OSError as error:
         return ConfigurationError(f"{place}: {error.strerror or type(error).__name__}")
+    except (KeyboardInterrupt, SystemExit) as error:  # of a signal: its frames show no key, either
+        raise error.with_traceback(None) from None
 
 
 class PrivateFolder:

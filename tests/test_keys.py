@@ -473,6 +473,54 @@ def test_a_lock_that_is_held(place):
             pass
 
 
+def test_ctrl_c_while_another_process_writes(place):
+    """Here a timer's signal, which comes while the lock is waited for."""
+    import signal
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    keys.set("openai", OTHER)
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        with PrivateFolder(place) as held, held.locked("credentials.lock"):
+            signal.setitimer(signal.ITIMER_REAL, 0.1)
+            with pytest.raises(KeyboardInterrupt) as caught:
+                keys.set("anthropic", KEY)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert shown(caught.value) == []
+    assert keys.names() == ["openai"]
+
+
+def test_a_home_that_cannot_be_entered(place):
+    """Of another user, as containers have it: nothing is stored there for this one, who is told of the variable."""
+
+    def child(code):
+        if os.geteuid() == 0:
+            os.setuid(12345)
+        try:
+            Client("anthropic")
+        except MissingAuthError as error:
+            code.value = 1 if "ANTHROPIC_API_KEY" in str(error) else 2
+        try:
+            keys.get("anthropic")
+        except ConfigurationError as error:
+            code.value += 10 if "Permission denied" in str(error) else 20
+
+    place.mkdir(parents=True)
+    with pytest.raises(MissingAuthError):  # which imports what it needs
+        Client("anthropic")
+    place.parent.chmod(0)
+    context = multiprocessing.get_context("fork")
+    code = context.Value("i", 0)
+    process = context.Process(target=child, args=(code,))
+    process.start()
+    process.join(PATIENCE)
+    place.parent.chmod(0o700)
+    assert code.value == 11
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_that_cannot_be_written(place):  # pragma: no cover - of who is not root
     place.mkdir(mode=0o500, parents=True)
