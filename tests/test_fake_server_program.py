@@ -112,6 +112,20 @@ def test_a_command_that_is_killed(capfd):
     assert main(["--", "sh", "-c", "kill -9 $$"]) == 137
 
 
+@pytest.mark.skipif(os.name == "nt", reason="signals as POSIX has them")
+def test_a_command_ends_with_it():
+    """Who is told to end, by a CI runner say, leaves nothing behind; and ends as the command did."""
+    command = (sys.executable, "-c", "import time; print('begun', flush=True); time.sleep(600)")
+    with subprocess.Popen([*PROGRAM, "--", *command], stdout=subprocess.PIPE, text=True) as process:
+        watch = threading.Timer(PATIENCE, process.kill)
+        watch.start()
+        assert process.stdout.readline() == "begun\n"
+        process.terminate()
+        rest, _ = process.communicate(timeout=PATIENCE)  # the pipe has an end when the command has
+        watch.cancel()
+    assert (rest, process.returncode) == ("", 128 + signal.SIGTERM)
+
+
 def test_a_command_that_there_is_not(capsys):
     assert main(["--", "there-is-no-such-command"]) == 127
     assert capsys.readouterr().err.startswith("llmkit.testing: there-is-no-such-command: ")
@@ -148,7 +162,7 @@ console.log(answer.status, deltas.join(""));
 def test_a_script_in_yaml(tmp_path, capfd):
     pytest.importorskip("yaml")
     path = tmp_path / "a.yaml"
-    path.write_text("replies:\n- Hei\n")
+    path.write_text("\ufeffreplies:\n- Hei\n")
     assert main(["--script", str(path), "--", sys.executable, "-c", ASKING]) == 7
     assert capfd.readouterr().out == "Hei\n"
 
@@ -159,6 +173,7 @@ WRONG = {
     "no text": ("a.json", "\udcff", r"^llmkit\.testing: --script: .*a\.json cannot be read: "),
     "no script": ("a.json", "[]", r"^llmkit\.testing: script: expected dict, got list"),
     "no reply": ("a.json", '{"replies": [3]}', r"^llmkit\.testing: script\.replies\[0\]"),
+    "too deep": ("a.json", "[" * 100_000, r"^llmkit\.testing: --script: .*a\.json: "),
     "no file": ("a.json", None, r"^llmkit\.testing: --script: .*a\.json cannot be read: "),
 }
 

@@ -139,6 +139,14 @@ def test_scripts_add_up(server, client):
 
 
 WRONG = {
+    "a header of two lines": (
+        {"replies": [{"error": {"status": 429, "headers": {"a": "b\r\nc: d"}}}]},
+        r"^script\.replies\[0\]\.error\.headers\.a: it holds line ends",
+    ),
+    "a name that no header has": (
+        {"replies": [{"error": {"status": 429, "headers": {"☃": "a"}}}]},
+        r"^script\.replies\[0\]\.error\.headers: '☃' is no name",
+    ),
     "no object": ([], r"^script: expected dict, got list"),
     "an unknown key": ({"answers": []}, r"^script\.answers: unknown key"),
     "no list": ({"replies": "Hi"}, r"^script\.replies: expected list, got str"),

@@ -72,13 +72,13 @@ def _script(path: Path) -> Mapping[str, Any]:
         ConfigurationError: It cannot be read.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as exc:
         raise ConfigurationError(f"--script: {path} cannot be read: {exc}") from exc
     read = _yaml if path.suffix in (".yaml", ".yml") else json.loads
     try:
         found: Mapping[str, Any] = read(text)
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise ConfigurationError(f"--script: {path}: {exc}") from exc
     return found
 
@@ -108,11 +108,25 @@ def _serve(server: FakeServer) -> int:
 def _run(command: Sequence[str], server: FakeServer) -> int:
     variables = {**os.environ, **server.variables, "LLMKIT_SERVER_URL": server.url}
     try:
-        code = subprocess.run(command, env=variables, check=False).returncode  # noqa: S603 - what the user asked for
+        process = subprocess.Popen(command, env=variables)  # noqa: S603 - what the user asked for
     except OSError as exc:
         print(f"llmkit.testing: {command[0]}: {exc.strerror}", file=sys.stderr)
         return NOT_FOUND
+    code = _ended(process)
     return code if code >= 0 else _SIGNALLED - code
+
+
+def _ended(process: "subprocess.Popen[bytes]") -> int:
+    """The exit code of a command. It is told to end when this program is, so that it does not outlive it."""
+    before = signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+    with process:
+        try:
+            return process.wait()
+        except BaseException:
+            process.kill()
+            raise
+        finally:
+            signal.signal(signal.SIGTERM, before)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import evolve
 
-from llmkit.checks import integer, number
+from llmkit.checks import header_fields, integer, number
 from llmkit.errors import APIError, ConfigurationError, status_error
 from llmkit.history import from_data, to_data
 from llmkit.history.nodes import SHOWN, Node, expect, items, located, node_of
@@ -168,12 +168,13 @@ def _error(node: Node) -> APIError:
     node.only("status", "message", "code", "retry_after", "headers")
     status = integer(400, 599)(node.path("status"), node.any("status"))
     headers = node.find_node("headers")
+    fields = {} if headers is None else header_fields(headers.where, headers.value)
     after = node.value.get("retry_after")
     return status_error(status)(
         node.find("message", str) or f"status {status}",
         status=status,
         code=node.find("code", str),
-        headers={} if headers is None else {name: headers.get(name, str) for name in headers.value},
+        headers=fields,
         retry_after=None if after is None else _SECONDS(node.path("retry_after"), after),
     )
 
