@@ -269,6 +269,22 @@ def test_what_is_left_when_the_process_ends(server):
     assert len(done.stderr.splitlines()) == 20
 
 
+def test_where_no_thread_can_be_started(server):
+    """As at the end of an interpreter: streams are told of all the same, but for those that are dropped."""
+    code = (
+        "import logging, threading, llmkit; logging.basicConfig(level=logging.INFO, format='%(message)s')\n"
+        "def full(thread): raise RuntimeError('can\\'t start new thread')\n"
+        "threading.Thread.start = full\n"
+        f"client = llmkit.Client('anthropic', api_key='k', model='m', base_url={server.url!r})\n"
+        "for _ in range(2): client.stream('Hi').collect()\n"
+        "next(client.stream('Hi'))\n"
+    )
+    for _ in range(3):
+        server.reply("one two three four five six seven eight nine ten " * 100)
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert [line.partition(" ")[0] for line in done.stderr.splitlines()] == ["stream", "stream"], done.stderr
+
+
 def test_a_fork_tells_nothing_of_its_parents_streams(stalled, records):
     stream = stalled.stream(PROMPT)
     next(stream)

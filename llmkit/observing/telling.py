@@ -117,9 +117,10 @@ class Watch(Unwatched):
 
         Takes no lock, as observers do: another thread tells them.
         """
-        if self._pid == os.getpid() and self._claimed():
+        waiting = _forsaken.get(self._pid)  # None where no thread could be started
+        if waiting is not None and self._pid == os.getpid() and self._claimed():
             so_far = None if reader is None else partial(reader.partial, attempts)
-            _forsaken[self._pid].put(_Forsaken(self, time.monotonic(), time.time_ns(), so_far))
+            waiting.put(_Forsaken(self, time.monotonic(), time.time_ns(), so_far))
 
     def buried(self, one: "_Forsaken") -> None:
         """It was forsaken at that time."""
@@ -190,7 +191,7 @@ def begun(
     clean = partial(_without_keys, engine, headers, query)
     watched = Operation(operation, engine.row, engine.address, model, request, structured, clean)
     if operation == _STREAM:
-        _ready_to_bury()
+        _told(_ready_to_bury)
     return Watch(watched, _observers(engine))
 
 
@@ -211,7 +212,7 @@ def _run(job: Job, watched: ToolRun, observers: tuple[Observer, ...]) -> object:
     with Watch(watched, observers) as watch:
         value = job.run()
         if not isinstance(value, BaseException):  # a tool may return one, too; what it is, is of interest
-            value = written(job.call, value)
+            value = _told(written, job.call, value) or value  # else it fails once more, where nobody watches
         watch.answered(value)
         return value
 
@@ -272,7 +273,11 @@ def _ready_to_bury() -> None:
     waiting: SimpleQueue[_Forsaken | None] = SimpleQueue()
     if _forsaken.setdefault(pid, waiting) is waiting:
         thread = threading.Thread(target=_bury, args=(waiting,), name="llmkit-observing", daemon=True)
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:  # the next stream may have more luck
+            del _forsaken[pid]
+            raise
         atexit.register(_rest, pid, thread)
 
 
