@@ -160,7 +160,7 @@ class Key:
             raise failed
 
     def _tell_refused(self, refused: Got) -> None:
-        if (hook := getattr(self._fetch, "refused", None)) is not None:
+        if callable(hook := getattr(self._fetch, "refused", None)):
             _asked(lambda: hook(refused.value), self.name)  # no `partial`, whose `repr` shows the key
 
     def _take(self, value: object) -> ConfigurationError | None:
@@ -178,7 +178,7 @@ class Key:
             )
         if value not in self._known:
             self._known.append(value)
-        self._got = self._last = Got(value, prove=hasattr(self._fetch, "accepted"))
+        self._got = self._last = Got(value, prove=callable(getattr(self._fetch, "accepted", None)))
         return None
 
 

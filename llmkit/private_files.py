@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import takewhile
 from pathlib import Path
 from typing import Final, Self, TypeVar
 
@@ -196,6 +197,8 @@ def _why_not(place: Path, found: os.stat_result, others: int) -> str | None:
     if not found.st_mode & others:
         return None
     quoted = shlex.quote(str(place))
+    if stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX:
+        return f"{place}: it is for everybody; take a folder of your own"
     if stat.S_ISDIR(found.st_mode):
         return f"{place}: others can change what is in it; run: chmod go-w {quoted}"
     return f"{place}: others can read it, so its keys may be known to them; run: chmod 600 {quoted}"
@@ -203,10 +206,10 @@ def _why_not(place: Path, found: os.stat_result, others: int) -> str | None:
 
 def _make(place: Path) -> None:
     """Make a folder, and those above it, each for its owner alone."""
-    if not place.parent.exists():
-        _make(place.parent)
-    with suppress(FileExistsError):
-        place.mkdir(mode=0o700)
+    missing = takewhile(lambda folder: not folder.exists(), (place, *place.parents))
+    for folder in reversed([*missing]):
+        with suppress(FileExistsError):
+            folder.mkdir(mode=0o700)
 
 
 if sys.platform == "win32":  # pragma: no cover - Windows

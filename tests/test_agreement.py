@@ -235,6 +235,15 @@ def test_an_answer_that_turns_out_to_be_an_error_is_no_success(server):
         assert source.told == []
 
 
+def test_what_is_no_method_is_not_called(server):
+    class Account(Source):
+        refused, accepted = 0, None
+
+    server.reply(AuthenticationError("expired", status=401))
+    with server.client("anthropic", api_key=Account("old", "new"), model=MODEL) as client:
+        assert client.complete("Hi").text == "Hi"
+
+
 def test_a_key_that_cannot_be_kept(server):
     class Forgetful(Source):
         def accepted(self, key):

@@ -546,6 +546,14 @@ def test_a_folder_alone(place, held):
         PrivateFolder(place, held=held)
 
 
+def test_a_folder_for_everybody(place):
+    """As /tmp is, whose mode nobody should be told to change."""
+    place.mkdir(parents=True)
+    place.chmod(0o1777)
+    with pytest.raises(ConfigurationError, match="it is for everybody; take a folder of your own$"):
+        keys.set("anthropic", KEY)
+
+
 def test_a_folder_that_is_a_file(place, tmp_path):
     (tmp_path / "settings").write_text("")
     assert keys.get("anthropic") is None
