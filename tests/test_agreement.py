@@ -310,6 +310,19 @@ def test_a_function_that_needs_the_only_place(server, refused):
             assert client.complete("Hi").text == "Hi"
 
 
+@pytest.mark.parametrize("mode", ["complete", "stream"])
+def test_who_is_told_of_a_success_and_needs_the_only_place(server, mode):
+    class Account(Source):
+        def accepted(self, key):
+            self.told.append(client.complete("Whose is it?").text)
+
+    source = Account("key")
+    with server.client("anthropic", api_key=source, rate_limit=RateLimit(concurrent=1), model=MODEL) as found:
+        client = found.with_options(timeout=3)
+        assert (client.complete("Hi") if mode == "complete" else client.stream("Hi").collect()).text == "Hi"
+    assert source.told == ["Whose is it?"]
+
+
 def test_waiting_for_another_thread_has_an_end(server):
     asked, go_on = threading.Event(), threading.Event()
 

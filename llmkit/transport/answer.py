@@ -171,6 +171,8 @@ class Answer:
         """It is what was asked for."""
         if self.proof is not None:
             proof, self.proof = self.proof, None
+            if self.lease is not None:
+                self.lease.end()  # who is told may ask a host that has no other place
             proof()
 
     def limit(self, deadlines: Deadlines) -> None:
