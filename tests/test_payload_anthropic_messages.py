@@ -461,6 +461,11 @@ REFUSED = {
         "body.tool_choice: expected dict, got str",
     ),
     "no budget": (ANTHROPIC, {"messages": HI, "thinking": True}, "body.thinking: expected dict, got bool"),
+    "a wire that is no name": (
+        ["chat"],
+        {},
+        "wire: expected the name of a wire format, got ['chat']",
+    ),
     "no wire": (
         "chat",
         {},

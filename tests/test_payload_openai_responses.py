@@ -247,10 +247,16 @@ SAME = {
         [AssistantMessage(ToolCall("c1", "run", {"input": "print 1"})), UserMessage(ToolResult("c1", "run", "1"))],
     ),
     "items that are not modelled": (
-        [SEARCH, CLICK, SCREEN, {"type": "item_reference", "id": "msg_9"}],
+        [SEARCH, CLICK, SCREEN, {"type": "item_reference", "id": "msg_9"}, {"id": "msg_8"}],
         [
             AssistantMessage([Opaque(NAME, SEARCH), Opaque(NAME, CLICK)]),
-            UserMessage([Opaque(NAME, SCREEN), Opaque(NAME, {"type": "item_reference", "id": "msg_9"})]),
+            UserMessage(
+                [
+                    Opaque(NAME, SCREEN),
+                    Opaque(NAME, {"type": "item_reference", "id": "msg_9"}),
+                    Opaque(NAME, {"id": "msg_8"}),
+                ]
+            ),
         ],
     ),
     "answers to calls that are not modelled": (
@@ -493,6 +499,7 @@ WRONG = {
         {"input": [message("assistant", said(3))]},
         r"body\.input\[0\]\.content\[0\]\.text: expected a string, got int",
     ),
+    "a payload of Chat Completions": ({"model": "m", "messages": []}, r"body\.input: is missing"),
     "a source as a number": (
         {"input": [message("assistant", said("x", 3))]},
         r"body\.input\[0\]\.content\[0\]\.annotations\[0\]: expected an object",

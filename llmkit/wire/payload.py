@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeAlias, cast
 
+from llmkit.checks import wrong
 from llmkit.errors import ConfigurationError, InvalidResponseError
 from llmkit.history.nodes import Node, copied, expect, items
 from llmkit.json_codec import load_bytes, to_utf8
@@ -14,12 +15,14 @@ WHERE: Final = "body"
 """What errors call a payload."""
 
 
-def request_of(wire: str, body: Mapping[str, Any] | str | bytes) -> Request:
+def request_of(wire: object, body: Mapping[str, Any] | str | bytes) -> Request:
     """The request of that wire that `body` is, of which it keeps nothing but copies.
 
     Raises:
         ConfigurationError: As `Request.from_wire`.
     """
+    if not isinstance(wire, str):
+        raise wrong("wire", "the name of a wire format", wire)
     read = wire_named(wire).read_request
     return read(copied(_json(body), WHERE), WHERE)
 

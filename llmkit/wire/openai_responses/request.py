@@ -42,10 +42,16 @@ def read_request(body: Any, where: str) -> Request:
     return fields.request(_said(node), options)
 
 
+# What the provider keeps a conversation by, so that nothing need be said.
+_KEPT: Final = ("prompt", "previous_response_id", "conversation")
+
+
 def _said(node: Node) -> list[Message]:
-    """The conversation; of a stored prompt the provider knows it."""
+    """The conversation, where the provider does not know it."""
     told = node.value.get("input")
-    return [] if told is None else messages_of(told, node.path("input"))
+    if told is None and any(node.value.get(key) is not None for key in _KEPT):
+        return []
+    return messages_of(node.any("input"), node.path("input"))
 
 
 def _options(fields: Fields) -> Iterator[tuple[str, Any]]:

@@ -104,7 +104,7 @@ def _named(part: Part, names: Mapping[str, str]) -> Part:
 
 
 def _item(node: Node) -> _Said:
-    kind = node.find("type", str) or "message"
+    kind = node.find("type", str) or ("item_reference" if node.value.keys() == {"id"} else "message")
     if kind == "message":
         return _message(node)
     if kind in ("function_call_output", "custom_tool_call_output"):
