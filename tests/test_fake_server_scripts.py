@@ -275,6 +275,15 @@ def test_it_is_no_request_of_a_provider(server):
     assert server.scripted == 4
 
 
+def test_what_comes_in_chunks(server):
+    """As clients of some languages send JSON, whose length they do not count before."""
+    with requests.Session() as session:
+        for _ in range(2):  # on one connection
+            answer = session.post(f"{server.url}/_llmkit/reply", data=iter([b'"He', b'i"']), timeout=20)
+            assert answer.status_code == 200
+    assert [server.client("openai").complete("Hi").text for _ in range(2)] == ["Hei", "Hei"]
+
+
 REFUSED = {
     "no such path": ("/answers", {}, {}, 404, "there is no /_llmkit/answers; there are GET /_llmkit, POST /_llmkit/r"),
     "another method": ("/reply", None, {}, 405, "/_llmkit/reply is asked by POST"),

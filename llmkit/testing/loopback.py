@@ -201,8 +201,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_PUT = do_DELETE = do_PATCH = do_POST  # noqa: N815 - the names that the base class looks for
 
     def _request(self) -> RecordedRequest:
-        length = self.headers.get("content-length", "0")
-        body = self.rfile.read(int(length)) if length.isdecimal() else b""
+        body = self._body()
         target = urlsplit(self.path)
         return RecordedRequest(
             method=self.command,
@@ -212,6 +211,19 @@ class _Handler(BaseHTTPRequestHandler):
             query=dict(parse_qsl(target.query, keep_blank_values=True)),
             body=body,
         )
+
+    def _body(self) -> bytes:
+        if self.headers.get("transfer-encoding", "").lower() == "chunked":  # as .NET sends JSON
+            return b"".join(iter(self._chunk, b""))
+        length = self.headers.get("content-length", "0")
+        return self.rfile.read(int(length)) if length.isdecimal() else b""
+
+    def _chunk(self) -> bytes:
+        """The next piece of a body whose length was not known before; nothing at its end."""
+        size = int(self.rfile.readline().partition(b";")[0], 16)
+        data = self.rfile.read(size)
+        self.rfile.readline()
+        return data
 
     def _send(self, answer: Answer) -> None:
         pace = self._loopback.pace()
