@@ -1,7 +1,9 @@
 """A cassette gives back what was recorded: to the byte, on every wire, whole and streamed, and however it failed."""
 
 import gzip
+import os
 import re
+import signal
 import sys
 import threading
 import time
@@ -588,3 +590,38 @@ def test_what_is_equal_goes_before_what_may_be(server, path):
             client.complete(f"is {name} right?")
     with replay(path):
         assert elsewhere("anthropic").complete("is sk-0123456789abcdef right?").text == "the right one"
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.parametrize("mode", ["all", "none"])
+def test_forks_amid_many_calls_are_not_stuck(server, path, mode):
+    """Nothing is held that their parent's other threads would have to give back."""
+    with record(path):
+        server.client("anthropic").complete("Hi")
+    over = threading.Event()
+    with cassette(path, mode, allow_repeats=True) as tape:
+        client = server.client("anthropic")
+
+        def call():
+            while not over.is_set():
+                client.complete("Hi")
+
+        threads = [threading.Thread(target=call) for _ in "1234"]
+        for thread in threads:
+            thread.start()
+        children = []
+        for _ in range(8):
+            if (child := os.fork()) == 0:
+                signal.alarm(20)  # ends one that is stuck
+                try:
+                    len(tape.recordings)
+                    client.complete("Hi")
+                    os._exit(0)
+                finally:
+                    os._exit(1)
+            children.append(child)
+        ended = [os.waitpid(child, 0)[1] for child in children]
+        over.set()
+        for thread in threads:
+            thread.join()
+    assert ended == [0] * 8

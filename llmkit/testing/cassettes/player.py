@@ -1,6 +1,5 @@
 """The tap that replays: it answers from recordings, and lets nothing through."""
 
-import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -48,18 +47,18 @@ class Player:
         self._any_host = any_host
         self._allow_repeats = allow_repeats
         self._questions = [question(one.asked, any_host=any_host) for one in recordings]
-        self._lock = threading.Lock()
-        self._played = [False] * len(recordings)
+        # What each of them may still answer: whoever takes it has it. No lock, which a fork could leave held.
+        self._left: list[list[None]] = [[None] for _ in recordings]
 
     @property
     def played(self) -> tuple[Recording, ...]:
         """Those that answered."""
-        return tuple(one for one, played in zip(self.recordings, self._played, strict=True) if played)
+        return tuple(one for one, left in zip(self.recordings, self._left, strict=True) if not left)
 
     @property
     def remaining(self) -> tuple[Recording, ...]:
         """Those that did not."""
-        return tuple(one for one, played in zip(self.recordings, self._played, strict=True) if not played)
+        return tuple(one for one, left in zip(self.recordings, self._left, strict=True) if left)
 
     def send(self, sending: Sending) -> Answer:
         """The answer that was recorded.
@@ -83,23 +82,27 @@ class Player:
         return Answer(exchange, head, url=outgoing.url, host=host)
 
     def _found(self, wanted: Question) -> Answered | Failed:
-        with self._lock:
-            known = [*enumerate(self._questions)]
-            equal = [index for index, one in known if wanted == one]
-            equal = equal or [index for index, one in known if HIDDEN in one.body and wanted.fits(one)]
-            fresh = [index for index in equal if not self._played[index]]
-            if not fresh and not (equal and self._allow_repeats):
-                raise CassetteError(self._missing(wanted, used=bool(equal)))
-            index = fresh[0] if fresh else equal[-1]
-            self._played[index] = True
-        return self.recordings[index].answered
+        known = [*enumerate(self._questions)]
+        equal = [index for index, one in known if wanted == one]
+        equal = equal or [index for index, one in known if HIDDEN in one.body and wanted.fits(one)]
+        fresh = next(filter(self._taken, equal), None)
+        if fresh is None and not (equal and self._allow_repeats):
+            raise CassetteError(self._missing(wanted, used=bool(equal)))
+        return self.recordings[equal[-1] if fresh is None else fresh].answered
+
+    def _taken(self, index: int) -> bool:
+        try:
+            self._left[index].pop()
+        except IndexError:
+            return False
+        return True
 
     def _missing(self, wanted: Question, *, used: bool) -> str:
         first = f"{self.path} has no recording for {wanted}"
         if used:
             return f"{first} any more: each that fits was played; allow_repeats=True plays the last of them again"
-        left = [one for one, played in zip(self._questions, self._played, strict=True) if not played]
-        counted = f"{len(self._questions)} recordings, {sum(self._played)} played"
+        left = [one for one, left in zip(self._questions, self._left, strict=True) if left]
+        counted = f"{len(self._questions)} recordings, {len(self._questions) - len(left)} played"
         told = difference(wanted, left or self._questions)
         return f"{first} ({counted}): if it is meant, record anew" + (f"\n{told}" if told else "")
 

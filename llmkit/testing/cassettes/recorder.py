@@ -1,6 +1,5 @@
 """The tap that records: it lets everything through, and writes down what went and what came."""
 
-import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -28,13 +27,18 @@ class _Entry:
         self.failed: Failed | None = None
         self.chunks: list[bytes] = []
         self.end: End = "left"
+        self.replaced = False
 
-    def recording(self, cleaner: Cleaner) -> Recording | None:
-        """What is known by now; None where it is no answer yet."""
+    @property
+    def ready(self) -> bool:
+        """Whether there is something to be recorded yet."""
+        return not self.replaced and (self.failed is not None or self.head is not None)
+
+    def recording(self, cleaner: Cleaner) -> Recording:
+        """What is known by now."""
         if self.failed is not None:
             return Recording(asked_of(self.outgoing, cleaner), _clean(self.failed, cleaner))
-        if self.head is None:
-            return None
+        assert self.head is not None  # noqa: S101 - else it is not ready
         status, reason, headers = self.head
         chunks = self.chunks if self.outgoing.stream else [b"".join(self.chunks)]
         end = _clean(self.end, cleaner) if isinstance(self.end, Failed) else self.end
@@ -87,7 +91,7 @@ class Recorder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock = threading.Lock()
+        # No lock, which a fork could leave held: to each of these is only added, in one step.
         self._entries: list[_Entry] = []
         self._secrets: set[str] = set()
         self._owners: set[str] = set()
@@ -98,9 +102,10 @@ class Recorder:
         """What there is so far."""
         if self._closed is not None:
             return self._closed
-        with self._lock:
-            entries, cleaner = [*self._entries], Cleaner(self._secrets, self._owners)
-        return tuple(found for entry in entries if (found := entry.recording(cleaner)) is not None)
+        # In this order: what an answer has made known is known before it counts as there.
+        entries = [entry for entry in self._entries.copy() if entry.ready]
+        cleaner = Cleaner(self._secrets.copy(), self._owners.copy())
+        return tuple(entry.recording(cleaner) for entry in entries)
 
     @property
     def remaining(self) -> tuple[Recording, ...]:
@@ -119,18 +124,17 @@ class Recorder:
             LLMKitError: None does; recorded unless the caller is to blame.
         """
         entry = _Entry(sending.outgoing)
-        with self._lock:
-            if sending.exchange.refused is not None:
-                # The key was, and there was another one: that is between the keys, and they are not recorded.
-                self._entries = [one for one in self._entries if one.outgoing is not sending.outgoing]
-            self._entries.append(entry)
+        if sending.exchange.refused is not None:
+            # The key was, and there was another one: that is between the keys, and they are not recorded.
+            for one in self._entries.copy():
+                one.replaced = one.replaced or one.outgoing is sending.outgoing
+        self._entries.append(entry)
         try:
             answer = sending.go()
-        except LLMKitError as error:
-            entry.failed = Failed.of(error)
-            raise
-        finally:
+        except BaseException as error:
             self._learn(sending)
+            entry.failed = Failed.of(error) if isinstance(error, LLMKitError) else None
+            raise
         self._learn(sending, answer)
         entry.head = answer.status, answer.reason, answer.headers
         return _Overheard(answer, entry)
@@ -142,6 +146,5 @@ class Recorder:
         if answer is not None:
             found += of_answer(answer.headers)
             owners += owners_of_answer(answer.headers)
-        with self._lock:
-            self._secrets.update(found)
-            self._owners.update(owners)
+        self._secrets.update(found)
+        self._owners.update(owners)
