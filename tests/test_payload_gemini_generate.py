@@ -327,6 +327,12 @@ def test_one_thing_stands_for_a_list_of_one():
     assert Request.from_wire(WIRE, alone) == Request.from_wire(WIRE, listed)
 
 
+def test_a_budget_that_is_no_number_stays():
+    config = {"thinkingConfig": {"thinkingBudget": True, "includeThoughts": True}}
+    found = Request.from_wire(WIRE, {"contents": [HI], "generationConfig": config})
+    assert found == Request([UserMessage("Hi")], extra_body={"generationConfig": config})
+
+
 # name → (a schema in the provider's own language, the same in JSON Schema; None where that is not known)
 SCHEMAS = {
     "an object": (

@@ -116,7 +116,8 @@ def _reasoning(config: Fields, limit: int | None) -> dict[str, Any]:
 
 
 def _has_room(budget: int, limit: int | None) -> bool:
-    return 0 < budget < (_MOST if limit is None else limit) and (limit is None or limit <= _MOST)
+    fits = 0 < budget < (_MOST if limit is None else limit) and (limit is None or limit <= _MOST)
+    return fits and budget is not True  # which is an int in Python alone
 
 
 # ---- tools -----------------------------------------------------------------------------------------------------------
