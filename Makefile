@@ -7,9 +7,9 @@ BIN := .venv/bin
 demo: .venv/installed
 	$(BIN)/llmkit demo
 
-# Four at a time, also on two cores: much of it waits for sockets.
+# Three at a time, also on two cores: much of it waits for sockets.
 test: .venv/tested
-	$(BIN)/python -m pytest -q -n 4 --dist worksteal
+	$(BIN)/python -m pytest -q -n 3 --dist worksteal
 
 check: lint types litellm test examples
 

@@ -198,9 +198,9 @@ REFUSED = {
         "response.message: expected one message of an assistant",
     ),
     "a newer message": (
-        changed(ONE, message=changed(ONE["message"], version=2)),
+        changed(ONE, message=changed(ONE["message"], version=3)),
         (
-            "response.message: history.version: this llmkit reads histories up to version 1, got 2: "
+            "response.message: history.version: this llmkit reads histories up to version 2, got 3: "
             "a newer llmkit wrote it"
         ),
     ),
