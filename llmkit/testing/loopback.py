@@ -20,6 +20,7 @@ from llmkit.testing.exchange import Answer, RecordedRequest
 DRIP_SECONDS: Final = 0.02
 JOIN_SECONDS: Final = 10.0
 _FRAMING: Final = frozenset({"content-length", "transfer-encoding", "content-encoding", "connection", "date", "server"})
+_LAST_CHUNK: Final = b"0\r\n\r\n"
 _RESET: Final = struct.pack(
     "hh" if os.name == "nt" else "ii", 1, 0
 )  # closed with unsent bytes thrown away: the other side gets a reset
@@ -236,10 +237,12 @@ class _Handler(BaseHTTPRequestHandler):
         for index, chunk in enumerate(answer.chunks):
             if index:
                 self._wait(delay)
-            if index == len(answer.chunks) - 1:
+            last = index == len(answer.chunks) - 1
+            if last:
                 self._leave(answer)
-            for piece in _pieces(chunk, pace.pieces):
-                self._write(piece, chunked=answer.streamed)
+            pieces = list(_pieces(chunk, pace.pieces))
+            for number, piece in enumerate(pieces, start=1):
+                self._write(piece, answer, last=last and number == len(pieces))
         self._end(answer)
 
     def _wait(self, seconds: float) -> None:
@@ -263,18 +266,21 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("content-length", str(sum(map(len, answer.chunks)) + answer.missing))
         self.end_headers()
 
-    def _write(self, data: bytes, *, chunked: bool) -> None:
-        self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data) if chunked else data)
+    def _write(self, data: bytes, answer: Answer, *, last: bool = False) -> None:
+        framed = b"%x\r\n%b\r\n" % (len(data), data) if answer.streamed else data
+        # The body's end in the same write: on a busy machine a client might give up waiting for it, and connect anew.
+        ends = last and answer.streamed and answer.ending == "end"
+        self.wfile.write(framed + _LAST_CHUNK if ends else framed)
 
     def _end(self, answer: Answer) -> None:
         match answer.ending:
             case "end":
-                if answer.streamed:
-                    self.wfile.write(b"0\r\n\r\n")
+                if answer.streamed and not any(answer.chunks[-1:]):
+                    self.wfile.write(_LAST_CHUNK)
                 return
             case "drip":
                 while not self._dropped.wait(DRIP_SECONDS):
-                    self._write(answer.drip, chunked=True)
+                    self._write(answer.drip, answer)
             case "stall":
                 self.connection.recv(1)  # returns when the connection is closed, by whichever side
             case _:
