@@ -31,7 +31,7 @@ FLOORS = (
         "engine reader stream endpoints settings refusals answer_tool asking core many client chat chat_stream turns "
         "bulk batches batch_results jsonl fallback falling moving observing"
     ),
-    "testing cli __main__ otel pytest_plugin",
+    "testing cli __main__ otel pytest_plugin display notebook django",
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms.split()}
 FILES = sorted(path for path in PACKAGE.rglob("*.py"))
@@ -40,6 +40,9 @@ EXCEPTIONS = {
     ("errors", "messages"),  # types only
     ("errors", "response"),  # types only
     ("history", "moving"),  # `portability`, when it is used
+    ("media", "display"),  # how a notebook shows it, when it does
+    ("response", "display"),  # likewise
+    ("stream", "display"),  # `Stream.display`, when it is called
     ("request", "wire"),  # `Request.from_wire`, when it is used
 }
 DOORS = {
@@ -54,6 +57,12 @@ DOORS = {
     "cloudpickle": {"bulk"},
     "opentelemetry": {"otel"},
     "yaml": {"testing"},
+    "rich": {"cli", "display"},
+    "IPython": {"display", "notebook"},
+    "pandas": {"notebook"},
+    "matplotlib": {"notebook"},
+    "django": {"django"},
+    "asgiref": {"django"},
 }
 NEVER = {
     "anthropic",
@@ -66,7 +75,6 @@ NEVER = {
     "httpx",
     "PIL",
     "numpy",
-    "django",
 }
 
 

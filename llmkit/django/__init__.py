@@ -1,0 +1,1 @@
+"""llmkit in a Django project."""

@@ -1,0 +1,1 @@
+"""llmkit in a Jupyter notebook: `%load_ext llmkit`, tables, plots."""
