@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo test check lint types docs litellm examples soak fuzz bench clean
+.PHONY: demo test check lint types docs litellm examples system soak fuzz bench clean
 
 demo: .venv/installed
 	$(BIN)/llmkit demo
@@ -16,6 +16,11 @@ check: lint types litellm test examples
 # The tests of the example, as its user runs them: in its folder, with its own settings.
 examples: .venv/tested
 	cd examples/summarise && $(CURDIR)/$(BIN)/python -m pytest -q
+
+# What some tests need of the system, and skip where it is missing: a browser for pages, a terminal to drive. For root on Debian.
+system:
+	{ command -v chromium && command -v tmux; } >/dev/null || { apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core tmux >/dev/null; }
 
 lint: .venv/tested
 	$(BIN)/ruff check .
