@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo test check lint types docs litellm examples system soak fuzz bench clean
+.PHONY: demo test check lint types docs site litellm examples system soak fuzz bench clean
 
 demo: .venv/installed
 	$(BIN)/llmkit demo
@@ -11,7 +11,7 @@ demo: .venv/installed
 test: .venv/tested
 	$(BIN)/python -m pytest -q -n 3 --dist worksteal
 
-check: lint types litellm test examples
+check: lint types site litellm test examples
 
 # The tests of the example, as its user runs them: in its folder, with its own settings.
 examples: .venv/tested
@@ -34,8 +34,15 @@ types: .venv/tested .venv/checkers/installed
 		$(filter-out tests/typing/forms.py,$(wildcard tests/typing/*.py))
 	.venv/checkers/bin/basedpyright --project tests/typing --pythonpath $(BIN)/python
 
+# Writes what is made from the code anew, and builds the site into site/.
 docs: .venv/tested
 	$(BIN)/python docs/build_reference.py
+	$(MAKE) site
+
+# What of `docs` is a check: it writes nothing but site/.
+site: .venv/site/installed
+	NO_MKDOCS_2_WARNING=1 .venv/site/bin/mkdocs build --quiet --strict
+	.venv/site/bin/python docs/check_site.py site
 
 # Ten minutes of calls under faults; not part of `check`. `make soak SECONDS=60` for less.
 soak: .venv/tested
@@ -56,7 +63,7 @@ bench: .venv/tested
 litellm: .venv/litellm/installed
 
 clean:
-	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf .venv build dist site *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
 
 # The package alone, as a user has it.
 .venv/installed: setup.cfg pyproject.toml
@@ -77,4 +84,10 @@ clean:
 .venv/litellm/installed: .venv/installed
 	$(PYTHON) -m venv .venv/litellm
 	.venv/litellm/bin/pip install --quiet --disable-pip-version-check "litellm[proxy]==1.106.2"
+	touch $@
+
+.venv/site/installed: .venv/installed
+	$(PYTHON) -m venv .venv/site
+	.venv/site/bin/pip install --quiet --disable-pip-version-check \
+		mkdocs==1.6.1 mkdocs-material==9.8.1 pymdown-extensions==13.1.2 Markdown==3.11.3
 	touch $@
