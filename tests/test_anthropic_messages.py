@@ -989,16 +989,18 @@ def test_models():
                     "capabilities": {"image_input": {"supported": True}, "batch": {"supported": False}, "effort": None},
                 },
                 {"type": "model", "id": "claude-y", "created_at": "yesterday"},
+                {"type": "model", "id": "claude-z", "created_at": "1970-01-01T00:00:00Z"},
             ],
             "has_more": True,
             "last_id": "claude-y",
         }
     )
-    one, other = page.models
+    one, other, undated = page.models
     assert (one.id, one.display_name, one.context_window, one.max_output) == ("claude-x", "X", 1000, 100)
     assert one.created.isoformat() == "2026-01-02T03:04:05+00:00"
     assert one.capabilities == {"image_input"}
     assert (other.display_name, other.created, other.max_output) == ("", None, None)
+    assert (undated.id, undated.created) == ("claude-z", None), "the epoch stands for a date that is not known"
     assert page.following == {"after_id": "claude-y"}
     assert WIRE.encode_models(page.following, QUIRKS).query == {"limit": "1000", "after_id": "claude-y"}
     assert WIRE.decode_models({"data": [], "has_more": True}).following is None

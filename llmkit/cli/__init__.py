@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from typing import Final, TextIO
 
 from llmkit import __version__
-from llmkit.cli import ask, bulk, demo, hosts, keys
+from llmkit.cli import ask, bulk, demo, hosts, keys, models
 from llmkit.cli.output import tell
 from llmkit.cli.parsing import Parser
 from llmkit.errors import ConfigurationError, LLMKitError, MissingAuthError
 
 FAILED, WRONG, INTERRUPTED, UNREAD = 1, 2, 130, 141
-_COMMANDS: Final = (ask, bulk, demo, hosts, keys)
+_COMMANDS: Final = (ask, bulk, demo, models, hosts, keys)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

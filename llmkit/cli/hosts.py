@@ -2,24 +2,21 @@
 
 import argparse
 import json
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
+
+from llmkit.cli.tables import show_table
 
 if TYPE_CHECKING:
     from llmkit.provider import Provider
 
-_GAP: Final = "  "
-
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the arguments of both."""
-    table = commands.add_parser(
-        "providers", allow_abbrev=False, help="list the providers", description="List the providers."
-    )
+    table = _command(commands, "providers", "list the providers", "llmkit providers", "llmkit providers --json")
     table.add_argument("--json", action="store_true", help="as JSON")
     table.set_defaults(run=show_providers)
     text = "list the options that a provider takes"
-    parameters = commands.add_parser("params", allow_abbrev=False, help=text, description=f"{text.capitalize()}.")
+    parameters = _command(commands, "params", text, "llmkit params openai", "llmkit params gemini --json")
     parameters.add_argument("name", metavar="NAME", help="a provider, as in llmkit providers")
     parameters.add_argument("--json", action="store_true", help="as JSON")
     parameters.set_defaults(run=show_parameters)
@@ -34,8 +31,7 @@ def show_providers(arguments: argparse.Namespace) -> int:
         print(json.dumps([_facts(row) for row in rows], indent=2, ensure_ascii=False))
         return 0
     cells = [(row.name, row.wire, _key(row), row.default_model or "(name one)", row.base_url) for row in rows]
-    for line in _aligned([("NAME", "FORMAT", "KEY", "DEFAULT MODEL", "ADDRESS"), *cells]):
-        print(line)
+    show_table(("NAME", "FORMAT", "KEY", "DEFAULT MODEL", "ADDRESS"), cells)
     return 0
 
 
@@ -57,6 +53,19 @@ def show_parameters(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _command(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, text: str, *examples: str
+) -> argparse.ArgumentParser:
+    return commands.add_parser(
+        name,
+        allow_abbrev=False,
+        help=text,
+        description=f"{text.capitalize()}.",
+        epilog="\n  ".join(["examples:", *examples]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
 def _facts(row: "Provider") -> dict[str, object]:
     return {
         "name": row.name,
@@ -76,9 +85,3 @@ def _key(row: "Provider") -> str:
     if not row.needs_key:
         return "(none)"
     return " or ".join(row.key_variables) or "(credentials of google-auth)"
-
-
-def _aligned(rows: Sequence[tuple[str, ...]]) -> Iterable[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        yield _GAP.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

@@ -1,4 +1,4 @@
-"""The options that `llmkit ask` and `llmkit map` share: who is asked, and how."""
+"""The options that commands share: who is asked, and how."""
 
 import argparse
 from typing import TYPE_CHECKING, Any, Final
@@ -13,9 +13,14 @@ PROVIDER: Final = "anthropic"
 def add_who(parser: argparse.ArgumentParser) -> None:
     """Declare those that say who is asked."""
     add_ = parser.add_argument
-    add_("-p", "--provider", default=PROVIDER, help=f"who is asked, also as provider:model (default: {PROVIDER})")
+    add_provider(parser, "who is asked, also as provider:model")
     add_("-m", "--model", help="which model answers (default: the provider's row names one)")
     add_("-s", "--system", help="instructions")
+
+
+def add_provider(parser: argparse.ArgumentParser, text: str) -> None:
+    """Declare the one that names the provider."""
+    parser.add_argument("-p", "--provider", default=PROVIDER, help=f"{text} (default: {PROVIDER})")
 
 
 def add_how(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +28,12 @@ def add_how(parser: argparse.ArgumentParser) -> None:
     add_ = parser.add_argument
     add_("--max-tokens", type=int, metavar="N", help="tokens of the answer, at most")
     add_("--temperature", type=float, metavar="T", help="how freely words are chosen")
+    add_where(parser)
+
+
+def add_where(parser: argparse.ArgumentParser) -> None:
+    """Declare those that say over which line, and with which key."""
+    add_ = parser.add_argument
     add_("--timeout", type=float, metavar="SECONDS", help="how long to wait for anything at all")
     add_("--base-url", metavar="URL", help="another address of the provider")
     add_("--profile", metavar="PROFILE", help="take the key from this set of those that llmkit keys stores")

@@ -7,14 +7,19 @@ from typing import Final, Self
 _CONTROLS: Final = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"}
 
 
+def plain(text: str) -> str:
+    """`text` without what would steer a terminal."""
+    return text.translate(_CONTROLS)
+
+
 def tell(text: str) -> None:
     """Say `text` in one line on standard error."""
-    print(f"llmkit: {' '.join(text.translate(_CONTROLS).split())}", file=sys.stderr)
+    print(f"llmkit: {' '.join(plain(text).split())}", file=sys.stderr)
 
 
 def show(text: str) -> None:
     """Show `text`, of one line or more, on standard error."""
-    print(text.translate(_CONTROLS), file=sys.stderr)
+    print(plain(text), file=sys.stderr)
 
 
 class Answer:

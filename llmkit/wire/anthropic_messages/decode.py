@@ -4,6 +4,7 @@ Source: https://platform.claude.com/docs/en/api/messages
 """
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from llmkit.messages import AssistantMessage, Citation, Opaque, Part, Text, Thinking, ToolCall
@@ -23,6 +24,7 @@ _REASONS: Final[Mapping[str, Reason]] = {
     "pause_turn": "pause",
     "compaction": "pause",
 }
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def decode(body: Any, _: AnthropicMessagesQuirks) -> Decoded:
@@ -185,7 +187,7 @@ def _model(item: dict[str, Any], path: str) -> Model:
     return Model(
         id=expect(item.get("id"), str, f"{path}.id"),
         display_name=text_or(item.get("display_name"), ""),
-        created=instant(item.get("created_at")),
+        created=_released(item.get("created_at")),
         context_window=count_or_none(item.get("max_input_tokens")),
         max_output=count_or_none(item.get("max_tokens")),
         capabilities=frozenset(
@@ -195,3 +197,9 @@ def _model(item: dict[str, Any], path: str) -> Model:
         ),
         raw=item,
     )
+
+
+def _released(value: object) -> datetime | None:
+    """When it was; the beginning of 1970 stands for "not known"."""
+    found = instant(value)
+    return None if found == _EPOCH else found
