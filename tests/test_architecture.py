@@ -58,6 +58,7 @@ DOORS = {
     "opentelemetry": {"otel"},
     "yaml": {"testing"},
     "rich": {"cli", "display"},
+    "markdown_it": {"display"},  # which rich is made with
     "IPython": {"display", "notebook"},
     "pandas": {"notebook"},
     "matplotlib": {"notebook"},
