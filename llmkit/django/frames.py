@@ -1,0 +1,178 @@
+"""What a browser is told: events in, server-sent events out. No I/O.
+
+Only what a page has a use for is told: no signatures, no provider's own objects, and of an error its kind.
+
+Source: https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final, TypeAlias, assert_never
+
+from attrs import asdict, fields, frozen
+
+from llmkit.errors import (
+    APIError,
+    AuthenticationError,
+    ConnectionFailedError,
+    DeadlineError,
+    IncompleteStreamError,
+    LLMKitError,
+    NotFoundError,
+    PaymentRequiredError,
+    PermissionDeniedError,
+    QuotaExceededError,
+    RateLimitError,
+    RequestTooLargeError,
+    ServerError,
+    ToolLoopError,
+)
+from llmkit.events import Event, TextDelta, ThinkingDelta, ToolCallDelta
+from llmkit.json_codec import dump_text, to_utf8
+from llmkit.media import Audio, Document, Image, Media, Video, base64_of
+from llmkit.messages import Citation, Opaque, Part, Refusal, Text, Thinking, ToolCall, ToolResult
+from llmkit.response import FinishReason, Usage
+
+HEARTBEAT: Final = b":\n"
+"""A comment, which browsers skip; it may stand between any two events."""
+
+
+@frozen
+class Problem:
+    """What a browser is told of an error: nothing that the provider, the prompt or the settings hold.
+
+    Attributes:
+        type: The name of the error's class; ``Exception`` for all that is none of llmkit's.
+        message: What happened, in a sentence for the page's user.
+        code: `APIError.code` where it is ``context_length_exceeded``.
+        retryable: Whether asking once more may help.
+        retry_after: Seconds to wait before that, where the provider told.
+    """
+
+    type: str
+    message: str
+    code: str | None = None
+    retryable: bool = False
+    retry_after: float | None = None
+
+
+@frozen
+class End:
+    """The last that is sent.
+
+    Attributes:
+        complete: Whether the answer was whole.
+    """
+
+    complete: bool
+
+
+Sent: TypeAlias = Event | Problem | End
+
+_LINE_ENDS: Final = re.compile("\r\n|\r|\n")
+_BUSY: Final = "The model has too much to do at present. Please try again in a moment."
+_TOO_LONG: Final = "The conversation is too long for the model."
+_SETUP: Final = "The model cannot be reached, as this site is not set up for it."
+_SAID: Final[tuple[tuple[type[Exception], str], ...]] = (  # the first that fits
+    (QuotaExceededError, "This site has used up what it may ask of the model."),
+    (RateLimitError, _BUSY),
+    (RequestTooLargeError, _TOO_LONG),
+    (ServerError, _BUSY),
+    (AuthenticationError, _SETUP),
+    (PermissionDeniedError, _SETUP),
+    (PaymentRequiredError, _SETUP),
+    (NotFoundError, _SETUP),
+    (APIError, "The model did not take the question."),
+    (DeadlineError, "The model took too long. Please try again."),
+    (ConnectionFailedError, "The connection to the model was lost. Please try again."),
+    (IncompleteStreamError, "The answer was cut off. Please try again."),
+    (ToolLoopError, "The model used its tools too often without an answer."),
+    (Exception, "Something went wrong."),
+)
+
+
+def problem(error: Exception) -> Problem:
+    """What a browser is told of `error`."""
+    if not isinstance(error, LLMKitError):
+        return Problem("Exception", _said(error))
+    if isinstance(error, APIError) and error.code == "context_length_exceeded":
+        return Problem(type(error).__name__, _TOO_LONG, error.code)
+    return Problem(type(error).__name__, _said(error), None, error.retryable, error.retry_after)
+
+
+def _said(error: Exception) -> str:
+    return next(said for cls, said in _SAID if isinstance(error, cls))
+
+
+def frame(name: str, data: str | Mapping[str, Any]) -> bytes:
+    """One server-sent event.
+
+    Args:
+        name: Its type, which a page listens for.
+        data: Text, HTML for instance, of one or several lines; or an object, sent as JSON.
+    """
+    text = data if isinstance(data, str) else dump_text(data, name)
+    lines = "".join(f"data: {line}\n" for line in _LINE_ENDS.split(text))
+    return to_utf8(f"event: {name}\n{lines}\n")
+
+
+def encode(event: Sent) -> bytes:
+    """`event` as docs/django.md has it: named after its class, as in ``text_delta``, with its fields as JSON."""
+    return frame(_NAMES[type(event)], _data(event))
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+
+
+_NAMES: Final[Mapping[type, str]] = {
+    Problem: "error",
+    **{
+        cls: _snake(cls.__name__)
+        for cls in (
+            *(TextDelta, ThinkingDelta, ToolCallDelta, Text, Thinking, ToolCall, ToolResult, Refusal),
+            *(Image, Audio, Video, Document, Opaque, FinishReason, Usage, End),
+        )
+    },
+}
+
+
+def _data(event: Sent) -> dict[str, Any]:
+    match event:
+        case TextDelta() | ThinkingDelta() | ToolCallDelta() | Problem() | End() | FinishReason():
+            return {item.name: getattr(event, item.name) for item in fields(type(event))}
+        case Usage():
+            counts = asdict(event, filter=lambda item, _: item.name != "raw")
+            return {**counts, "total_tokens": event.total_tokens}
+        case _:
+            return _part(event)
+
+
+def _part(part: Part) -> dict[str, Any]:
+    match part:
+        case Text(text=text, citations=citations):
+            return {"text": text, "citations": [_citation(one) for one in citations]}
+        case Thinking(text=text) | Refusal(text=text):
+            return {"text": text}
+        case ToolCall():
+            return {"id": part.id, "name": part.name, "arguments": part.arguments}
+        case ToolResult():
+            content = [{"type": _NAMES[type(one)], **_part(one)} for one in part.content]
+            return {"call_id": part.call_id, "name": part.name, "is_error": part.is_error, "content": content}
+        case Image() | Audio() | Video() | Document():
+            return _medium(part)
+        case Opaque():
+            return {"wire": part.wire}
+        case _:
+            assert_never(part)
+
+
+def _citation(citation: Citation) -> dict[str, Any]:
+    return asdict(citation, filter=lambda item, _: item.name != "raw")
+
+
+def _medium(part: Media) -> dict[str, Any]:
+    """With its content as a data URI, so that a page can show it as it shows what has an address."""
+    url = part.url if part.data is None else f"data:{part.media_type};base64,{base64_of(part).decode('ascii')}"
+    transcript = {"transcript": part.transcript} if isinstance(part, Audio) else {}
+    return {"url": url, "media_type": part.media_type, "name": part.name, **transcript}
