@@ -80,6 +80,11 @@ class ChatStream(Stream[T_co]):
         self._demanded = True
         return super().collect()
 
+    def display(self) -> Response[T_co]:
+        """As of any stream, with the calls and results of tools; an `OutputError` is as of `collect`."""
+        self._demanded = True
+        return super().display()
+
     def close(self) -> None:
         """Drop the connection, from any thread, at once; a reader that waits gets `StreamClosedError`.
 

@@ -223,7 +223,9 @@ class Response(Generic[T_co]):
         )
 
     def _repr_markdown_(self) -> str:
-        return self.text
+        from llmkit.display.markdown import of_response  # noqa: PLC0415 - only in a notebook
+
+        return of_response(self)
 
 
 @frozen

@@ -159,6 +159,19 @@ class Stream(Generic[T_co]):
         assert self._response is not None  # noqa: S101 - an iteration that ends without an error has set it
         return demanded(self._response)
 
+    def display(self) -> Response[T_co]:
+        """Show the answer while it arrives: in a notebook, in a terminal (``llmkit[cli]``), else as plain text.
+
+        Returns:
+            The answer, as `collect`.
+
+        Raises:
+            LLMKitError: As `collect`; what has come stays shown.
+        """
+        from llmkit.display import display  # noqa: PLC0415 - only for who looks on
+
+        return display(self)
+
     def close(self) -> None:
         """Drop the connection, from any thread, at once; a reader that waits for it gets `StreamClosedError`.
 
