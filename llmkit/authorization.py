@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 AUTH_HEADERS = ("authorization", "x-api-key", "x-goog-api-key", "api-key")
 
 
+def proves_itself(session: Any) -> bool:
+    """Whether a caller's own session says by itself who asks: by a header of its own, or as google-auth's do."""
+    if getattr(session, "credentials", None) is not None:
+        return True
+    headers = getattr(session, "headers", None)
+    return headers is not None and any(name in headers for name in AUTH_HEADERS)
+
+
 class Authorization:
     """What sets the key on a prepared request: late, and in a frame of its own, so that no traceback shows it."""
 

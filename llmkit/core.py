@@ -10,7 +10,7 @@ from attrs import evolve
 
 from llmkit import taps
 from llmkit.addresses import Filled, base_address
-from llmkit.authorization import AUTH_HEADERS
+from llmkit.authorization import AUTH_HEADERS, proves_itself
 from llmkit.checks import choice, header_fields, integer, model_name, raised, tried
 from llmkit.credentials import Key, find_key, is_loopback
 from llmkit.deadlines import Deadlines
@@ -48,7 +48,11 @@ class Core:
         own = None if settings.base_url is not None and fill.lacks(row.base_url) else based(fill.base_url)
         address = own if settings.base_url is None else based(settings.base_url)
         assert address is not None  # noqa: S101 - without a base_url, what it lacks was an error
-        authorized = settings.auth is not None or any(name in AUTH_HEADERS for name in settings.headers)
+        authorized = (
+            settings.auth is not None
+            or any(name in AUTH_HEADERS for name in settings.headers)
+            or proves_itself(settings.session)
+        )
         self._settings = settings
         self._named = model if settings.model is None else settings.model
         self._model = fill.default_model if self._named is None else self._named

@@ -5,6 +5,7 @@ import threading
 
 import pytest
 import requests
+import requests_cache
 import responses
 import urllib3
 from faults.calls import answer, assert_good, each_mode, says, use
@@ -107,6 +108,56 @@ def test_a_session_with_an_auth_of_its_own(session, provider, key, sent, auth, m
     ):
         assert_good(use(client, server, mode))
         assert {name: server.requests[0].headers.get(name) for name in sent} == sent
+
+
+class Credentialed(requests.Session):
+    """As google-auth's AuthorizedSession."""
+
+    credentials = object()
+
+    def request(self, method, url, **kwargs):
+        kwargs["headers"] = {**kwargs["headers"], "authorization": "Bearer token"}
+        return super().request(method, url, **kwargs)
+
+
+def headed():
+    found = requests.Session()
+    found.headers["Authorization"] = "Bearer token"
+    return found
+
+
+@pytest.mark.parametrize("make", [Credentialed, headed], ids=["credentials", "a header"])
+@pytest.mark.parametrize(("provider", "variables"), [("vertex", {"project": "p"}), ("openai", {})])
+def test_a_session_that_proves_who_asks(server, provider, variables, make, monkeypatch):
+    """It needs no key, and where the environment has one, that is not sent."""
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with make() as session:
+        client = Client(provider, base_url=server.url, model="m", session=session, variables=variables)
+        assert client.complete("Hi").text == "Hi"
+    assert server.requests[0].headers["authorization"] == "Bearer token"
+
+
+@each_mode
+def test_a_hook_that_has_read_the_answer(session, server, mode):
+    """What it has read is the answer, and not what is left of it."""
+    seen = []
+    session.hooks["response"].append(lambda response, **_: seen.append(response.content))
+    client = server.client("anthropic", model="m", session=session)
+    found = client.complete("Hi there") if mode == "whole" else client.stream("Hi there").collect()
+    assert found.text == "Hi there"
+    assert len(seen) == 1
+
+
+@pytest.mark.parametrize("provider", ["anthropic", "openai"])
+def test_a_cache_keeps_no_key(server, provider, tmp_path):
+    """requests-cache leaves out what it knows to be secret, if it is spelt as it knows it."""
+    with requests_cache.CachedSession(tmp_path / "answers", allowable_methods=["POST"]) as session:
+        client = server.client(provider, api_key=KEY, model="m", session=session)
+        assert [client.complete("Hi").text for _ in range(2)] == ["Hi", "Hi"]
+        assert len(server.requests) == 1
+    kept = (tmp_path / "answers.sqlite").read_bytes()
+    assert b"llmkit" in kept
+    assert KEY.encode() not in kept
 
 
 def test_a_session_that_overrides_request(timeout):

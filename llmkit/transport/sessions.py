@@ -30,6 +30,7 @@ from llmkit.transport.outgoing import Authorize, Outgoing, prepared, unsendable
 from llmkit.transport.replies import PIECE, Reader
 
 _LOCATION = "x-llmkit-location"
+_SPELT = ("Authorization", "X-API-Key")  # as those look for them who must not keep them: requests-cache minds capitals
 _NOT_CONNECTED = (socket.gaierror, ConnectionRefusedError, ssl.SSLError, NewConnectionError)
 
 
@@ -95,6 +96,9 @@ class _Checked:
         refused = unsendable(request.headers)
         if refused is not None:
             raise refused
+        for name in _SPELT:
+            if name in request.headers:
+                request.headers[name] = request.headers[name]
         return request
 
 
@@ -173,7 +177,8 @@ def _answer(response: Any, url: str, host: str, exchange: Exchange) -> Answer:
         headers["location"] = headers.pop(_LOCATION)
     raw = getattr(response, "raw", None)
     source: Source
-    if type(raw) is urllib3.response.HTTPResponse:  # a subclass may have a `read` that matters, as requests-cache's
+    read = getattr(response, "_content_consumed", False)  # by a hook of the session, or a filter of requests-cache
+    if type(raw) is urllib3.response.HTTPResponse and not read:  # a subclass may have a `read` that matters
         source = Raw(raw)
         _watch(raw, exchange)
     else:
