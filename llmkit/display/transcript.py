@@ -1,6 +1,5 @@
 """Events of a stream in, lines of a terminal out: those that stay as they are, and those at the end that may change."""
 
-import json
 from collections.abc import Iterable
 from typing import Final, Literal
 
@@ -8,10 +7,11 @@ from attrs import frozen
 from rich.console import Console
 from rich.spinner import Spinner
 
+from llmkit.display.calls import medium, source, written
 from llmkit.display.controls import shown
 from llmkit.display.rendering import Line, Lines, blocks, is_table, markdown, plain, rendered, words
 from llmkit.events import Event, TextDelta, ThinkingDelta, ToolCallDelta
-from llmkit.media import Audio, Document, Image, Media, Video
+from llmkit.media import Audio, Document, Image, Video
 from llmkit.messages import Citation, Refusal, Text, ToolCall, ToolResult
 
 _RESULT_LINES: Final = 4
@@ -69,13 +69,13 @@ class Transcript:
                 self._end()
                 self._status = f"calling {name}"
             case ToolCall():
-                self._add(plain(self._console, _call(event), "cyan"), "waiting")
+                self._add(plain(self._console, f"⚙ {written(event)}", "cyan"), "waiting")
             case ToolResult():
                 self._add(_result(self._console, event), "waiting")
             case Refusal(text=text):
                 self._add(markdown(self._console, text), None)
             case Image() | Audio() | Video() | Document():
-                self._add(plain(self._console, _medium(event), "magenta"), None)
+                self._add(plain(self._console, medium(event), "magenta"), None)
             case Text(citations=citations):
                 self._citations |= {(one.url, one.title): one for one in citations}
             case _:  # the end, and what only the provider can read
@@ -89,7 +89,7 @@ class Transcript:
     def close(self) -> None:
         """No more comes."""
         self.flush()
-        sources = [f"[{number}] {_source(one)}" for number, one in enumerate(self._citations.values(), 1)]
+        sources = [f"[{number}] {source(one)}" for number, one in enumerate(self._citations.values(), 1)]
         if sources:
             self._add(plain(self._console, "\n".join(sources), "dim"), None)
             self._citations.clear()
@@ -184,17 +184,6 @@ class Transcript:
         return [[*frame[0], *words_[0]]] if frame and words_ else []
 
 
-def _call(call: ToolCall) -> str:
-    """A call, as one would write it in Python."""
-    if call.raw is not None:
-        return f"⚙ {call.name}({call.raw})"
-    return f"⚙ {call.name}({', '.join(f'{name}={_written(value)}' for name, value in call.arguments.items())})"
-
-
-def _written(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)
-
-
 def _result(console: Console, result: ToolResult) -> Lines:
     """The first lines of what a tool returned."""
     said = [part.text if isinstance(part, Text) else _told(part) for part in result.content]
@@ -207,15 +196,4 @@ def _result(console: Console, result: ToolResult) -> Lines:
 
 
 def _told(part: object) -> str:
-    return _medium(part) if isinstance(part, (Image, Audio, Video, Document)) else type(part).__name__
-
-
-def _medium(part: Media) -> str:
-    """What a terminal shows in the place of a picture or a sound."""
-    where = part.name or part.url or part.file_id
-    size = None if part.data is None else f"{len(part.data):,} bytes"
-    return f"[{', '.join(filter(None, (type(part).__name__.lower(), part.media_type, size, where)))}]"
-
-
-def _source(citation: Citation) -> str:
-    return " ".join(filter(None, (citation.title, citation.url))) or citation.text
+    return medium(part) if isinstance(part, (Image, Audio, Video, Document)) else type(part).__name__

@@ -7,16 +7,18 @@ Source: https://html.spec.whatwg.org/multipage/server-sent-events.html#event-str
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final, TypeAlias, assert_never
+from typing import Any, Final, TypeAlias
 
-from attrs import asdict, fields, frozen
+from attrs import asdict, frozen
 
+from llmkit.display.events import NAMES, data_of
 from llmkit.errors import (
     APIError,
     AuthenticationError,
     ConnectionFailedError,
     DeadlineError,
     IncompleteStreamError,
+    InvalidResponseError,
     LLMKitError,
     NotFoundError,
     PaymentRequiredError,
@@ -25,13 +27,11 @@ from llmkit.errors import (
     RateLimitError,
     RequestTooLargeError,
     ServerError,
+    StreamClosedError,
     ToolLoopError,
 )
-from llmkit.events import Event, TextDelta, ThinkingDelta, ToolCallDelta
+from llmkit.events import Event
 from llmkit.json_codec import dump_text, to_utf8
-from llmkit.media import Audio, Document, Image, Media, Video, base64_of
-from llmkit.messages import Citation, Opaque, Part, Refusal, Text, Thinking, ToolCall, ToolResult
-from llmkit.response import FinishReason, Usage
 
 HEARTBEAT: Final = b":\n"
 """A comment, which browsers skip; it may stand between any two events."""
@@ -86,6 +86,8 @@ _SAID: Final[tuple[tuple[type[Exception], str], ...]] = (  # the first that fits
     (DeadlineError, "The model took too long. Please try again."),
     (ConnectionFailedError, "The connection to the model was lost. Please try again."),
     (IncompleteStreamError, "The answer was cut off. Please try again."),
+    (InvalidResponseError, "The answer could not be read. Please try again."),
+    (StreamClosedError, "The answer was stopped."),
     (ToolLoopError, "The model used its tools too often without an answer."),
     (Exception, "Something went wrong."),
 )
@@ -121,58 +123,8 @@ def encode(event: Sent) -> bytes:
     return frame(_NAMES[type(event)], _data(event))
 
 
-def _snake(name: str) -> str:
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
-
-
-_NAMES: Final[Mapping[type, str]] = {
-    Problem: "error",
-    **{
-        cls: _snake(cls.__name__)
-        for cls in (
-            *(TextDelta, ThinkingDelta, ToolCallDelta, Text, Thinking, ToolCall, ToolResult, Refusal),
-            *(Image, Audio, Video, Document, Opaque, FinishReason, Usage, End),
-        )
-    },
-}
+_NAMES: Final[Mapping[type, str]] = {Problem: "error", End: "end", **NAMES}
 
 
 def _data(event: Sent) -> dict[str, Any]:
-    match event:
-        case TextDelta() | ThinkingDelta() | ToolCallDelta() | Problem() | End() | FinishReason():
-            return {item.name: getattr(event, item.name) for item in fields(type(event))}
-        case Usage():
-            counts = asdict(event, filter=lambda item, _: item.name != "raw")
-            return {**counts, "total_tokens": event.total_tokens}
-        case _:
-            return _part(event)
-
-
-def _part(part: Part) -> dict[str, Any]:
-    match part:
-        case Text(text=text, citations=citations):
-            return {"text": text, "citations": [_citation(one) for one in citations]}
-        case Thinking(text=text) | Refusal(text=text):
-            return {"text": text}
-        case ToolCall():
-            return {"id": part.id, "name": part.name, "arguments": part.arguments}
-        case ToolResult():
-            content = [{"type": _NAMES[type(one)], **_part(one)} for one in part.content]
-            return {"call_id": part.call_id, "name": part.name, "is_error": part.is_error, "content": content}
-        case Image() | Audio() | Video() | Document():
-            return _medium(part)
-        case Opaque():
-            return {"wire": part.wire}
-        case _:
-            assert_never(part)
-
-
-def _citation(citation: Citation) -> dict[str, Any]:
-    return asdict(citation, filter=lambda item, _: item.name != "raw")
-
-
-def _medium(part: Media) -> dict[str, Any]:
-    """With its content as a data URI, so that a page can show it as it shows what has an address."""
-    url = part.url if part.data is None else f"data:{part.media_type};base64,{base64_of(part).decode('ascii')}"
-    transcript = {"transcript": part.transcript} if isinstance(part, Audio) else {}
-    return {"url": url, "media_type": part.media_type, "name": part.name, **transcript}
+    return asdict(event, recurse=False) if isinstance(event, (Problem, End)) else data_of(event)
