@@ -7,11 +7,11 @@
     client = Client("anthropic")
     print(client.complete("Why is the sky blue?").text)
 
-Importing this package is cheap: it defines nothing, and what it offers is imported when it is first used.
+Importing this package is cheap: it defines next to nothing, and imports what it offers when that is first used.
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from llmkit.batch import Batch as Batch
@@ -134,6 +134,20 @@ if not TYPE_CHECKING:  # a checker would take every misspelt name for one that t
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         value = globals()[name] = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
         return value
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """What ``%load_ext llmkit`` runs in a notebook: ``%%llm`` asks what stands in a cell."""
+    from llmkit.notebook.magics import load  # noqa: PLC0415 - in a notebook alone
+
+    load(shell)
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """What ``%unload_ext llmkit`` runs."""
+    from llmkit.notebook.magics import unload  # noqa: PLC0415 - likewise
+
+    unload(shell)
 
 
 def __dir__() -> list[str]:

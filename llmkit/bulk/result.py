@@ -20,6 +20,8 @@ class Result(Generic[T_co]):
         prompt: What was given.
         response: The answer; None where there is none.
         error: Why there is none; None where there is one.
+        seconds: How long it took to ask, retries and waits included; None where that is not known: of answers that
+            come from a file or a batch, and where an `executor` has asked.
     """
 
     index: int
@@ -27,6 +29,7 @@ class Result(Generic[T_co]):
     prompt: Any = field(hash=False)
     response: Response[T_co] | None = field(default=None, hash=False)
     error: LLMKitError | None = field(default=None, eq=False)
+    seconds: float | None = field(default=None, eq=False, repr=False)
 
     def unwrap(self) -> Response[T_co]:
         """The answer.

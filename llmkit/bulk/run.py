@@ -78,17 +78,27 @@ class Row:
     prompt: Any
     asking: "Asking | None" = None
 
-    def answered(self, response: Response[Any]) -> Result[Any]:
+    def answered(self, response: Response[Any], seconds: float | None = None) -> Result[Any]:
         """What came of it."""
-        return Result(self.index, self._id, self.prompt, response)
+        return Result(self.index, self._id, self.prompt, response, None, seconds)
 
-    def failed(self, error: LLMKitError) -> Result[Any]:
+    def failed(self, error: LLMKitError, seconds: float | None = None) -> Result[Any]:
         """What came of it."""
-        return Result(self.index, self._id, self.prompt, None, frameless(error))
+        return Result(self.index, self._id, self.prompt, None, frameless(error), seconds)
 
     @property
     def _id(self) -> str | None:
         return self.prompt.id if isinstance(self.prompt, Request) else None
+
+
+class _Answer(Future[Response[Any]]):
+    """The answer to a row that a thread of the run asks for.
+
+    Attributes:
+        seconds: How long that took; None until it is known.
+    """
+
+    seconds: float | None = None
 
 
 @frozen(eq=False)
@@ -271,7 +281,7 @@ class _Run:
             return
         assert row.asking is not None  # noqa: S101 - see `_begin`
         # Known before a thread can have it: where Ctrl-C comes between, its answer is awaited and kept all the same.
-        future: Future[Response[Any]] = Future()
+        future = _Answer()
         future.add_done_callback(done)
         self._asked.add(future)
         try:
@@ -331,10 +341,11 @@ class _Run:
             self._plan.bar.add(result)
 
     def _result(self, row: Row, future: "Future[Response[Any]]") -> Result[Any]:
+        seconds = future.seconds if isinstance(future, _Answer) else None
         try:
-            return row.answered(future.result())
+            return row.answered(future.result(), seconds)
         except LLMKitError as error:
-            return row.failed(error)
+            return row.failed(error, seconds)
         except Exception as error:
             if self._plan.executor is None:
                 raise  # a fault of llmkit's, or of code that it was given
@@ -368,15 +379,18 @@ def _most(plan: Plan) -> int:
     return min(plan.concurrency, limit.concurrent)
 
 
-def _in_thread(future: "Future[Response[Any]]", asking: "Asking", switch: Switch) -> None:
+def _in_thread(future: _Answer, asking: "Asking", switch: Switch) -> None:
     """Ask one row, in a thread of the run."""
     if not future.set_running_or_notify_cancel():
         return
+    begun = time.monotonic()
     try:
         response = asking.begin(switch)
     except BaseException as error:  # noqa: BLE001 - the future's
+        future.seconds = time.monotonic() - begun
         future.set_exception(error)
     else:
+        future.seconds = time.monotonic() - begun
         future.set_result(response)
     finally:
         switch.detach()
