@@ -30,14 +30,12 @@ def get_client(alias: str = "default") -> Client:
 
 
 def aliases() -> Mapping[str, Mapping[str, Any]]:
-    """``settings.LLMKIT``.
+    """``settings.LLMKIT``; none where it is not set.
 
     Raises:
         ConfigurationError: It is no dict of dicts.
     """
-    found = getattr(settings, "LLMKIT", None)
-    if found is None:
-        raise ConfigurationError('LLMKIT: settings have none; set LLMKIT = {"default": {"provider": "anthropic"}}')
+    found = getattr(settings, "LLMKIT", {})
     if not isinstance(found, Mapping) or not all(isinstance(item, Mapping) for item in found.values()):
         raise ConfigurationError("LLMKIT: expected a dict of dicts, one for each alias")
     return found
@@ -49,15 +47,46 @@ def make(alias: str, known: Mapping[str, Mapping[str, Any]]) -> Client:
     Raises:
         ConfigurationError: As for `get_client`.
     """
+    members = [plain(name, known) for name in chain(alias, known)]
+    return members[0] if len(members) == 1 else Client.fallback(members)
+
+
+def chain(alias: str, known: Mapping[str, Mapping[str, Any]], before: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """`alias`, and the aliases that it falls back on, in the order in which they are asked; none of them twice.
+
+    Raises:
+        ConfigurationError: It falls back on no list of aliases, or on itself.
+    """
+    row = _row(alias, known)
+    named = row.get("fallback", ())
+    if not isinstance(named, (list, tuple)):
+        raise ConfigurationError(f"LLMKIT[{alias!r}]: 'fallback' is a list of aliases, got {type(named).__name__}")
+    path = (*before, alias)
+    if loop := next((name for name in named if name in path), None):
+        raise ConfigurationError(f"LLMKIT[{alias!r}]: it falls back on {loop!r}, which falls back on it")
+    found = (name for other in named for name in chain(other, known, path))
+    return tuple(dict.fromkeys((alias, *found)))
+
+
+def _row(alias: str, known: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
     if alias not in known:
         there = ", ".join(map(repr, known)) or "none"
         raise ConfigurationError(f"LLMKIT: there is no alias {alias!r}; there are {there}")
-    row = {**known[alias]}
+    return known[alias]
+
+
+def plain(alias: str, known: Mapping[str, Mapping[str, Any]]) -> Client:
+    """Of this alias alone."""
+    row = {name: value for name, value in _row(alias, known).items() if name != "fallback"}
     if "provider" not in row:
         raise ConfigurationError(f"LLMKIT[{alias!r}]: 'provider' is missing, as in 'anthropic' or 'openai:gpt-5.2'")
     provider, key = row.pop("provider"), row.pop("key", None)
     fixed = {name: row.pop(name) for name in CLIENT_KEYWORDS & row.keys()}
-    return Client(provider, api_key=key, **fixed).with_options(**row)
+    try:
+        return Client(provider, api_key=key, **fixed).with_options(**row)
+    except ConfigurationError as error:
+        error.args = (f"LLMKIT[{alias!r}]: {error}",)
+        raise
 
 
 def forget(*, setting: str, **_: object) -> None:

@@ -82,20 +82,25 @@ class Reading:
 
     def take(self, seconds: float) -> bytes | None:
         """What has come, as `Channel.take`."""
-        if self._thread is None:
-            work = (_read, self._stream, self._channel, self._encode, self._on_end)
-            run = contextvars.copy_context().run
-            # A daemon: a provider that says nothing must not keep the process from its end.
-            self._thread = threading.Thread(target=run, args=work, name="llmkit-event-stream", daemon=True)
-            self._thread.start()
+        self._begin()
         return self._channel.take(seconds)
 
     def close(self, patience: float = 5.0) -> None:
         """Drop the provider's connection, and wait until the end was told, for so many seconds at most."""
         self._channel.leave()
         self._stream.close()
+        if self._on_end is not None:
+            self._begin()  # also where nothing was sent: it is told once, and always there
         if self._thread is not None:
             self._thread.join(patience)
+
+    def _begin(self) -> None:
+        if self._thread is None:
+            work = (_read, self._stream, self._channel, self._encode, self._on_end)
+            run = contextvars.copy_context().run
+            # A daemon: a provider that says nothing must not keep the process from its end.
+            self._thread = threading.Thread(target=run, args=work, name="llmkit-event-stream", daemon=True)
+            self._thread.start()
 
 
 def _read(stream: Stream[Any], channel: Channel, encode: Encode, on_end: OnEnd | None) -> None:
@@ -104,7 +109,7 @@ def _read(stream: Stream[Any], channel: Channel, encode: Encode, on_end: OnEnd |
         error = _events(stream, channel, encode)
         if on_end is not None:
             error = _told(stream, error, on_end)
-        if error is not None and not channel.left:
+        if error is not None and not isinstance(error, StreamClosedError):
             logger.error("The stream of an answer failed: %s", error, exc_info=error)
         ending: list[Sent] = [] if error is None else [problem(error)]
         for sent in (*ending, End(complete=error is None)):
@@ -132,8 +137,7 @@ def _told(stream: Stream[Any], error: Exception | None, on_end: OnEnd) -> Except
     try:
         on_end(stream.snapshot, error)
     except Exception as failed:  # noqa: BLE001 - likewise
-        if error is not None and not isinstance(error, StreamClosedError):
-            failed.__context__ = error
+        failed.__context__ = error
         return failed
     return error
 

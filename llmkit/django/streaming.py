@@ -60,12 +60,16 @@ class EventStream(StreamingHttpResponse):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """Under ASGI: the blocking reads happen in a thread. Django itself would collect them all first."""
         await sync_to_async(release_databases)()  # in the thread of the view
+        if self.is_async:  # a middleware has wrapped it
+            async for piece in super().__aiter__():
+                yield piece
+            return
         content: Iterator[bytes] = iter(self.streaming_content)
         executor = ThreadPoolExecutor(1, "llmkit-event-stream-reads")
         read = sync_to_async(lambda: next(content, None), thread_sensitive=False, executor=executor)
         try:
-            while (piece := await read()) is not None:
-                yield piece
+            while (read_piece := await read()) is not None:
+                yield read_piece
         finally:
             executor.shutdown(wait=False)  # where the browser has gone, a read may go on for a moment
 
@@ -96,7 +100,10 @@ class Frames(Iterator[bytes]):
 
 
 def release_databases() -> None:
-    """Close the connections that this thread has, as it may be long until the next query."""
+    """Close the connections that this thread has, as it may be long until the next query.
+
+    One within a transaction is left alone: Django's own, as in a `TestCase`, or the project's.
+    """
     for connection in connections.all(initialized_only=True):
-        if not connection.in_atomic_block:
+        if connection.autocommit and not connection.in_atomic_block:
             connection.close()
