@@ -259,6 +259,7 @@ def test_what_it_tells_of_itself(server, client):
     for path in ("", "/"):
         found = ask(server, path).json()
         assert (found["url"], found["requests"], found["scripted"], found["refused"]) == (server.url, 1, 1, 0)
+        assert found["abandoned"] == 0
         assert found["faults"] == dict(FAULTS)
         assert found["variables"] == server.variables
         assert "POST /_llmkit/reply" in found["paths"]

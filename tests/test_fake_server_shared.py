@@ -231,6 +231,44 @@ def test_close_while_an_answer_is_late():
         stream.result(20)
 
 
+# ---- clients that go away ------------------------------------------------------------------------------------------
+
+WAYS = {"between events": None, "while nothing comes": "stall", "while only pings come": "only pings"}
+
+
+@pytest.mark.parametrize("fault", WAYS.values(), ids=WAYS.keys())
+def test_who_has_gone_is_told(server, client, fault):
+    server.reply("word " * 10_000, delay=0.01)
+    if fault is not None:
+        server.fault(fault)
+    client.stream("one").close()
+    for _ in range(2000):
+        if server.abandoned:
+            break
+        time.sleep(0.01)
+    assert server.abandoned == server.requests
+
+
+def test_who_stays_to_the_end_is_not_told_of(server, client):
+    for _ in range(3):
+        assert client.stream("one two").collect().text == "one two"
+        assert client.complete("three").text == "three"
+    server.close()
+    assert server.abandoned == []
+
+
+@pytest.mark.parametrize("end", [FakeServer.reset, FakeServer.close], ids=["reset", "close"])
+def test_whom_the_server_drops_is_not_told_of(end):
+    with FakeServer() as server:
+        server.reply("one two", delay=LONG)
+        stream = server.client("anthropic", max_retries=0).stream("Hi")
+        before = server.abandoned
+        end(server)
+        with pytest.raises((IncompleteStreamError, StreamClosedError)):
+            stream.collect()
+    assert before == server.abandoned == []
+
+
 def test_requests_know_their_wire(server):
     for provider in PROVIDERS:
         server.client(provider).complete("Hi")

@@ -68,6 +68,7 @@ def _about(server: "FakeServer", _: Any) -> Any:
         "requests": len(server.requests),
         "scripted": server.scripted,
         "refused": server.refused,
+        "abandoned": len(server.abandoned),
         "paths": _paths(),
         "faults": dict(FAULTS),
     }

@@ -102,6 +102,7 @@ class Answer:
         drip: What `ending` repeats.
         closing: How many of the last chunks tell that a streamed answer is whole: it is not without the first of them.
         leaving: Called before its end is sent, or when it cannot be sent any more; at least once.
+        abandoned: Called when the client has gone before all was sent.
         latency: Seconds before it begins; None for the server's.
         delay: Seconds between the events of a stream; None for the server's.
     """
@@ -115,6 +116,7 @@ class Answer:
     drip: bytes = b" "
     closing: int = 1
     leaving: Callable[[], object] = field(default=lambda: None, eq=False, repr=False)
+    abandoned: Callable[[], object] = field(default=lambda: None, eq=False, repr=False)
     latency: float | None = None
     delay: float | None = None
 

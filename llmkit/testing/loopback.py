@@ -194,6 +194,9 @@ class _Handler(BaseHTTPRequestHandler):
             answer = self._loopback.respond(request)
             try:
                 self._send(answer)
+            except (ConnectionError, TimeoutError):
+                self._gone(answer)
+                raise
             finally:
                 answer.leaving()
         finally:
@@ -249,6 +252,10 @@ class _Handler(BaseHTTPRequestHandler):
         if seconds and self._dropped.wait(seconds):
             raise ConnectionAbortedError
 
+    def _gone(self, answer: Answer) -> None:
+        if not self._dropped.is_set():  # else it was this server that has closed the connection
+            answer.abandoned()
+
     def _leave(self, answer: Answer) -> None:
         """Before the other side can know that the answer is whole, and may think that nothing is under way."""
         if answer.ending == "end":
@@ -283,6 +290,7 @@ class _Handler(BaseHTTPRequestHandler):
                     self._write(answer.drip, answer)
             case "stall":
                 self.connection.recv(1)  # returns when the connection is closed, by whichever side
+                self._gone(answer)
             case _:
                 self._abrupt = True
         self.close_connection = True

@@ -44,6 +44,8 @@ class FakeServer:
 
     Attributes:
         requests: What was asked so far, oldest first, refused requests included.
+        abandoned: Those of them whose client had gone before all of the answer was sent, by when that was noticed: when
+            what was written next could not be sent any more.
         models: What the list of models has.
         token_count: The answer to every count of tokens, and the input of answers without a `usage`; None for a rough
             count, which is a token for every four characters of the words in the request, media not counted.
@@ -80,6 +82,7 @@ class FakeServer:
         if self._loopback is not None:
             self._loopback.drop()
         self.requests: list[RecordedRequest] = []
+        self.abandoned: list[RecordedRequest] = []
         self.models: list[Model] = list(MODELS)
         self.token_count: int | None = None
         self.chunking: Chunking = by_words
@@ -348,6 +351,8 @@ class FakeServer:
             number = len(self.requests)
         limits = self._limits
         answer = self._answer(request, rendering, self) if limits is None else self._let_in(request, rendering, limits)
+        abandoned = self.abandoned  # of now: after a reset it is another one
+        answer = evolve(answer, abandoned=lambda: abandoned.append(request))
         if rendering.id_header is None:
             return answer
         return evolve(answer, headers={rendering.id_header: f"req_fake_{number:04}", **answer.headers})
