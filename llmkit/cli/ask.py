@@ -2,11 +2,11 @@
 
 import argparse
 import sys
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from llmkit.cli.options import add_how, add_who, client_of, options_of
 from llmkit.cli.output import Answer, tell
+from llmkit.cli.screen import remark
 from llmkit.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     options: Options = {**options_of(arguments), "media": arguments.attach}
     with client_of(arguments) as client:
         response = _answered(client, prompt, options, stream=not arguments.no_stream)
-    _remark(response)
+    remark(response)
     if arguments.verbose:
         _report(response)
     return 0
@@ -90,24 +90,6 @@ def _answered(client: "Client", prompt: str, options: "Options", *, stream: bool
         for text in received.text_deltas():
             answer.write(text)
     return received.collect()
-
-
-_REMARKS: Final[Mapping[str, str]] = {
-    "length": "the answer was cut off: it reached its limit of tokens (see --max-tokens)",
-    "tool_calls": "the model wants a tool to be called, which this command cannot do",
-    "content_filter": "the answer was cut off by the provider's filter",
-    "refusal": "the model refused to answer",
-    "pause": "the model paused before the end of its answer",
-    "error": "the model failed before the end of its answer",
-}
-
-
-def _remark(response: "Response[Any]") -> None:
-    """Say when the answer is not what one would take it for."""
-    reason = response.finish_reason
-    if reason.reason != "stop":
-        why = _REMARKS.get(reason.reason, f"the answer ended for an unusual reason: {reason.raw}")
-        tell(f"{why}: {response.refusal}" if response.refusal else why)
 
 
 def _report(response: "Response[Any]") -> None:

@@ -1,5 +1,6 @@
 """Where words go: answers to standard output, all else to standard error."""
 
+import os
 import sys
 from typing import Final, Self
 
@@ -20,6 +21,19 @@ def tell(text: str) -> None:
 def show(text: str) -> None:
     """Show `text`, of one line or more, on standard error."""
     print(plain(text), file=sys.stderr)
+
+
+def whisper(text: str) -> None:
+    """As `show`, but fainter, where that can be: beside an answer, and not to be taken for one."""
+    if sys.stderr.isatty() and text and styled():
+        print(f"\033[2m{plain(text)}\033[0m", file=sys.stderr)
+    else:
+        show(text)
+
+
+def styled() -> bool:
+    """Whether terminals are to show more than letters."""
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
 
 
 class Answer:

@@ -1,0 +1,225 @@
+"""``llmkit chat``: a conversation that goes on until one leaves."""
+
+import argparse
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from llmkit.cli.functions import Approval, add_tools, tools_of
+from llmkit.cli.options import add_how, add_who, client_of, options_of
+from llmkit.cli.output import show, tell, whisper
+from llmkit.cli.screen import Screen, remark
+from llmkit.errors import ConfigurationError, LLMKitError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from llmkit.cli.lines import Lines
+    from llmkit.cli.session import Session
+    from llmkit.client import Client
+    from llmkit.response import Response
+    from llmkit.stream import Stream
+
+_DESCRIPTION: Final = """\
+Talk with a model. The conversation goes on until you leave, by Ctrl-D; Ctrl-C
+stops an answer, and keeps what has come of it. Lines that begin with / are
+commands, which /help lists; the Tab key completes them. Where standard input is
+no terminal, each of its lines is a question."""
+_EXAMPLES: Final = """\
+examples:
+  llmkit chat
+  llmkit chat -p openai -s "Answer in one sentence."
+  llmkit chat -c
+  printf 'Name a city.\\nWhy that one?\\n' | llmkit chat -p gemini"""
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the arguments."""
+    parser = commands.add_parser(
+        "chat",
+        allow_abbrev=False,
+        help="talk with a model",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=run)
+    add_ = parser.add_argument
+    add_("file", nargs="?", metavar="FILE", help="a conversation to go on with, as /save writes it")
+    add_who(parser)
+    add_(
+        "-c", "--continue", dest="kept", action="store_true", help="go on with the last one that was kept, and keep it"
+    )
+    add_tools(parser)
+    add_how(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Talk.
+
+    Raises:
+        LLMKitError: As `Client.stream`, where no terminal is there to ask again.
+    """
+    from llmkit.cli.commands import completed  # noqa: PLC0415 - with all of llmkit, which --help needs not
+    from llmkit.cli.lines import Piped, Typed  # noqa: PLC0415
+    from llmkit.cli.session import Session  # noqa: PLC0415
+
+    def client(name: str, **more: Any) -> "Client":
+        return client_of(argparse.Namespace(**{**vars(arguments), "provider": name}), **more)
+
+    if sys.stdin is None or sys.stdin.closed:
+        raise ConfigurationError("standard input is closed: nobody asks anything")
+    screen = Screen()
+    options: dict[str, Any] = {**options_of(arguments)}
+    hooks: dict[str, Any] = {}
+    if arguments.tool:
+        options["tools"] = tools_of(arguments.tool)
+        hooks["approve"] = Approval(yes=arguments.yes, paused=screen.paused)
+    typed = sys.stdin.isatty()
+    with (
+        closing(Session(client, arguments.provider, options, hooks, _history(arguments))) as session,
+        _warnings_in_a_line(),
+    ):
+        lines = Typed(completed) if typed else Piped(sys.stdin)
+        _Talk(session, lines, screen, typed=typed, keeps=arguments.kept).go_on()
+    return 0
+
+
+def _history(arguments: argparse.Namespace) -> "Path | tuple[()]":
+    """Where the conversation is kept that is gone on with.
+
+    Raises:
+        ConfigurationError: Two are named.
+    """
+    from pathlib import Path  # noqa: PLC0415 - with those above
+
+    if not arguments.kept:
+        return () if arguments.file is None else Path(arguments.file)
+    if arguments.file is not None:
+        raise ConfigurationError("-c goes on with the last conversation that was kept: leave FILE out")
+    from llmkit.cli import conversations  # noqa: PLC0415 - only where it was asked for
+
+    return conversations.last() or ()
+
+
+@contextmanager
+def _warnings_in_a_line() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_, **__: tell(str(message))
+        yield
+
+
+class _Talk:
+    """Line after line, until there is none.
+
+    Args:
+        session: The conversation.
+        lines: What the user says.
+        screen: Shows the answers.
+        typed: Whether a person sits there, who sees what went wrong and asks again.
+        keeps: Whether the conversation is kept after each answer.
+    """
+
+    def __init__(self, session: "Session", lines: "Lines", screen: Screen, *, typed: bool, keeps: bool) -> None:
+        self._session = session
+        self._lines = lines
+        self._screen = screen
+        self._typed = typed
+        self._keeps = keeps
+
+    def go_on(self) -> None:
+        """Until the end.
+
+        Raises:
+            LLMKitError: What failed, where nobody can ask again.
+            KeyboardInterrupt: Likewise.
+        """
+        from llmkit.cli.lines import said  # noqa: PLC0415 - as above
+
+        self._greet()
+        line: str | None = ""
+        while line is not None:
+            try:
+                line = said(self._lines)
+                if line is None or not self._take(line):
+                    break
+            except KeyboardInterrupt:
+                if not self._typed:
+                    raise
+                whisper("")  # below what was being typed
+        if line is None and self._typed:
+            whisper("")
+
+    def _greet(self) -> None:
+        if self._typed:
+            whisper(f"{self._session.model} answers; /help lists what there is, Ctrl-D leaves")
+            if count := len(self._session.messages):
+                whisper(f"it goes on from {count} messages, which /history shows")
+
+    def _take(self, line: str) -> bool:
+        """Do what a line wants; whether to go on."""
+        from llmkit.cli.commands import MARK, obey  # noqa: PLC0415 - as above
+
+        if not line.startswith(MARK) or line.startswith(MARK * 2):
+            if question := line.removeprefix(MARK).strip():
+                self._answer(lambda: self._session.ask(question))
+            return True
+        try:
+            outcome = obey(self._session, line.removeprefix(MARK))
+        except LLMKitError as error:
+            self._failed(error)
+            return True
+        if isinstance(outcome, str):
+            show(outcome)
+        elif outcome is not None:
+            self._answer(outcome)
+        return outcome is not None
+
+    def _answer(self, begin: "Callable[[], Stream[Any]]") -> None:
+        """Ask, and show what comes."""
+        stream = None
+        try:
+            stream = begin()
+            self._screen.show(stream)
+        except KeyboardInterrupt:
+            if not self._typed:
+                raise
+            self._stopped(stream)
+        except LLMKitError as error:
+            self._session.refused(error)
+            self._failed(error)
+        else:
+            self._session.answered()
+            self._answered(stream.collect())
+        if self._keeps and not self._session.failed:
+            self._session.keep()
+
+    def _answered(self, response: "Response[Any]") -> None:
+        from llmkit.cli.commands import billed  # noqa: PLC0415 - as above
+        from llmkit.cli.session import Bill  # noqa: PLC0415
+
+        remark(response)
+        if self._typed:
+            whisper(f"{response.model}: {billed(Bill(response.usage, response.cost))}\n")
+
+    def _stopped(self, stream: "Stream[Any] | None") -> None:
+        kept = stream is not None and self._session.stopped(stream)
+        whisper(
+            "stopped: what has come is kept; /undo forgets it, /retry asks again"
+            if kept
+            else "stopped: nothing has come, and nothing is kept; /retry asks again"
+        )
+
+    def _failed(self, error: LLMKitError) -> None:
+        """Say so.
+
+        Raises:
+            LLMKitError: It, where nobody can do anything about it.
+        """
+        if not self._typed:
+            raise error
+        tell(str(error))
+        if self._session.failed:
+            whisper("nothing is kept of it; /retry asks again")
