@@ -174,9 +174,9 @@ class Server:
         if self._failed:
             raise self._failed[0]
 
-    def wrap(self, sock: socket.socket) -> socket.socket:
-        """TLS over an accepted connection."""
-        wrapped = server_context().wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+    def wrap(self, sock: socket.socket, context: ssl.SSLContext | None = None) -> socket.socket:
+        """TLS over an accepted connection; None for that of `server_context`."""
+        wrapped = (context or server_context()).wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
         self._sockets.append(wrapped)
         wrapped.do_handshake()
         return wrapped
