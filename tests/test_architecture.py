@@ -52,12 +52,15 @@ DOORS = {
     "tenacity": {"retry"},
     "google": {"google_auth"},
     "cattrs": {"schema"},
+    "jsonschema": {"schema"},
+    "referencing": {"schema"},  # which jsonschema is made with
     "orjson": {"json_codec"},
     "genai_prices": {"prices"},
     "cloudpickle": {"bulk"},
     "opentelemetry": {"otel"},
     "yaml": {"testing"},
     "rich": {"cli", "display"},
+    "shtab": {"cli"},
     "markdown_it": {"display"},  # which rich is made with
     "IPython": {"display", "notebook"},
     "pandas": {"notebook"},

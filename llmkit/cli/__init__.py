@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from typing import Final, TextIO
 
 from llmkit import __version__
-from llmkit.cli import ask, bulk, demo, hosts, keys, models
+from llmkit.cli import ask, bulk, chat, completion, demo, hosts, keys, models
 from llmkit.cli.output import tell
 from llmkit.cli.parsing import Parser
 from llmkit.errors import ConfigurationError, LLMKitError, MissingAuthError
 
 FAILED, WRONG, INTERRUPTED, UNREAD = 1, 2, 130, 141
-_COMMANDS: Final = (ask, bulk, demo, models, hosts, keys)
+_COMMANDS: Final = (ask, chat, bulk, demo, models, hosts, keys, completion)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # what the terminal cannot show must not stop the rest
     try:
-        arguments = _parser().parse_args(argv)
+        arguments = command_line().parse_args(argv)
     except SystemExit as exc:  # argparse has said what there was to say
         return exc.code if isinstance(exc.code, int) else WRONG
     return _guarded(arguments)
@@ -77,7 +77,8 @@ def _discard_output() -> None:
         os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_line() -> argparse.ArgumentParser:
+    """All that can be said to the command."""
     parser = Parser(prog="llmkit", description="Talk to language models.", allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"llmkit {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
