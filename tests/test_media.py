@@ -17,12 +17,11 @@ import warnings
 import weakref
 import zlib
 
-import django
+import djangos  # noqa: F401 - configures Django
 import matplotlib as mpl
 import numpy as np
 import pytest
 from attrs import evolve
-from django.conf import settings
 from django.core.files.base import ContentFile, File
 from django.core.files.uploadedfile import InMemoryUploadedFile, SimpleUploadedFile, TemporaryUploadedFile
 from hypothesis import given
@@ -35,9 +34,6 @@ from llmkit.media import Audio, Document, Image, Video, base64_of, media_of, png
 from llmkit.media.sources import from_base64
 
 mpl.use("agg")
-if not settings.configured:
-    settings.configure(FILE_UPLOAD_TEMP_DIR=None)
-    django.setup()
 
 
 def pillow(name, mode="RGB", size=(3, 2), **options):

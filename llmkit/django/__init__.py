@@ -26,7 +26,7 @@ except ModuleNotFoundError as exc:
 
 from llmkit.django.clients import get_client
 from llmkit.django.fields import MessagesField
-from llmkit.django.frames import End, Problem, Sent, encode, frame
+from llmkit.django.frames import End, Problem, Sent, encode, frame, problem
 from llmkit.django.streaming import event_stream
 
-__all__ = ["End", "MessagesField", "Problem", "Sent", "encode", "event_stream", "frame", "get_client"]
+__all__ = ["End", "MessagesField", "Problem", "Sent", "encode", "event_stream", "frame", "get_client", "problem"]

@@ -13,6 +13,7 @@ from attrs import asdict, frozen
 
 from llmkit.display.events import NAMES, data_of
 from llmkit.errors import (
+    CONTEXT_LENGTH_EXCEEDED,
     APIError,
     AuthenticationError,
     ConnectionFailedError,
@@ -20,6 +21,8 @@ from llmkit.errors import (
     IncompleteStreamError,
     InvalidResponseError,
     LLMKitError,
+    MediaError,
+    MissingAuthError,
     NotFoundError,
     PaymentRequiredError,
     PermissionDeniedError,
@@ -29,6 +32,7 @@ from llmkit.errors import (
     ServerError,
     StreamClosedError,
     ToolLoopError,
+    UnsupportedOptionError,
 )
 from llmkit.events import Event
 from llmkit.json_codec import dump_text, to_utf8
@@ -86,9 +90,12 @@ _SAID: Final[tuple[tuple[type[Exception], str], ...]] = (  # the first that fits
     (DeadlineError, "The model took too long. Please try again."),
     (ConnectionFailedError, "The connection to the model was lost. Please try again."),
     (IncompleteStreamError, "The answer was cut off. Please try again."),
-    (InvalidResponseError, "The answer could not be read. Please try again."),
+    (InvalidResponseError, "The answer could not be read."),
     (StreamClosedError, "The answer was stopped."),
     (ToolLoopError, "The model used its tools too often without an answer."),
+    (MissingAuthError, _SETUP),
+    (MediaError, "A file cannot be read, or is of an unknown kind."),
+    (UnsupportedOptionError, "This model cannot do what was asked."),
     (Exception, "Something went wrong."),
 )
 
@@ -97,7 +104,7 @@ def problem(error: Exception) -> Problem:
     """What a browser is told of `error`."""
     if not isinstance(error, LLMKitError):
         return Problem("Exception", _said(error))
-    if isinstance(error, APIError) and error.code == "context_length_exceeded":
+    if isinstance(error, APIError) and error.code == CONTEXT_LENGTH_EXCEEDED:
         return Problem(type(error).__name__, _TOO_LONG, error.code)
     return Problem(type(error).__name__, _said(error), None, error.retryable, error.retry_after)
 

@@ -37,12 +37,13 @@ class Channel:
         self._changed = threading.Condition()
 
     def put(self, frame: bytes) -> None:
-        """Add one; waits where many are waiting."""
+        """Add one, if there is somebody to take it; waits where many are waiting."""
         with self._changed:
             while len(self._frames) >= MOST_WAITING and not self.left:
                 self._changed.wait(_LOOK)
-            self._frames.append(frame)
-            self._changed.notify_all()
+            if not self.left:
+                self._frames.append(frame)
+                self._changed.notify_all()
 
     def end(self) -> None:
         """No more will come."""
