@@ -191,7 +191,8 @@ class Client(Many):
         Args:
             prompt: Text, a message, a sequence of messages, or a `Request`.
             output_type: What `Response.output` is to be: a class of attrs, a dataclass, `TypedDict`, `NamedTuple`,
-                or any type made of such, of scalars, lists, unions, ….
+                or any type made of such, of scalars, lists, unions, …. Or a JSON Schema as a dict: what fits it is the
+                output, as `json.loads` gives it.
             **options: As `Options` names them.
 
         Raises:

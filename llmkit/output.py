@@ -29,6 +29,9 @@ _NOT_WHOLE: Final[Mapping[str, str]] = {
     "pause": "the provider paused the turn, so there is no output yet: send the conversation again, or use Client.chat",
     "unfinished": "the answer is not whole yet, so there is no output: see Stream.partial_output",
 }
+_DEFINITIONS: Final = ("$defs", "definitions")
+_ABOUT: Final = (*_DEFINITIONS, "title", "$schema", "$id")
+"""What stands at the root of a schema, whatever is put around it."""
 _RETURNED: Final = ("tool_calls", "pause")
 
 
@@ -37,7 +40,7 @@ class OutputForm:
     """What an answer is to be.
 
     Attributes:
-        type: The Python type.
+        type: The Python type; or a `GivenSchema`, by which JSON is checked, and left as it is.
         schema: JSON Schema of an object.
         wrapped: Whether that object only holds the value, as what `type` is in JSON is no object.
     """
@@ -61,12 +64,15 @@ class OutputForm:
         """The object as far as the beginning of an answer tells it; None where it tells nothing."""
         from llmkit.partial_json import UNKNOWN, completed  # noqa: PLC0415 - only for who looks into a stream
         from llmkit.schema import partial  # noqa: PLC0415 - with cattrs
+        from llmkit.schema.given import GivenSchema  # noqa: PLC0415
 
         found = (completed(_unfenced(text.lstrip(_AROUND))) for text in _texts(message))
         value = next((value for value in found if value is not UNKNOWN), UNKNOWN)
         if self.wrapped and isinstance(value, dict) and (not value or VALUE in value):
             value = value.get(VALUE, UNKNOWN)
-        return None if value is UNKNOWN else partial(value, self.type)
+        if value is UNKNOWN:
+            return None
+        return value if isinstance(self.type, GivenSchema) else partial(value, self.type)
 
     def _read(self, message: AssistantMessage) -> object:
         problem = _unfit("there is no text in it")
@@ -82,6 +88,7 @@ class OutputForm:
     def _structured(self, value: Any) -> object:
         """The output. Where it should be wrapped and is not, that is understood, also if it looks like a wrapper."""
         from llmkit.schema import Misfit, structure  # noqa: PLC0415 - with cattrs
+        from llmkit.schema.given import GivenSchema  # noqa: PLC0415
 
         ways = [(value, "$")]
         if self.wrapped and isinstance(value, dict) and value.keys() == {VALUE}:
@@ -89,6 +96,8 @@ class OutputForm:
         unfit: Unfit | None = None
         for bare, root in ways:
             try:
+                if isinstance(self.type, GivenSchema):
+                    return self.type.structure(bare)
                 return structure(bare, self.type, nulls=True)
             except Misfit as misfit:
                 path = root + misfit.path.removeprefix("$")
@@ -105,10 +114,16 @@ def output_form(type_: object) -> OutputForm | None:
     """What an answer of `type_` is to be; None for None, which asks for no output.
 
     Raises:
-        ConfigurationError: JSON cannot express the type; the message begins with the path of the field.
+        ConfigurationError: JSON cannot express the type; the message begins with the path of the field. Or it is a
+            mapping and no JSON Schema.
     """
     if type_ is None:
         return None
+    if isinstance(type_, Mapping):
+        from llmkit.schema.given import GivenSchema  # noqa: PLC0415 - only for who has a schema
+
+        given = GivenSchema(type_)
+        return _formed(given, given.schema)
     from llmkit.schema.hints import key  # noqa: PLC0415 - only for who asks for outputs
 
     try:
@@ -120,11 +135,15 @@ def output_form(type_: object) -> OutputForm | None:
 def _made(type_: Any, _: object = None) -> OutputForm:
     from llmkit.schema import json_schema  # noqa: PLC0415 - with cattrs
 
-    schema = _rooted(json_schema(type_, "output_type"))
+    return _formed(type_, json_schema(type_, "output_type"))
+
+
+def _formed(type_: Any, schema: dict[str, Any]) -> OutputForm:
+    schema = _rooted(schema)
     if schema.get("type") == "object":
         return OutputForm(type_, schema, wrapped=False)
-    inner = {key: value for key, value in schema.items() if key not in ("$defs", "title")}
-    about: dict[str, Any] = {key: schema[key] for key in ("title", "$defs") if key in schema}
+    inner = {key: value for key, value in schema.items() if key not in _ABOUT}
+    about: dict[str, Any] = {key: schema[key] for key in _ABOUT if key in schema}
     wrapper: dict[str, Any] = {
         "type": "object",
         "properties": {VALUE: inner},
@@ -139,8 +158,13 @@ _form = lru_cache(maxsize=256)(_made)  # by the type and by its key, as `int | s
 
 def _rooted(schema: dict[str, Any]) -> dict[str, Any]:
     """`schema`; where its root only refers to a definition, as that of a recursive class does, with that instead."""
-    while (ref := schema.get("$ref")) is not None:
-        target = schema["$defs"][ref.removeprefix("#/$defs/")]
+    seen: set[str] = set()
+    while isinstance(ref := schema.get("$ref"), str) and ref not in seen:
+        seen.add(ref)
+        place, _, name = ref.removeprefix("#/").partition("/")
+        target = (schema.get(place) or {}).get(name) if place in _DEFINITIONS else None
+        if not isinstance(target, Mapping):
+            break
         schema = {**target, **{name: value for name, value in schema.items() if name != "$ref"}}
     return schema
 

@@ -1,0 +1,114 @@
+"""A JSON Schema that the caller wrote, as what an answer is to be: a value that fits is taken as it is.
+
+jsonschema, which is an extra, says whether one fits. Nothing is fetched: a schema refers to what stands in it.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any, Final
+
+from llmkit.errors import ConfigurationError
+from llmkit.schema.misfit import Misfit, step
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
+
+_SHOWN: Final = 200  # characters of what is said about a value, which may repeat it
+_REFERENCES: Final = ("$ref", "$dynamicRef")
+
+
+class GivenSchema:
+    """The schema, and who checks by it.
+
+    Args:
+        schema: Of any draft that jsonschema knows; the latest one where it does not say which.
+
+    Raises:
+        ConfigurationError: It is none, it refers to something elsewhere, or jsonschema is not installed.
+    """
+
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        try:
+            from jsonschema.exceptions import SchemaError  # noqa: PLC0415 - an extra
+            from jsonschema.validators import Draft202012Validator, validator_for  # noqa: PLC0415
+            from referencing.jsonschema import EMPTY_REGISTRY  # noqa: PLC0415 - what jsonschema is made with
+        except ImportError:
+            raise ConfigurationError(
+                "output_type: a JSON Schema needs jsonschema, which checks answers: pip install 'llmkit[cli]'"
+            ) from None
+        self.schema = deepcopy(dict(schema))
+        if (strange := next(_elsewhere(self.schema), None)) is not None:
+            raise ConfigurationError(f"output_type: the schema refers to {strange!r:.100}, which is not in it")
+        cls = validator_for(self.schema, default=Draft202012Validator)
+        try:
+            cls.check_schema(self.schema)
+        except SchemaError as error:
+            raise ConfigurationError(f"output_type: no JSON Schema: {_path(error.path)}: {_said(error)}") from None
+        self._validator = cls(self.schema, registry=EMPTY_REGISTRY)
+
+    def structure(self, value: Any) -> Any:
+        """`value`, if it fits.
+
+        Providers that demand every property have null for one that is left out: such a null is taken away where the
+        schema has no place for it.
+
+        Raises:
+            Misfit: It does not fit.
+        """
+        faults = self._faults(value)
+        if not faults:
+            return value
+        fewer = deepcopy(value)
+        for path in {path for fault in faults for path in _nulls(fault)}:
+            _take_away(fewer, path)
+        if fewer == value or self._faults(fewer):
+            from jsonschema.exceptions import best_match  # noqa: PLC0415 - which is there, as it was asked
+
+            worst = best_match(faults)
+            raise Misfit(_path(worst.absolute_path), _said(worst))
+        return fewer
+
+    def _faults(self, value: Any) -> "list[ValidationError]":
+        from referencing.exceptions import Unresolvable  # noqa: PLC0415 - likewise
+
+        try:
+            return [*self._validator.iter_errors(value)]
+        except Unresolvable as error:
+            raise Misfit("$", f"the schema refers to {error.ref!r:.100}, which is not in it") from None
+        except RecursionError:
+            raise Misfit("$", "it is nested too deeply to be checked") from None
+
+
+def _elsewhere(node: Any) -> Iterator[str]:
+    """What the schema refers to outside of itself."""
+    if isinstance(node, Mapping):
+        yield from (ref for key in _REFERENCES if isinstance(ref := node.get(key), str) and not ref.startswith("#"))
+    if isinstance(node, (Mapping, list)):
+        for inner in node.values() if isinstance(node, Mapping) else node:
+            yield from _elsewhere(inner)
+
+
+def _nulls(fault: "ValidationError") -> Iterator[tuple[str | int, ...]]:
+    """Where a null stands that does not fit."""
+    if fault.instance is None:
+        yield tuple(fault.absolute_path)
+    for inner in fault.context or ():
+        yield from _nulls(inner)
+
+
+def _take_away(value: Any, path: tuple[str | int, ...]) -> None:
+    """Remove a key, where there is one."""
+    *above, last = path or (0,)
+    for part in above:
+        value = value[part]
+    if isinstance(value, dict):
+        value.pop(last, None)
+
+
+def _path(parts: Iterable[str | int]) -> str:
+    return f"${''.join(map(step, parts))}"
+
+
+def _said(error: Any) -> str:
+    text = " ".join(str(error.message).split())
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
