@@ -66,4 +66,4 @@ def _of_alias(alias: str, row: Mapping[str, Any], known: Mapping[str, Mapping[st
     except UnknownProviderError as error:
         yield Error(str(error), hint="`llmkit providers` lists them.", id="llmkit.E003")
     except ConfigurationError as error:
-        yield Error(str(error), hint=None, id="llmkit.E005")
+        yield Error(str(error), hint="An alias holds what `llmkit.Client` and its calls take.", id="llmkit.E005")

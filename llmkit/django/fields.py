@@ -86,10 +86,10 @@ class MessagesField(models.JSONField):
         return None if value is None else to_data(value)
 
     def formfield(self, **kwargs: Any) -> Any:
-        """A text area with the JSON."""
+        """A text area with the JSON; without a second one, hidden, with what it was, as a default brings elsewhere."""
         from llmkit.django.forms import MessagesFormField  # noqa: PLC0415 - a project may have no forms
 
-        return super().formfield(**{"form_class": MessagesFormField, **kwargs})
+        return super().formfield(**{"form_class": MessagesFormField, "show_hidden_initial": False, **kwargs})
 
 
 def messages_of(value: Any) -> list[Message] | None:

@@ -89,7 +89,11 @@ class MessagesFormField(forms.JSONField):
 
     def prepare_value(self, value: Any) -> Any:
         """Its text, to be read and edited."""
-        return dumps(value, indent=2) if isinstance(value, (list, tuple)) else super().prepare_value(value)
+        try:
+            found = messages_of(value)
+        except ConfigurationError:  # what was sent, and is none
+            found = None
+        return super().prepare_value(value) if found is None else dumps(found, indent=2)
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         """Whether other messages were sent."""
