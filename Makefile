@@ -37,6 +37,7 @@ types: .venv/tested .venv/checkers/installed
 # Writes what is made from the code anew, and builds the site into site/.
 docs: .venv/tested
 	$(BIN)/python docs/build_reference.py
+	$(BIN)/python docs/build_tables.py
 	$(MAKE) site
 
 # What of `docs` is a check: it writes nothing but site/.

@@ -89,11 +89,18 @@ def test_the_examples_are_typed(tmp_path):
     assert 'did you mean "temperature"?' in flagged[0]
 
 
-def test_the_reference_is_what_the_docstrings_say():
+MADE = {
+    "the reference, of docstrings": ("build_reference.py", "reference.md"),
+    "tables of wires, of what they encode and decode": ("build_tables.py", "wires.md"),
+}
+
+
+@pytest.mark.parametrize(("script", "page"), MADE.values(), ids=MADE.keys())
+def test_what_is_made_from_the_code_is_current(script, page):
     made = subprocess.run(
-        [sys.executable, ROOT / "docs" / "build_reference.py", "--print"], check=True, capture_output=True, text=True
+        [sys.executable, ROOT / "docs" / script, "--print"], check=True, capture_output=True, text=True
     ).stdout
-    assert (ROOT / "docs" / "reference.md").read_text() == made, "run `make docs`"
+    assert (ROOT / "docs" / page).read_text() == made, "run `make docs`"
 
 
 def test_links_lead_somewhere():

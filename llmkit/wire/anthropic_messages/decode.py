@@ -14,7 +14,7 @@ from llmkit.wire.base import Decoded, ModelPage
 from llmkit.wire.quirks import AnthropicMessagesQuirks
 from llmkit.wire.reading import count, count_or_none, expect, instant, object_or_empty, text_or
 
-_REASONS: Final[Mapping[str, Reason]] = {
+REASONS: Final[Mapping[str, Reason]] = {
     "end_turn": "stop",
     "stop_sequence": "stop",
     "max_tokens": "length",
@@ -50,7 +50,7 @@ def decode(body: Any, _: AnthropicMessagesQuirks) -> Decoded:
 def finish_reason(message: Mapping[str, Any]) -> FinishReason:
     """Why it ended, from `stop_reason` and `stop_sequence`."""
     raw = text_or(message.get("stop_reason"), None)
-    return FinishReason(_REASONS.get(raw or "", "other"), raw, text_or(message.get("stop_sequence"), None))
+    return FinishReason(REASONS.get(raw or "", "other"), raw, text_or(message.get("stop_sequence"), None))
 
 
 def usage(value: object) -> Usage:

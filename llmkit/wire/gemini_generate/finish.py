@@ -10,7 +10,7 @@ from llmkit.response import FinishReason, Reason, Usage
 from llmkit.wire.quirks import Numbers
 from llmkit.wire.reading import count
 
-_REASONS: Final[Mapping[str, Reason]] = {
+REASONS: Final[Mapping[str, Reason]] = {
     "STOP": "stop",
     "MAX_TOKENS": "length",
     "SAFETY": "content_filter",
@@ -28,7 +28,7 @@ _REASONS: Final[Mapping[str, Reason]] = {
 UNSPECIFIED: Final = frozenset({"FINISH_REASON_UNSPECIFIED", "BLOCKED_REASON_UNSPECIFIED", "BLOCK_REASON_UNSPECIFIED"})
 # What stands in place of the words where a client asks for numbers, by who answers. The Developer API's are those of
 # google.ai.generativelanguage.v1beta, Google Cloud's those of google.cloud.aiplatform.v1.
-_FINISHED: Final[Mapping[Numbers, tuple[str, ...]]] = {
+FINISHED: Final[Mapping[Numbers, tuple[str, ...]]] = {
     "developer": (
         "FINISH_REASON_UNSPECIFIED",
         "STOP",
@@ -87,7 +87,7 @@ _COUNTS: Final = (
 
 def finish_word(value: object, numbers: Numbers) -> str | None:
     """Why an answer ended as a word, whether it came as one or as a number; None where it is not told."""
-    return _word(value, _FINISHED[numbers])
+    return _word(value, FINISHED[numbers])
 
 
 def block_word(value: object, numbers: Numbers) -> str | None:
@@ -118,7 +118,7 @@ def finish_reason(reason: str | None, blocked: str | None, *, calls: bool) -> Fi
         return FinishReason("tool_calls", reason)
     if reason is not None and reason.startswith("IMAGE_"):
         return FinishReason("content_filter", reason)
-    return FinishReason(_REASONS.get(reason or "", "other"), reason)
+    return FinishReason(REASONS.get(reason or "", "other"), reason)
 
 
 def later_usage(before: dict[str, Any] | None, value: dict[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from llmkit.wire.reading import expect, object_or_empty, text_or
 from llmkit.wire.signals import ErrorEvent
 
 # OpenAI's words, then those of compatible hosts for the same things.
-_REASONS: Final[Mapping[str, Reason]] = {
+REASONS: Final[Mapping[str, Reason]] = {
     "stop": "stop",
     "length": "length",
     "tool_calls": "tool_calls",
@@ -75,7 +75,7 @@ def _choice(body: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
 def finish_reason(choice: Mapping[str, Any], parts: Sequence[Part]) -> FinishReason:
     """Why it ended, from a choice's `finish_reason` and what stands in the answer."""
     raw = text_or(choice.get("finish_reason"), None)
-    reason = _REASONS.get(raw or "", "other")
+    reason = REASONS.get(raw or "", "other")
     if reason == "stop":
         if any(isinstance(part, Refusal) for part in parts):
             reason = "refusal"
@@ -83,7 +83,7 @@ def finish_reason(choice: Mapping[str, Any], parts: Sequence[Part]) -> FinishRea
             reason = "tool_calls"
     # Some hosts tell here which of the stop strings it was; others repeat the reason.
     met = text_or(choice.get("stop_reason"), None)
-    return FinishReason(reason, raw, met if raw == "stop" and met not in _REASONS else None)
+    return FinishReason(reason, raw, met if raw == "stop" and met not in REASONS else None)
 
 
 def billed(body: Mapping[str, Any], choice: Mapping[str, Any]) -> object:

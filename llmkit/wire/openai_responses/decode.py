@@ -16,7 +16,7 @@ from llmkit.wire.quirks import OpenAIResponsesQuirks
 from llmkit.wire.reading import count, expect, object_or_empty, text_or
 from llmkit.wire.signals import ErrorEvent
 
-_INCOMPLETE: Final[Mapping[str, Reason]] = {
+INCOMPLETE: Final[Mapping[str, Reason]] = {
     "max_output_tokens": "length",
     "content_filter": "content_filter",
     # The words of Chat Completions and others, as hosts leave them that only translate.
@@ -70,7 +70,7 @@ def finish_reason(response: Mapping[str, Any], items: Sequence[Mapping[str, Any]
     status = text_or(response.get("status"), None)
     if status == "incomplete":
         raw = text_or(object_or_empty(response.get("incomplete_details")).get("reason"), status)
-        return FinishReason(_INCOMPLETE.get(raw, "other"), raw)
+        return FinishReason(INCOMPLETE.get(raw, "other"), raw)
     if status != "completed":
         return FinishReason("other", status)
     if _waits(items):
