@@ -170,22 +170,22 @@ FAILURES = {
     "refused by the host": (
         lambda server: server.fault("bad key"),
         ["Hi"],
-        (1, "", "401 authentication_error: invalid x-api-key"),
+        (3, "", "401 authentication_error: invalid x-api-key (check the API key)"),
     ),
     "cut off": (
         lambda server: server.fault("cut stream", after=5),
         ["Hi"],
-        (1, "one two\n", "the stream ended before message_stop"),
+        (9, "one two\n", "the stream ended before message_stop"),
     ),
     "an error in the middle": (
         lambda server: server.fault("error event", after=5),
         ["Hi"],
-        (1, "one two\n", "529"),
+        (6, "one two\n", "529"),
     ),
     "an error in several lines": (
         lambda server: server.reply(BadRequestError("a\nb\x1b[31m")),
         ["--no-stream", "Hi"],
-        (1, "", "400 invalid_request_error: a b\ufffd[31m"),
+        (4, "", "400 invalid_request_error: a b\ufffd[31m"),
     ),
     "no prompt": (nothing, [], (2, "", "nothing is asked: pass a prompt")),
     "no such provider": (nothing, ["-p", "nobody", "Hi"], (2, "", "provider: no row is named 'nobody'")),

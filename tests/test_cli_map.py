@@ -376,7 +376,7 @@ def test_a_run_that_costs_too_much(server, ask):
     server.reply("x", usage=Usage(1_000, 0))
     server.reply("x", usage=Usage(1_000_000, 0))
     code, _, err = ask("a.txt", "-o", "out.jsonl", "-c", "1", "--max-cost", "0.5", "--checkpoint", "run.db")
-    assert (code, len(written())) == (1, 2)
+    assert (code, len(written())) == (11, 2)
     assert "llmkit: stopped after 2 rows; the same command goes on from there\n" in err
     assert "llmkit: max_cost: 2 answers cost " in err
     assert len(server.requests) == 2

@@ -1,7 +1,6 @@
 """The command `llmkit`. Each subcommand is declared by the `add` of a module, which names the function that runs it.
 
-Exit codes: 0 it worked; 1 it failed on the way; 2 something was wrong before anything was sent; 130 Ctrl-C;
-141 nobody reads the output any more.
+How it ends, and with which exit code, is `llmkit.cli.failures`'s.
 """
 
 import argparse
@@ -13,12 +12,17 @@ from typing import Final, TextIO
 
 from llmkit import __version__
 from llmkit.cli import ask, bulk, chat, completion, demo, hosts, keys, models
+from llmkit.cli.failures import FAILED, INTERRUPTED, UNREAD, WRONG, add_debug, debugging, report, table
 from llmkit.cli.output import tell
 from llmkit.cli.parsing import Parser
-from llmkit.errors import ConfigurationError, LLMKitError, MissingAuthError
+from llmkit.errors import LLMKitError
 
-FAILED, WRONG, INTERRUPTED, UNREAD = 1, 2, 130, 141
 _COMMANDS: Final = (ask, chat, bulk, demo, models, hosts, keys, completion)
+_EPILOG: Final = """\
+"llmkit COMMAND --help" has examples of each.
+
+exit codes:
+{table}"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -45,8 +49,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _guarded(arguments: argparse.Namespace) -> int:
+    debug = getattr(arguments, "debug", False)
     try:
-        code: int = arguments.run(arguments)
+        with debugging(wanted=debug):
+            code: int = arguments.run(arguments)
         sys.stdout.flush()
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -57,13 +63,8 @@ def _guarded(arguments: argparse.Namespace) -> int:
         tell(f"the answer cannot be written: {error.strerror or error}")
         _discard_output()
         return FAILED
-    except MissingAuthError as error:
-        said, _, _ = str(error).partition(", or pass api_key=")  # which nobody can here
-        tell(f'{said}; to see llmkit without a key, run "llmkit demo"')
-        return WRONG
     except LLMKitError as error:
-        tell(str(error))
-        return WRONG if isinstance(error, ConfigurationError) else FAILED
+        return report(error, debug=debug)
     return code
 
 
@@ -79,9 +80,16 @@ def _discard_output() -> None:
 
 def command_line() -> argparse.ArgumentParser:
     """All that can be said to the command."""
-    parser = Parser(prog="llmkit", description="Talk to language models.", allow_abbrev=False)
+    parser = Parser(
+        prog="llmkit",
+        description="Talk to language models.",
+        epilog=_EPILOG.format(table=table()),
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--version", action="version", version=f"llmkit {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in _COMMANDS:
         command.add(commands)
+    add_debug(parser)
     return parser

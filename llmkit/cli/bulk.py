@@ -40,7 +40,7 @@ it was stopped or killed: what is answered is not asked again, what failed is,
 and the output has all rows, each once.
 
 Exit codes: 0 all rows were answered, 1 some were not, 2 something was wrong
-before anything was sent or in the input, 130 Ctrl-C.
+before anything was sent or in the input; the others as "llmkit --help" has them.
 
 examples:
   llmkit map questions.txt
