@@ -19,6 +19,7 @@ from llmkit import (
     Response,
     Result,
     Text,
+    Tool,
     ToolCall,
     Usage,
     UserMessage,
@@ -306,10 +307,12 @@ def test_what_was_paid_for_in_vain(server):
     assert pd.isna(found["text"][0])
 
 
-def test_an_answer_that_calls_a_tool_has_no_output():
-    call = ToolCall("1", "f", {})
-    response = Response("", "m", "p", AssistantMessage([call]), FinishReason("tool_calls"))
-    assert frame([Result(0, None, "q", response)])["text"][0] == ""
+def test_an_answer_that_calls_a_tool_has_no_output(server):
+    server.reply(ToolCall("1", "f", {}))
+    found = frame(server.client("anthropic", model="m").map(["?"], output_type=City, tools=[Tool("f", "", {})]))
+    assert found["finish_reason"][0] == "tool_calls"
+    assert found["error"].isna().all()
+    assert "name" not in found
 
 
 def test_answers_beside_their_rows():

@@ -3,6 +3,7 @@
 What is between IPython and llmkit is here: names of the notebook, and errors as a notebook shows them.
 """
 
+import re
 from argparse import Namespace
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -30,19 +31,32 @@ NAME: Final = "llm"
 LAST: Final = "_llm"
 """The variable of the last answer."""
 _PROVIDER: Final = "anthropic"  # as of `llmkit ask`
+_QUESTION: Final = re.compile(rf"%{NAME}[ \t]+\S.*\?\s*$")
 _OPTIONS: Final = ("model", "system", "max_tokens", "temperature", "reasoning", "timeout")
 
 
 def load(shell: "InteractiveShell") -> None:
     """Have `shell` know the magics; as ``%load_ext llmkit``."""
-    magic = Magic(shell)
-    shell.magics_manager.register_function(magic.llm, "line_cell", NAME)
+    shell.magics_manager.register_function(Magic(shell).llm, "line_cell", NAME)
+    shell.input_transformers_cleanup.append(questions)
 
 
 def unload(shell: "InteractiveShell") -> None:
     """Have it forget them; as ``%unload_ext llmkit``."""
     for known in shell.magics_manager.magics.values():
         known.pop(NAME, None)
+    shell.input_transformers_cleanup.remove(questions)
+
+
+def questions(lines: list[str]) -> list[str]:
+    """A cell's lines, in which a ``%llm`` that ends in a question mark asks: IPython would look for help instead."""
+    if lines and lines[0].startswith("%%"):
+        return lines
+    return [_asked(line) if _QUESTION.match(line) else line for line in lines]
+
+
+def _asked(line: str) -> str:
+    return f"get_ipython().run_line_magic({NAME!r}, {line.removeprefix(f'%{NAME}').strip()!r})\n"
 
 
 class Magic:
