@@ -47,7 +47,8 @@ class TmuxTerminal:
 
     def __enter__(self) -> Self:
         # The exit code is kept in a file, and the terminal stays until it is looked at.
-        line = f"{shlex.join(self._command)}; printf %d $? > {shlex.quote(self._code)}; sleep 600"
+        # Ctrl-C is for the program, and not for the shell that waits for it.
+        line = f"trap : INT; {shlex.join(self._command)}; printf %d $? > {shlex.quote(self._code)}; sleep 600"
         self._tmux("-f", os.devnull, "new-session", "-d", *self._size, "sh", "-c", line, env=self._environment)
         return self
 
@@ -72,6 +73,11 @@ class TmuxTerminal:
     def type(self, text: str) -> None:
         """Type letters, as they are."""
         self._tmux("send-keys", "-l", "--", text)
+
+    def paste(self, text: str) -> None:
+        """Paste, as a terminal does that tells the program where it begins and ends, if that wants to know."""
+        self._tmux("set-buffer", "--", text)
+        self._tmux("paste-buffer", "-p", "-r")
 
     def press(self, *keys: str) -> None:
         """Press keys by their names in tmux, such as ``Enter``, ``C-c``, ``Tab`` and ``M-Enter``."""
