@@ -19,10 +19,15 @@ from llmkit.errors import LLMKitError
 
 _COMMANDS: Final = (ask, chat, bulk, demo, models, hosts, keys, completion)
 _EPILOG: Final = """\
-"llmkit COMMAND --help" has examples of each.
-
 exit codes:
-{table}"""
+{table}
+
+"llmkit COMMAND --help" has more of these.
+
+examples:
+  llmkit demo
+  llmkit ask "Why is the sky blue?"
+  llmkit chat -p openai"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -32,6 +32,8 @@ examples:
   llmkit chat
   llmkit chat -p openai -s "Answer in one sentence."
   llmkit chat -c
+  llmkit chat --tool tools:weather --yes
+  llmkit chat talk.json
   printf 'Name a city.\\nWhy that one?\\n' | llmkit chat -p gemini"""
 
 

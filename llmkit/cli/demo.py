@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from llmkit.cli.parsing import about
+
 WORD_SECONDS: Final = 0.02
 PROVIDERS: Final = ("anthropic", "openai", "openai-chat", "gemini")  # one of each format
 _INTRODUCTION: Final = """\
@@ -27,7 +29,7 @@ _GOODBYE: Final = """\
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the arguments: there are none."""
     text = "show what llmkit does, without a key and without a network"
-    parser = commands.add_parser("demo", help=text, description=f"{text.capitalize()}.")
+    parser = commands.add_parser("demo", **about(text, "llmkit demo"))
     parser.set_defaults(run=run)
 
 

@@ -4,6 +4,7 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
+from llmkit.cli.parsing import about
 from llmkit.cli.tables import show_table
 
 if TYPE_CHECKING:
@@ -12,11 +13,13 @@ if TYPE_CHECKING:
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the arguments of both."""
-    table = _command(commands, "providers", "list the providers", "llmkit providers", "llmkit providers --json")
+    table = commands.add_parser(
+        "providers", **about("list the providers", "llmkit providers", "llmkit providers --json")
+    )
     table.add_argument("--json", action="store_true", help="as JSON")
     table.set_defaults(run=show_providers)
     text = "list the options that a provider takes"
-    parameters = _command(commands, "params", text, "llmkit params openai", "llmkit params gemini --json")
+    parameters = commands.add_parser("params", **about(text, "llmkit params openai", "llmkit params gemini --json"))
     parameters.add_argument("name", metavar="NAME", help="a provider, as in llmkit providers")
     parameters.add_argument("--json", action="store_true", help="as JSON")
     parameters.set_defaults(run=show_parameters)
@@ -47,23 +50,10 @@ def show_parameters(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(row.parameters(as_json=True))
         return 0
-    for name, about in row.parameters().items():
-        print(f"{name}: {about['type']}")
-        print(f"    {about['meaning']} Default: {about['default']}. Example: {json.dumps(about['example'])}")
+    for name, option in row.parameters().items():
+        print(f"{name}: {option['type']}")
+        print(f"    {option['meaning']} Default: {option['default']}. Example: {json.dumps(option['example'])}")
     return 0
-
-
-def _command(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, text: str, *examples: str
-) -> argparse.ArgumentParser:
-    return commands.add_parser(
-        name,
-        allow_abbrev=False,
-        help=text,
-        description=f"{text.capitalize()}.",
-        epilog="\n  ".join(["examples:", *examples]),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
 
 
 def _facts(row: "Provider") -> dict[str, object]:

@@ -9,7 +9,7 @@ import warnings
 from typing import TYPE_CHECKING, Final
 
 from llmkit.cli.output import tell
-from llmkit.cli.parsing import Reticent
+from llmkit.cli.parsing import Reticent, about
 from llmkit.errors import ConfigurationError, UnknownProviderError
 
 if TYPE_CHECKING:
@@ -38,16 +38,32 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     deeds = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Reticent)
-    for name, run, text in (
-        ("set", store, "store a key, which is asked for, or read from standard input"),
-        ("get", show, "tell whether there is a key, and where from; it is not shown"),
-        ("remove", remove, "forget a key"),
+    profile = "llmkit keys {} openai --profile work"
+    for name, run, text, examples in (
+        (
+            "set",
+            store,
+            "store a key, which is asked for, or read from standard input",
+            ("llmkit keys set anthropic", f"{profile.format('set')} < key.txt"),
+        ),
+        (
+            "get",
+            show,
+            "tell whether there is a key, and where from; it is not shown",
+            ("llmkit keys get anthropic", profile.format("get")),
+        ),
+        ("remove", remove, "forget a key", ("llmkit keys remove anthropic", profile.format("remove"))),
     ):
-        deed = _deed(deeds, name, text, run)
+        deed = deeds.add_parser(name, **about(text, *examples))
+        deed.set_defaults(run=run)
         deed.add_argument("name", metavar="NAME", help="a provider, as in llmkit providers")
         _add_profile(deed)
-    _add_profile(_deed(deeds, "list", "list the names that keys are stored under", show_names))
-    _deed(deeds, "path", "tell where they are stored", show_path)
+    text = "list the names that keys are stored under"
+    names = deeds.add_parser("list", **about(text, "llmkit keys list", "llmkit keys list --profile work"))
+    names.set_defaults(run=show_names)
+    _add_profile(names)
+    place = deeds.add_parser("path", **about("tell where they are stored", "llmkit keys path"))
+    place.set_defaults(run=show_path)
 
 
 def store(arguments: argparse.Namespace) -> int:
@@ -145,12 +161,6 @@ def show_path(_: argparse.Namespace) -> int:
 
     print(keys.path())
     return 0
-
-
-def _deed(deeds: "argparse._SubParsersAction[Reticent]", name: str, text: str, run: object) -> argparse.ArgumentParser:
-    deed = deeds.add_parser(name, allow_abbrev=False, help=text, description=f"{text.capitalize()}.")
-    deed.set_defaults(run=run)
-    return deed
 
 
 def _add_profile(parser: argparse.ArgumentParser) -> None:

@@ -24,7 +24,7 @@ examples:
   llmkit models opus
   llmkit models -p gemini --thinking
   llmkit models --vision --can structured_outputs
-  llmkit models -p openrouter --tools --json"""
+  llmkit models -p mistral --json"""
 # What people call it → what hosts do.
 _COMMON: Final[Mapping[str, frozenset[str]]] = {
     "vision": frozenset({"image_input", "vision"}),

@@ -1,7 +1,23 @@
-"""Parsers whose errors do not repeat what was passed: it may be a key."""
+"""How commands are declared; and parsers whose errors do not repeat what was passed: it may be a key."""
 
 import argparse
 from typing import Any
+
+
+def about(text: str, *examples: str) -> dict[str, Any]:
+    """What argparse is told of a command.
+
+    Args:
+        text: What it does, in a few words.
+        examples: Lines for a shell; a test runs them.
+    """
+    return {
+        "allow_abbrev": False,
+        "help": text,
+        "description": f"{text[:1].upper()}{text[1:]}.",
+        "epilog": "\n  ".join(["examples:", *examples]),
+        "formatter_class": argparse.RawDescriptionHelpFormatter,
+    }
 
 
 class Parser(argparse.ArgumentParser):
