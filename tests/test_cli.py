@@ -128,7 +128,7 @@ def test_no_standard_input(server, ask, monkeypatch):
 
 def test_standard_input_that_is_no_text(ask, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\xff\xfe\x00"), encoding="utf-8"))
-    assert ask("Hi") == (2, "", "llmkit: standard input is no text; attach files with -a\n")
+    assert ask("Hi") == (2, "", "llmkit: standard input is no text; attach files with -a, or itself with -a -\n")
 
 
 def test_verbose(server, ask):
@@ -241,11 +241,18 @@ def test_help(capsys, arguments):
     assert "llmkit" in capsys.readouterr().out
 
 
-def test_terminal_is_not_steered_by_an_answer(server, ask, monkeypatch):
+# where the terminal cannot be drawn on, or is not to be
+PLAIN = {"dumb": ("dumb", []), "unknown": ("unknown", []), "asked for": ("xterm", ["--plain"])}
+
+
+@pytest.mark.parametrize(("named", "how"), PLAIN.values(), ids=PLAIN.keys())
+@pytest.mark.parametrize("streaming", [(), ("--no-stream",)])
+def test_terminal_is_not_steered_by_an_answer(server, ask, monkeypatch, named, how, streaming):
     server.reply(Text("a\x1b[2Jb\tc\x9bd\r\n"))
     terminal = Terminal()
     monkeypatch.setattr(sys, "stdout", terminal)
-    assert ask("Hi")[0] == 0
+    monkeypatch.setenv("TERM", named)
+    assert ask(*how, *streaming, "Hi")[0] == 0
     assert terminal.getvalue() == "a[2Jb\tcd\n"
 
 

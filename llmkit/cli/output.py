@@ -2,15 +2,15 @@
 
 import os
 import sys
-from typing import Final, Self
+from collections.abc import Mapping
+from typing import Self
 
-# What a terminal would obey rather than show, but for tabs and line ends.
-_CONTROLS: Final = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"}
+from llmkit.display.controls import CONTROLS
 
 
 def plain(text: str) -> str:
     """`text` without what would steer a terminal."""
-    return text.translate(_CONTROLS)
+    return text.translate(CONTROLS)
 
 
 def tell(text: str) -> None:
@@ -43,13 +43,17 @@ class Answer:
     """
 
     def __init__(self) -> None:
-        self._table = _CONTROLS if sys.stdout.isatty() else {}
+        self._table: Mapping[int, None] = CONTROLS if sys.stdout.isatty() else {}
         self._open = False
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """End its line, where one is begun."""
         if self._open:
             self.write("\n")
 

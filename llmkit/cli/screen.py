@@ -1,7 +1,8 @@
 """How an answer is shown while it arrives: live in a terminal where rich is installed, else as plain text."""
 
+import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
@@ -10,6 +11,8 @@ from llmkit.cli.output import Answer, tell
 
 if TYPE_CHECKING:
     from llmkit.display.terminal import Live
+    from llmkit.events import Event
+    from llmkit.messages import Part
     from llmkit.response import Response
     from llmkit.stream import Stream
 
@@ -24,9 +27,16 @@ _REMARKS: Final[Mapping[str, str]] = {
 
 
 class Screen:
-    """Standard output, which shows one answer after the other."""
+    """Standard output, which shows one answer after the other.
 
-    def __init__(self) -> None:
+    Args:
+        plain: Whether text is shown as it was written, also where Markdown can be shown.
+        thinking: Whether thoughts stay, or are only hinted at while they come; elsewhere than live they are not shown.
+    """
+
+    def __init__(self, *, plain: bool = False, thinking: bool = True) -> None:
+        self._lively = not plain and _lively()
+        self._thinking = thinking
         self._live: Live | None = None
 
     def show(self, stream: "Stream[Any]") -> None:
@@ -35,17 +45,25 @@ class Screen:
         Raises:
             LLMKitError: What ended the stream.
         """
-        if not sys.stdout.isatty() or find_spec("rich") is None:
-            with stream, Answer() as answer:
-                for text in stream.text_deltas():
-                    answer.write(text)
+        with stream:
+            self._show(stream)
+
+    def show_whole(self, response: "Response[Any]") -> None:
+        """Show an answer that has come at once."""
+        self._show([*map(_event, response.message.content)])
+
+    def _show(self, events: "Iterable[Event]") -> None:
+        if not self._lively:
+            with Answer() as answer:
+                for event in events:
+                    _write(event, answer)
             return
         from llmkit.display.terminal import Live  # noqa: PLC0415 - an extra
 
-        with stream, Live() as live:
+        with Live(thinking=self._thinking) as live:
             self._live = live
             try:
-                for event in stream:
+                for event in events:
                     live.feed(event)
             finally:
                 self._live = None
@@ -53,6 +71,36 @@ class Screen:
     def paused(self) -> AbstractContextManager[object]:
         """The terminal is somebody else's meanwhile."""
         return nullcontext() if self._live is None else self._live.paused()
+
+
+def _lively() -> bool:
+    """Whether standard output is a terminal that can be drawn on, and there is what draws."""
+    named = os.environ.get("TERM", "")
+    return sys.stdout.isatty() and named not in ("dumb", "unknown") and find_spec("rich") is not None
+
+
+def _event(part: "Part") -> "Event":
+    """The event by which a part is shown."""
+    from llmkit.events import TextDelta, ThinkingDelta  # noqa: PLC0415 - with all of llmkit, which --help needs not
+    from llmkit.messages import Text, Thinking  # noqa: PLC0415
+
+    if isinstance(part, Text):
+        return TextDelta(part.text)
+    return ThinkingDelta(part.text) if isinstance(part, Thinking) else part
+
+
+def _write(event: "Event", answer: Answer) -> None:
+    """Show an event as text; what is asked of a tool is told beside it."""
+    from llmkit.display.calls import written  # noqa: PLC0415 - as above
+    from llmkit.events import TextDelta  # noqa: PLC0415
+    from llmkit.messages import ToolCall  # noqa: PLC0415
+
+    if isinstance(event, TextDelta):
+        answer.write(event.text)
+    elif isinstance(event, ToolCall):
+        if sys.stdout.isatty():
+            answer.end()
+        tell(f"the model calls {written(event)}")
 
 
 def remark(response: "Response[Any]") -> None:
