@@ -15,7 +15,8 @@ from typing import Any
 import attrs
 
 import llmkit
-from llmkit import bulk, errors, history, keys, otel, testing
+from llmkit import bulk, django, errors, history, keys, otel, testing
+from llmkit.django import forms
 from llmkit.request import OPTIONS
 from llmkit.wire import quirks
 
@@ -39,14 +40,16 @@ QUIRKS = (
     quirks.GeminiGenerateQuirks,
 )
 ALIASES = ("Message", "Part", "Media", "Event", "Prompt", "Options")
+DJANGO = ("get_client", "event_stream", "encode", "frame", "problem", "Problem", "End")
 BULK = ("summary", "Summary", "Line", "read", "Rows")
 HISTORY = ("dumps", "loads", "to_data", "from_data", "portability", "Loss")
+NOTEBOOK = ("table", "prompts", "frame", "plot")
 KEYS = ("set", "get", "remove", "names", "profiles", "path", "stored", "load_dotenv")
 OTEL = ("instrument", "uninstrument")
 SECTIONS = re.compile(r"^(Attributes|Args|Returns|Raises|Example|Yields):\s*$", re.MULTILINE)
 OPENING = (
-    "Made from the docstrings by `make docs`. All names are importable from `llmkit`, those of the last five sections "
-    "from `llmkit.bulk`, `llmkit.history`, `llmkit.keys`, `llmkit.otel` and `llmkit.testing`, quirks "
+    "Made from the docstrings by `make docs`. All names are importable from `llmkit`, those of the last six sections "
+    "from `llmkit.bulk`, `llmkit.django`, `llmkit.history`, `llmkit.keys`, `llmkit.otel` and `llmkit.testing`, quirks "
     "from `llmkit.wire.quirks`."
 )
 MADE_INSIDE = ("Stream", "RecordedRequest", "Batches", "BatchResults")  # nobody else calls their constructor
@@ -87,8 +90,12 @@ def lines() -> list[str]:
             found += described(name, cls, members=False)
     found += ["## Rows", "", *rows()]
     found += module(bulk, BULK)
+    found += module(django, DJANGO)
+    for cls in (django.MessagesField, forms.UploadField):
+        found += described(cls.__name__, cls, members=False)
     found += module(history, HISTORY)
     found += module(keys, KEYS)
+    found += module(notebook, NOTEBOOK)
     found += module(otel, OTEL)
     found += module(testing, [name for name in testing.__all__ if callable(getattr(testing, name))])
     found += ["### `FAULTS`", "", "What `FakeServer.fault` can do:", ""]
@@ -176,7 +183,7 @@ def returned(annotation: Any) -> str:
     return "" if annotation is inspect.Signature.empty else f" -> {type_of(annotation)}"
 
 
-MODULES = re.compile(r"\b(?:llmkit|typing|collections\.abc|datetime|decimal|requests|types)(?:\.[a-z_]\w*)*\.(?=[A-Z])")
+MODULES = re.compile(r"\b(?:llmkit|typing|collections\.abc|datetime|decimal|requests|types|django)(?:\.[a-z_]\w*)*\.(?=[A-Z])")
 UNPACKED = re.compile(r"\*<class '(?:\w+\.)*(\w+)'>|Unpack\[(\w+)\]")
 FORWARD = re.compile(r"ForwardRef\('([^']*)'[^)]*\)")
 

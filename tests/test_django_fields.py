@@ -244,6 +244,13 @@ class TestUploads:
         assert caught.value.error_list[0].code == code
         assert "%" not in caught.value.messages[0]
 
+    def test_some_types_alone(self):
+        field = UploadField(media_types=("image/jpeg", "image/png"))
+        assert field.widget.attrs["accept"] == "image/jpeg,image/png"
+        assert field.clean(upload("red.png", PICTURE.data)).media_type == "image/png"
+        with pytest.raises(ValidationError, match="of this kind"):
+            field.clean(upload("red.gif", b"GIF89a" + bytes(20)))
+
     def test_what_is_too_large_is_not_read(self):
         class Unread(io.BytesIO):
             name, size = "red.png", 10**9

@@ -59,9 +59,7 @@ def _of_alias(alias: str, row: Mapping[str, Any], known: Mapping[str, Mapping[st
         with warnings.catch_warnings(action="ignore"):
             plain(alias, {alias: {name: value for name, value in row.items() if name not in unknown}})
     except MissingAuthError as error:
-        hint = (
-            "Calls will fail with this error. Take 'key' from the environment, and from no file under version control."
-        )
+        hint = "Until there is one, get_client() raises this. No key belongs into a file under version control."
         yield Caution(str(error), hint=hint, id="llmkit.W001")
     except UnknownProviderError as error:
         yield Error(str(error), hint="`llmkit providers` lists them.", id="llmkit.E003")

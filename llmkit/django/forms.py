@@ -25,6 +25,7 @@ class UploadField(forms.FileField):
 
     Args:
         kinds: Which of ``image``, ``audio``, ``video`` and ``document`` are taken.
+        media_types: Which of these alone, as in ``image/png``; None for all that llmkit knows.
         max_bytes: How long it may be; what is longer is not read.
         **kwargs: As of `django.forms.FileField`. The codes of `error_messages` are ``too_large``, ``wrong_kind`` and
             ``unreadable`` beside Django's own.
@@ -37,8 +38,16 @@ class UploadField(forms.FileField):
         "unreadable": _("This file cannot be read, or is of an unknown kind."),
     }
 
-    def __init__(self, *, kinds: Sequence[Kind] = ("image",), max_bytes: int = 5 * MEBIBYTE, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        kinds: Sequence[Kind] = ("image",),
+        media_types: Sequence[str] | None = None,
+        max_bytes: int = 5 * MEBIBYTE,
+        **kwargs: Any,
+    ) -> None:
         self.kinds = tuple(kinds)
+        self.media_types = None if media_types is None else tuple(media_types)
         self.max_bytes = max_bytes
         super().__init__(**kwargs)
 
@@ -57,13 +66,13 @@ class UploadField(forms.FileField):
             part = media_of(file)
         except MediaError as error:
             raise self._refused("unreadable") from error
-        if part.kind not in self.kinds:
+        if part.kind not in self.kinds or part.media_type not in (self.media_types or (part.media_type,)):
             raise self._refused("wrong_kind")
         return part
 
     def widget_attrs(self, widget: Any) -> dict[str, Any]:
         """With ``accept``, where it can say which files are taken."""
-        accepted = [_ACCEPT.get(kind) for kind in self.kinds]
+        accepted = self.media_types or [_ACCEPT.get(kind) for kind in self.kinds]
         more = {} if None in accepted else {"accept": ",".join(map(str, accepted))}
         return {**super().widget_attrs(widget), **more}
 
