@@ -15,7 +15,7 @@ from typing import Any
 import attrs
 
 import llmkit
-from llmkit import bulk, django, errors, history, keys, otel, testing
+from llmkit import bulk, django, errors, history, keys, notebook, otel, testing
 from llmkit.django import forms
 from llmkit.request import OPTIONS
 from llmkit.wire import quirks
@@ -48,8 +48,9 @@ KEYS = ("set", "get", "remove", "names", "profiles", "path", "stored", "load_dot
 OTEL = ("instrument", "uninstrument")
 SECTIONS = re.compile(r"^(Attributes|Args|Returns|Raises|Example|Yields):\s*$", re.MULTILINE)
 OPENING = (
-    "Made from the docstrings by `make docs`. All names are importable from `llmkit`, those of the last six sections "
-    "from `llmkit.bulk`, `llmkit.django`, `llmkit.history`, `llmkit.keys`, `llmkit.otel` and `llmkit.testing`, quirks "
+    "Made from the docstrings by `make docs`. All names are importable from `llmkit`, those of the last seven sections "
+    "from `llmkit.bulk`, `llmkit.django`, `llmkit.history`, `llmkit.keys`, `llmkit.notebook`, `llmkit.otel` and "
+    "`llmkit.testing`, quirks "
     "from `llmkit.wire.quirks`."
 )
 MADE_INSIDE = ("Stream", "RecordedRequest", "Batches", "BatchResults")  # nobody else calls their constructor
@@ -183,7 +184,9 @@ def returned(annotation: Any) -> str:
     return "" if annotation is inspect.Signature.empty else f" -> {type_of(annotation)}"
 
 
-MODULES = re.compile(r"\b(?:llmkit|typing|collections\.abc|datetime|decimal|requests|types|django)(?:\.[a-z_]\w*)*\.(?=[A-Z])")
+MODULES = re.compile(
+    r"\b(?:llmkit|typing|collections\.abc|datetime|decimal|requests|types|django)(?:\.[a-z_]\w*)*\.(?=[A-Z])"
+)
 UNPACKED = re.compile(r"\*<class '(?:\w+\.)*(\w+)'>|Unpack\[(\w+)\]")
 FORWARD = re.compile(r"ForwardRef\('([^']*)'[^)]*\)")
 
