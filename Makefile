@@ -13,9 +13,10 @@ test: .venv/tested
 
 check: lint types site litellm test examples
 
-# The tests of the example, as its user runs them: in its folder, with its own settings.
+# The tests of the examples: of a program as its user runs them, in its folder, with its own settings.
 examples: .venv/tested
 	cd examples/summarise && $(CURDIR)/$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q examples/tour/tests
 
 # What some tests need of the system, and skip where it is missing: a browser for pages, a terminal to drive. For root on Debian.
 system:

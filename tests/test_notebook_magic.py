@@ -1,6 +1,8 @@
 """`%load_ext llmkit`: `%%llm` and `%llm` in a shell of IPython's; test_notebook_kernel.py has a notebook's kernel."""
 
 import pickle
+import re
+from pathlib import Path
 
 import pytest
 from attrs import frozen
@@ -289,6 +291,22 @@ def test_what_had_come_is_kept_of_one_that_is_interrupted(shell, server, capsys)
     assert isinstance(error, KeyboardInterrupt)
     assert shell.user_ns["answer"].text == "I look."
     assert "KeyboardInterrupt: interrupted; what had come is in answer" in capsys.readouterr().out
+
+
+def test_the_cells_of_the_page(shell, server):
+    """Those of docs/notebook.md, in their order; test_docs.py runs its blocks of Python."""
+    page = (Path(__file__).parent.parent / "docs" / "notebook.md").read_text()
+    cells = re.findall(r"(?:<!-- (server\.[^\n]*) -->\n)?```ipython\n(.*?)```", page, re.DOTALL)
+    assert len(cells) == page.count("```ipython")
+    shell.run_line_magic("unload_ext", "llmkit")
+    with server.everywhere():
+        for script, cell in cells:
+            exec(script, {"server": server, "ToolCall": ToolCall})
+            run(shell, cell)
+    assert server.scripted == 0
+    assert len(shell.user_ns["talk"].messages) == 6
+    assert shell.user_ns["cities"].output == ["Bergen", "Milan"]
+    assert shell.user_ns["_llm"] is shell.user_ns["cities"]
 
 
 def test_help(shell, capsys):

@@ -67,7 +67,7 @@ def _tokens(axes: "Axes", lines: Sequence[Line]) -> None:
     if not any(left):
         _nothing(axes, "no tokens told")
     else:
-        axes.set_ylim(len(lines) - 0.4, -1.1)  # the first on top, and room for the legend
+        axes.set_ylim(max(len(lines), 2) - 0.4, -1.1)  # the first on top, and room for the legend
         axes.xaxis.set_major_formatter(_thousands)
         axes.legend(fontsize="x-small", frameon=False, loc="upper right", ncols=3)
     _titled(axes, f"{sum(left):,} tokens", "")
