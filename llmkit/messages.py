@@ -14,6 +14,17 @@ from llmkit.errors import ConfigurationError
 from llmkit.media import Audio, CacheTime, Document, Image, Media, Video
 
 
+class _Shown:
+    """What a notebook shows."""
+
+    __slots__ = ()
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Mapping[str, Any]:  # noqa: ARG002 - IPython's
+        from llmkit.display import bundles  # noqa: PLC0415 - only in a notebook
+
+        return bundles.of_value(self)
+
+
 # The converters stand before the classes, so that type checkers read from them what `content` takes.
 def _result_content(value: "Content") -> "tuple[Part, ...]":
     return _holding(value, (Text, *_MEDIA, Opaque), "ToolResult", "a tool result")
@@ -86,7 +97,7 @@ def _citations(value: Iterable[Citation]) -> tuple[Citation, ...]:
 
 
 @frozen
-class Text:
+class Text(_Shown):
     """Words.
 
     Attributes:
@@ -102,7 +113,7 @@ class Text:
 
 
 @frozen
-class Thinking:
+class Thinking(_Shown):
     """What a model thought before it answered.
 
     Attributes:
@@ -121,7 +132,7 @@ class Thinking:
 
 
 @frozen
-class ToolResult:
+class ToolResult(_Shown):
     """The answer to a `ToolCall`, as a part of a `UserMessage`.
 
     Attributes:
@@ -146,7 +157,7 @@ class ToolResult:
 
 
 @frozen
-class ToolCall:
+class ToolCall(_Shown):
     """A model asks for a tool to be run.
 
     Attributes:
@@ -179,7 +190,7 @@ class ToolCall:
 
 
 @frozen
-class Refusal:
+class Refusal(_Shown):
     """The model's words for why it does not answer; no part of a message's `text`."""
 
     text: str = field(validator=is_text)
@@ -187,7 +198,7 @@ class Refusal:
 
 
 @frozen
-class Opaque:
+class Opaque(_Shown):
     """A block that this version does not model.
 
     Attributes:
@@ -278,7 +289,7 @@ def _text_of(content: tuple[Part, ...]) -> str:
 
 
 @frozen
-class SystemMessage:
+class SystemMessage(_Shown):
     """Instructions: text only.
 
     Attributes:
@@ -298,7 +309,7 @@ class SystemMessage:
 
 
 @frozen
-class UserMessage:
+class UserMessage(_Shown):
     """What the user says, and what tools answered.
 
     Attributes:
@@ -318,7 +329,7 @@ class UserMessage:
 
 
 @frozen
-class AssistantMessage:
+class AssistantMessage(_Shown):
     """What the model said.
 
     Attributes:

@@ -227,6 +227,21 @@ class Response(Generic[T_co]):
 
         return of_response(self)
 
+    def _ipython_display_(self) -> None:
+        """Nothing, where `Stream.display` has shown it in the very cell that ends with it.
+
+        Raises:
+            NotImplementedError: Elsewhere; IPython then shows it as Markdown.
+        """
+        from llmkit.display import in_notebook  # noqa: PLC0415 - as above
+
+        if not in_notebook():
+            raise NotImplementedError
+        from llmkit.display.notebook import just_shown  # noqa: PLC0415 - likewise
+
+        if not just_shown(self):
+            raise NotImplementedError
+
 
 @frozen
 class Model:

@@ -41,6 +41,7 @@ EXCEPTIONS = {
     ("errors", "response"),  # types only
     ("history", "moving"),  # `portability`, when it is used
     ("media", "display"),  # how a notebook shows it, when it does
+    ("messages", "display"),  # likewise
     ("response", "display"),  # likewise
     ("stream", "display"),  # `Stream.display`, when it is called
     ("request", "wire"),  # `Request.from_wire`, when it is used

@@ -186,7 +186,7 @@ def test_what_is_read_from_a_response():
     assert RESPONSE.citations == (Citation("q"),)
     assert RESPONSE.refusal is None
     assert RESPONSE.output is None
-    assert {"a", "b"} <= set(RESPONSE._repr_markdown_().split("\n\n"))
+    assert {"a", "b[1]", "1. “q”"} <= set(RESPONSE._repr_markdown_().split("\n\n"))
 
 
 def test_refusals_are_no_text():

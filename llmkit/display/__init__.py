@@ -19,17 +19,36 @@ def display(stream: "Stream[T_co]") -> "Response[T_co]":
         from llmkit.display import notebook  # noqa: PLC0415 - where it is used
 
         return notebook.show(stream)
-    with stream:
-        for text in stream.text_deltas():
-            print(text, end="", flush=True)  # noqa: T201 - what it is asked for
-        print()  # noqa: T201 - likewise
-        return stream.collect()
+    if sys.stdout.isatty() and find_spec("rich") is not None:
+        return _live(stream)
+    return _plain(stream)
 
 
 def in_notebook() -> bool:
     """Whether this code runs in an IPython kernel, which a notebook shows the outputs of."""
-    if "IPython" not in sys.modules or find_spec("IPython") is None:
+    if "IPython" not in sys.modules:
         return False
     from IPython import get_ipython  # noqa: PLC0415 - it is imported already
 
     return getattr(get_ipython(), "kernel", None) is not None
+
+
+def _live(stream: "Stream[T_co]") -> "Response[T_co]":
+    from llmkit.display.terminal import Live  # noqa: PLC0415 - where it is used
+
+    with Live() as live, stream:
+        for event in stream:
+            live.feed(event)
+        return stream.collect()
+
+
+def _plain(stream: "Stream[T_co]") -> "Response[T_co]":
+    from llmkit.display.controls import shown  # noqa: PLC0415 - where it is used
+
+    obeys = sys.stdout.isatty()
+    with stream:
+        for text in stream.text_deltas():
+            sys.stdout.write(shown(text) if obeys else text)
+            sys.stdout.flush()
+        sys.stdout.write("\n")
+        return stream.collect()

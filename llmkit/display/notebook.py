@@ -1,15 +1,21 @@
-"""A stream in a notebook: one output for every block of the answer, written again in place as it grows.
+"""A stream in a notebook: an output for every block of the answer, written again in place as it grows.
 
 Nothing runs in the page: outputs are Markdown and HTML without scripts, so they look the same wherever notebooks are
 shown, and stay in the file.
 """
 
 import time
-from collections.abc import Callable, Mapping
+import weakref
+from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
-from llmkit.display import markdown
+from IPython import get_ipython
+from IPython.display import DisplayHandle
+
+from llmkit.display import bundles, cards, markdown
+from llmkit.display.bundles import Bundle
+from llmkit.errors import OutputError
 from llmkit.events import Event, TextDelta, ThinkingDelta, ToolCallDelta
 from llmkit.growing import Growing
 from llmkit.messages import Text, Thinking, ToolCall, ToolResult
@@ -19,10 +25,10 @@ if TYPE_CHECKING:
     from llmkit.response import T_co
     from llmkit.stream import Stream
 
-Bundle: TypeAlias = Mapping[str, Any]
-"""One thing in several media types, of which a frontend shows the one that it likes best."""
-
-_EVERY: Final = 0.1  # seconds between two writings of the same output
+_EVERY: Final = 0.1  # seconds between two writings of the same output, at least
+_RATE: Final = 200_000  # characters a second; notebook servers hold back outputs of more than a million
+_THOUGHT: Final = 300  # characters of a thought that are shown while it comes
+_WAITING: Final = "*…*"
 
 
 class Output(Protocol):
@@ -37,8 +43,6 @@ class _Place:
     """An output of the cell that runs."""
 
     def __init__(self) -> None:
-        from IPython.display import DisplayHandle  # noqa: PLC0415 - only where there is a notebook
-
         self._handle: Any = DisplayHandle()  # type: ignore[no-untyped-call]
         self._written = False
 
@@ -49,7 +53,7 @@ class _Place:
 
 
 def show(stream: "Stream[T_co]") -> "Response[T_co]":
-    """Show a stream below the cell that runs.
+    """Show a stream below the cell that runs; where the cell ends with it, the answer is not shown a second time.
 
     Raises:
         LLMKitError: As `Stream.collect`; what has come stays shown.
@@ -57,81 +61,250 @@ def show(stream: "Stream[T_co]") -> "Response[T_co]":
     with Shown() as shown, stream:
         for event in stream:
             shown.feed(event)
-        return stream.collect()
+        shown.finish(stream.snapshot)
+        response = stream.collect()
+    _remember(response)
+    return response
 
 
 class Shown:
-    """What a cell shows of a stream."""
+    """What a cell shows of a stream.
+
+    Args:
+        place: Opens an output below the others.
+        clock: Tells the time, in seconds.
+    """
 
     def __init__(self, place: Callable[[], Output] = _Place, clock: Callable[[], float] = time.monotonic) -> None:
-        self._place = place
+        self._new = place
         self._clock = clock
-        self._words: _Block | None = None
-        self._thoughts: _Block | None = None
+        self._free: Output | None = None  # it says that the answer is waited for
+        self._sources = markdown.Sources()
+        self._words: _Words | None = None
+        self._thought: _Thought | None = None
+        self._coming: dict[int, _Card] = {}
+        self._called: list[_Card] = []  # whole, without a result
+        self._begun = self._finished = False
 
     def __enter__(self) -> Self:
+        self._free = self._new()
+        self._free.write(bundles.of_markdown(_WAITING, "…"))
         return self
 
     def __exit__(
         self, cls: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        for block in (self._thoughts, self._words):
+        """All that has come is shown; and why it is not all, where it is not."""
+        if self._finished:
+            return
+        for block in (self._thought, self._words, *self._coming.values()):
             if block is not None:
-                block.write()
+                block.shown.write()
+        if error is not None and not isinstance(error, OutputError):
+            why = "interrupted" if isinstance(error, KeyboardInterrupt) else f"not whole: {type(error).__name__}"
+            self._place().write(bundles.of_html(cards.note(why), why))
 
     def feed(self, event: Event) -> None:
         """Show what came."""
+        self._begun = True
         match event:
             case TextDelta(text=text):
-                if self._words is None:
-                    self._words = _Block(self._place(), self._clock, _words)
-                self._words.add(text)
-            case ThinkingDelta(text=text):
-                if self._thoughts is None:
-                    self._thoughts = _Block(self._place(), self._clock, _thoughts)
-                self._thoughts.add(text)
-            case ToolCallDelta() | FinishReason() | Usage():
-                pass
+                self._speaking().shown.add(text)
             case Text():
-                if self._words is not None:
-                    self._words.write()
-                self._words = None
+                self._speaking().end(event)
+            case ThinkingDelta(text=text):
+                self._thinking().shown.add(text)
             case Thinking():
-                if self._thoughts is not None:
-                    self._thoughts.write()
-                self._thoughts = None
-            case ToolCall() | ToolResult() | _:
-                self._place().write(of_markdown(markdown.of_part(event)))
+                if event.text:
+                    self._thinking().end(event)
+                self._thought = None
+            case ToolCallDelta():
+                self._calling(event).shown.add(event.arguments)
+            case ToolCall():
+                self._call(event)
+            case ToolResult():
+                self._result(event)
+            case FinishReason() | Usage():
+                pass
+            case _:
+                self._apart()
+                self._place().write(bundles.of_part(event))
+
+    def finish(self, response: Response[Any]) -> None:
+        """The answer is whole."""
+        if not self._begun:  # it was read before
+            for part in response.message.content:
+                self.feed(part)
+        self._finished = True
+        for card in self._called:
+            card.leave()
+        plain = cards.summed_up(response)
+        self._place().write(bundles.of_html(cards.footer(response), plain))
+
+    def _place(self) -> Output:
+        place, self._free = self._free, None
+        return self._new() if place is None else place
+
+    def _speaking(self) -> "_Words":
+        if self._words is None:
+            self._words = _Words(self._place(), self._clock, self._sources)
+        return self._words
+
+    def _thinking(self) -> "_Thought":
+        if self._thought is None:
+            self._apart()
+            self._thought = _Thought(self._place(), self._clock)
+        return self._thought
+
+    def _calling(self, delta: ToolCallDelta) -> "_Card":
+        card = self._coming.get(delta.index)
+        if card is None:
+            self._apart()
+            card = self._coming[delta.index] = _Card(self._place(), self._clock, delta.id, delta.name)
+        return card
+
+    def _call(self, call: ToolCall) -> None:
+        index = next((index for index, card in self._coming.items() if card.id == call.id), None)
+        if index is None:
+            self._apart()
+            card = _Card(self._place(), self._clock, call.id, call.name)
+        else:
+            card = self._coming.pop(index)
+        card.end(call)
+        self._called.append(card)
+
+    def _result(self, result: ToolResult) -> None:
+        card = next((card for card in self._called if card.id == result.call_id), None)
+        if card is None:
+            self._place().write(bundles.of_part(result))
+        else:
+            self._called.remove(card)
+            card.answer(result)
+
+    def _apart(self) -> None:
+        """What is said next stands below what comes between."""
+        if self._words is not None and self._words.whole:
+            self._words = None
 
 
-class _Block:
-    """Words that grow."""
+class _Growing:
+    """What comes of a block, shown again and again.
 
-    def __init__(self, output: Output, clock: Callable[[], float], bundle: Callable[[str], Bundle]) -> None:
+    Args:
+        output: Where.
+        clock: Tells the time, in seconds.
+        bundle: What the block looks like now.
+    """
+
+    def __init__(self, output: Output, clock: Callable[[], float], bundle: Callable[[], Bundle]) -> None:
+        self.coming = Growing()
         self._output = output
         self._clock = clock
         self._bundle = bundle
-        self._text = Growing()
         self._due = 0.0
 
-    def add(self, text: str) -> None:
-        self._text.add(text)
+    def add(self, piece: str) -> None:
+        """It goes on; shown unless it was a moment ago."""
+        self.coming.add(piece)
         if self._clock() >= self._due:
             self.write()
 
     def write(self) -> None:
-        self._output.write(self._bundle(str(self._text)))
-        self._due = self._clock() + _EVERY
+        """Show all of it."""
+        bundle = self._bundle()
+        self._output.write(bundle)
+        self._due = self._clock() + max(_EVERY, sum(map(len, bundle.values())) / _RATE)
 
 
-def _words(text: str) -> Bundle:
-    return of_markdown(markdown.neutral(text))
+class _Words:
+    """Texts that follow each other."""
+
+    def __init__(self, output: Output, clock: Callable[[], float], sources: markdown.Sources) -> None:
+        self.shown = _Growing(output, clock, self._bundle)
+        self._sources = sources
+        self._texts: list[Text] = []
+
+    @property
+    def whole(self) -> bool:
+        """Whether no text is under way."""
+        return not self.shown.coming
+
+    def end(self, text: Text) -> None:
+        """What came is this."""
+        self._texts.append(text)
+        self.shown.coming = Growing()
+        self.shown.write()
+
+    def _bundle(self) -> Bundle:
+        coming = str(self.shown.coming)
+        said = "".join([*(text.text for text in self._texts), coming])
+        return bundles.of_markdown(self._sources.cited(self._texts, coming), said)
 
 
-def _thoughts(text: str) -> Bundle:
-    return of_markdown(markdown.of_part(Thinking(text)))
+class _Thought:
+    """Thinking: its last words while it comes, all of it folded when it is whole."""
+
+    def __init__(self, output: Output, clock: Callable[[], float]) -> None:
+        self.shown = _Growing(output, clock, self._bundle)
+        self._whole: Thinking | None = None
+
+    def end(self, thinking: Thinking) -> None:
+        """What came is this."""
+        self._whole = thinking
+        self.shown.write()
+
+    def _bundle(self) -> Bundle:
+        if self._whole is not None:
+            return bundles.of_markdown(markdown.of_part(self._whole), self._whole.text)
+        text = str(self.shown.coming)
+        latest = text if len(text) <= _THOUGHT else f"…{text[-_THOUGHT:]}"
+        return bundles.of_markdown(f"*{markdown.escaped(latest)}*", text)
 
 
-def of_markdown(text: str) -> Bundle:
-    """A bundle of Markdown."""
-    return {"text/markdown": text, "text/plain": text}
+class _Card:
+    """A tool call, and what the tool returned."""
+
+    def __init__(self, output: Output, clock: Callable[[], float], id_: str, name: str) -> None:
+        self.id = id_
+        self.shown = _Growing(output, clock, self._bundle)
+        self._name = name
+        self._call: ToolCall | None = None
+        self._returned: ToolResult | None = None
+        self._state = "…"
+
+    def end(self, call: ToolCall) -> None:
+        """What came is this."""
+        self._call = call
+        self.shown.write()
+
+    def answer(self, result: ToolResult) -> None:
+        """The tool has returned."""
+        self._returned = result
+        self.shown.write()
+
+    def leave(self) -> None:
+        """Nothing is returned here: the caller answers the call."""
+        self._state = "waits for its result"
+        self.shown.write()
+
+    def _bundle(self) -> Bundle:
+        if self._call is not None:
+            return bundles.of_call(self._call, self._returned, self._state)
+        arguments = str(self.shown.coming)
+        return bundles.of_html(cards.called(self._name, arguments, state=self._state), f"{self._name}({arguments}")
+
+
+_latest: "list[tuple[object, weakref.ref[Response[Any]]]]" = []  # the answer that was shown last, and by which cell
+
+
+def _remember(response: Response[Any]) -> None:
+    _latest[:] = [(getattr(get_ipython(), "execution_count", None), weakref.ref(response))]
+
+
+def just_shown(response: Response[Any]) -> bool:
+    """Whether the cell that ends with this answer has shown it while it came; told once."""
+    shell = get_ipython()
+    if not _latest or shell is None or getattr(shell.displayhook, "msg", None) is None:
+        return False  # it is asked for by `IPython.display.display`
+    cell, shown = _latest.pop()
+    return cell == shell.execution_count and shown() is response

@@ -73,6 +73,11 @@ class _Medium:
         shown = (f"{name}={_shown(name, value)}" for name, value in values if value is not None and value is not False)
         return f"{type(self).__name__}({', '.join(shown)})"
 
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Mapping[str, Any]:  # noqa: ARG002 - IPython's
+        from llmkit.display import bundles  # noqa: PLC0415 - only in a notebook
+
+        return bundles.of_value(self)
+
     @cached_property
     def _base64(self) -> bytes:
         # Kept in the part, so that it goes away with it; attrs leaves it out of pickles and copies.
