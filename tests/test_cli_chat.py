@@ -193,6 +193,12 @@ def test_attached_goes_with_the_next_question_alone(server, talk, tmp_path):
     assert [part.text for part in last.content] == ["And?"]
 
 
+def test_attached_from_the_beginning(server, talk, tmp_path):
+    (tmp_path / "a.png").write_bytes(png(bytes(12), 2, 2, 3))
+    assert talk("What?", arguments=["-a", "a.png"])[0] == 0
+    assert isinstance(server.requests[-1].messages[0].content[0], Image)
+
+
 def test_detached(server, talk, tmp_path):
     (tmp_path / "a.png").write_bytes(png(bytes(12), 2, 2, 3))
     assert talk("/attach a.png", "/detach", "What?")[2].endswith("nothing is attached\n")
@@ -212,6 +218,21 @@ def test_saved_and_gone_on_with(server, talk, tmp_path):
     assert [message.text for message in loads((tmp_path / "talk.json").read_text())] == ["a", "a"]
     assert talk("b", arguments=["talk.json"])[0] == 0
     assert asked(server) == ["a", "a", "b"]
+
+
+def test_saved_again(talk, tmp_path):
+    place = tmp_path / "a b.json"
+    assert talk("a", "/save 'a b.json'", "b", "/save", "/save 'a b.json'")[0] == 0
+    assert len(loads(place.read_text())) == 4
+    assert talk("/undo", "/save", arguments=["a b.json"])[0] == 0
+    assert len(loads(place.read_text())) == 2
+    assert not (tmp_path / "state").exists()
+
+
+def test_new_conversation_is_another_file(talk, tmp_path):
+    code, _, err = talk("a", "/save x.json", "/new", "b", "/save x.json")
+    assert code == 2
+    assert "x.json exists" in err
 
 
 def test_nothing_is_overwritten(talk, tmp_path):
@@ -236,6 +257,12 @@ def test_kept(server, talk, tmp_path):
     assert talk("c", "/save")[2] == f"kept in {kept}: llmkit chat -c goes on with it\n"
     assert talk("d", arguments=["-c"])[0] == 0
     assert asked(server) == ["c", "c", "d"]
+
+
+def test_one_file_alone(talk):
+    code, _, err = talk("a", "/save a b")
+    assert code == 2
+    assert "one file is enough" in err
 
 
 def test_two_conversations_to_go_on_with(talk):
@@ -277,8 +304,9 @@ COMPLETED = {
     "a file": ("/attach pho", {"photo.jpg "}),
     "a folder": ("/attach b.png fo", {"folder/"}),
     "in a folder": ("/attach folder/", {"folder/x.png "}),
+    "a name with blanks": ("/attach a", {"'a b.png' "}),
     "nothing": ("Hi", set()),
-    "not hidden": ("/save ", {"photo.jpg ", "folder/"}),
+    "not hidden": ("/save ", {"photo.jpg ", "folder/", "'a b.png' "}),
 }
 
 
@@ -286,7 +314,7 @@ COMPLETED = {
 def test_completed(monkeypatch, tmp_path, line, expected):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder").mkdir()
-    for name in ("photo.jpg", ".hidden", "folder/x.png"):
+    for name in ("photo.jpg", ".hidden", "folder/x.png", "a b.png"):
         (tmp_path / name).touch()
     found = set(completed(line))
     assert found >= expected

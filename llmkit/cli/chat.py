@@ -51,6 +51,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     add_ = parser.add_argument
     add_("file", nargs="?", metavar="FILE", help="a conversation to go on with, as /save writes it")
     add_who(parser)
+    add_("-a", "--attach", action="append", default=[], metavar="FILE", help="for the first question; see /attach")
     add_(
         "-c", "--continue", dest="kept", action="store_true", help="go on with the last one that was kept, and keep it"
     )
@@ -84,6 +85,8 @@ def run(arguments: argparse.Namespace) -> int:
         closing(Session(client, arguments.provider, options, hooks, _history(arguments))) as session,
         _warnings_in_a_line(),
     ):
+        for place in arguments.attach:
+            session.attach(place)
         lines = Typed(completed) if typed else Piped(sys.stdin)
         _Talk(session, lines, screen, typed=typed, keeps=arguments.kept).go_on()
     return 0

@@ -133,13 +133,14 @@ def _quit(_: Session, __: str) -> Outcome:
     return None
 
 
-def _save(session: Session, name: str) -> str:
+def _save(session: Session, names: str) -> str:
     if not session.messages:
         raise ConfigurationError("nothing was said that could be saved")
-    if not name:
+    if not names and session.place is None:
         return f"kept in {session.keep()}: llmkit chat -c goes on with it"
-    path = Path(name).expanduser()
-    if path.exists():
+    path = session.place if not names else _file(names)
+    assert path is not None  # noqa: S101 - it is kept elsewhere then
+    if path != session.place and path.exists():
         raise ConfigurationError(f"{path} exists: choose another name")
     session.save(path)
     return f"saved: llmkit chat {shlex.quote(str(path))} goes on with it"
@@ -216,6 +217,18 @@ def _words(text: str) -> list[str]:
         raise ConfigurationError(f"{text:.60}: {error}") from None
 
 
+def _file(words: str) -> Path:
+    """The one that is named.
+
+    Raises:
+        ConfigurationError: There are several.
+    """
+    names = _words(words)
+    if len(names) != 1:
+        raise ConfigurationError("one file is enough: put a name with blanks in quotes")
+    return Path(names[0]).expanduser()
+
+
 def _rows(word: str) -> Sequence[str]:
     return [f"{row.name}:" for row in providers() if row.name.startswith(word)]
 
@@ -229,7 +242,7 @@ def _files(word: str) -> Sequence[str]:
         return ()
     fitting = [one for one in found if one.name.startswith(name) and (name or not one.name.startswith("."))]
     begun = word.removesuffix(name)
-    return [f"{begun}{one.name}{'/' if one.is_dir() else ' '}" for one in fitting]
+    return [f"{begun}{one.name}/" if one.is_dir() else f"{shlex.quote(begun + one.name)} " for one in fitting]
 
 
 COMMANDS: Final[Sequence[Command]] = (
@@ -241,7 +254,7 @@ COMMANDS: Final[Sequence[Command]] = (
     Command("retry", "", "ask again what failed, or the last question", _retry),
     Command("undo", "", "forget the last question and its answer", _undo),
     Command("new", "", "forget the conversation", _new),
-    Command("save", "[FILE]", "save the conversation; without FILE, for llmkit chat -c", _save, _files),
+    Command("save", "[FILE]", "save it; without FILE, where it was saved, or for llmkit chat -c", _save, _files),
     Command("history", "", "what was said", _history),
     Command("cost", "", "tokens and dollars so far", _cost),
     Command("quit", "", "leave; so does Ctrl-D", _quit),

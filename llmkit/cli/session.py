@@ -50,6 +50,7 @@ class Session:
 
     Attributes:
         attached: What goes with the next question.
+        place: The file that it is saved in; None where it is in none.
         failed: The question that has no answer, with the rounds of tools that were run for it; () where all have one.
     """
 
@@ -69,6 +70,7 @@ class Session:
         self._client = clients(self._row)
         self._chat = self._begun(history)
         self._before = Bill()
+        self.place = history if isinstance(history, Path) else None
         self.attached: list[Media] = []
         self._sent: list[Media] = []  # those of `attached` that are in the question under way, or in `failed`
         self.failed: tuple[Message, ...] = ()
@@ -168,6 +170,7 @@ class Session:
     def forget(self) -> None:
         """Begin anew; what it has cost stays."""
         self._go_on(())
+        self.place = None
         self.attached, self.failed = [], ()
 
     def attach(self, place: str) -> "Media":
@@ -213,6 +216,7 @@ class Session:
             self._chat.save(path)
         except OSError as error:
             raise ConfigurationError(f"{path}: {error.strerror or error}") from error
+        self.place = path
 
     def keep(self) -> Path:
         """Keep it as the last conversation, for ``-c``.
