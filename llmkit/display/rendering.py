@@ -70,7 +70,7 @@ def markdown(console: Console, text: str, style: str = "none") -> Lines:
             return _without_edges(rendered(console, _Markdown(clean, style)))
         except Exception:  # noqa: BLE001, S110 - whatever a text may do to those who lay it out, it is shown
             pass
-    return plain(console, clean, style)
+    return _without_edges(plain(console, clean, style))
 
 
 def plain(console: Console, text: str, style: str = "none") -> Lines:
