@@ -28,13 +28,13 @@ behind the prompt."""
 _EXAMPLES: Final = """\
 examples:
   llmkit ask "Why is the sky blue?"
-  llmkit ask -a photo.jpg What is this?
-  git diff | llmkit ask -s "You review code." What is wrong with this?
+  llmkit ask -a photo.jpg "What is this?"
+  git diff | llmkit ask -s "You review code." "What is wrong with this?"
   pdftotext paper.pdf - | llmkit ask "Three sentences about this:"
-  curl -s https://example.org/photo.jpg | llmkit ask -a - What is this?
+  curl -s https://example.org/photo.jpg | llmkit ask -a - "What is this?"
   llmkit ask -c "And at night?"
   llmkit ask --schema '{"type": "array", "items": {"type": "string"}}' "Three towns of Norway?"
-  llmkit ask --tool calendar:TextCalendar.formatmonth "Which day is 2030-01-01?"
+  llmkit ask --tool calendar:month "Which day is 2030-01-01?"
   llmkit ask --json "Hi" | grep text_delta"""
 
 
