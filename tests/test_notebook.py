@@ -1,6 +1,8 @@
 """`llmkit.notebook`: variables in texts, tables in prompts, runs as tables and as pictures."""
 
 import builtins
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import NamedTuple, TypedDict
 
@@ -340,12 +342,20 @@ def test_prompts_of_any_kind():
     assert frame(said)["prompt"].fillna("?").tolist() == ["a", "b", "c", "?", "?"]
 
 
-def test_seconds_are_of_the_asking(server):
-    """Not of the waiting for a thread, or for who reads the results; and what comes from a file took none."""
+EXECUTORS = {"its own threads": nullcontext, "an executor": lambda: ThreadPoolExecutor(1)}
+
+
+@pytest.mark.parametrize("executor", EXECUTORS.values(), ids=EXECUTORS.keys())
+def test_seconds_are_of_the_asking(executor, server):
+    """Not of the waiting for a thread, or for who reads the results; also of a row that fails."""
     server.latency = 0.1
+    server.reply("a")
+    server.reply(BadRequestError("no", status=400))
     client = server.client("anthropic", model="m")
-    for found in client.map(["a", "b", "c"], concurrency=1):
-        assert 0.1 <= found.seconds < 20
+    with executor() as threads:
+        found = [*client.map(["a", "b", "c"], concurrency=1, executor=threads)]
+    assert all(0.1 <= each.seconds < 20 for each in found)
+    assert [each.error is None for each in found] == [True, False, True]
 
 
 def test_an_answer_from_a_file_took_no_time(server, tmp_path):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import evolve, field, frozen
 
+from llmkit.bulk.run import Answering
 from llmkit.errors import ConfigurationError, LLMKitError
 from llmkit.response import Response
 from llmkit.switch import Switch
@@ -78,20 +79,34 @@ class Unopened:
         return found
 
 
-def anywhere(
-    luggage: Luggage | Unopened, prompt: Any, output_type: Any, run: str
-) -> Response[Any] | LLMKitError | None:
+@frozen
+class Told:
+    """What came of a row there.
+
+    Attributes:
+        found: The answer, or the row's error.
+        seconds: How long it took to ask.
+    """
+
+    found: Response[Any] | LLMKitError
+    seconds: float
+
+
+def anywhere(luggage: Luggage | Unopened, prompt: Any, output_type: Any, run: str) -> Told | None:
     """Ask one row, wherever an executor runs this; None where the run is over."""
     here = _run(run)
     if here.over:
         return None
+    begun = time.monotonic()
+    found: Response[Any] | LLMKitError
     try:
         asking = luggage.client._asking(prompt, output_type, {})  # noqa: SLF001 - of its own
-        return evolve(asking, switch=here.switch).complete()
+        found = evolve(asking, switch=here.switch).complete()
     except LLMKitError as error:
-        return error
+        found = error
     finally:
         here.switch.detach()
+    return Told(found, time.monotonic() - begun)
 
 
 def end(run: str, *, abort: bool) -> None:
@@ -119,8 +134,8 @@ def _bound(kept: dict[Any, Any], most: int) -> None:
 # ---- here ------------------------------------------------------------------------------------------------------------
 
 
-class Answering(Future[Response[Any]]):
-    """The answer to a row on its way; its exception is the row's error. Cancelled where the row was not asked.
+class Sent(Answering):
+    """An answer that an executor is asked for.
 
     Attributes:
         sent: The executor's own future; None once it is done, as the two would keep each other alive.
@@ -139,9 +154,14 @@ class Answering(Future[Response[Any]]):
         """The executor's future is done."""
         self.tell(None if sent.cancelled() else sent.exception() or sent.result())
 
-    def tell(self, found: Response[Any] | BaseException | None) -> None:
+    def tell(self, told: Told | BaseException | None) -> None:
         """What came of it; None for nothing."""
         self.sent = None
+        found: Response[Any] | BaseException | None
+        if isinstance(told, Told):
+            found, self.seconds = told.found, told.seconds
+        else:
+            found = told
         if found is None:
             super().cancel()
             self.set_running_or_notify_cancel()
@@ -168,14 +188,14 @@ class Elsewhere:
         self._name = uuid.uuid4().hex
         self._luggage = self._pack()
 
-    def submit(self, prompt: Any, output_type: Any) -> Answering:
+    def submit(self, prompt: Any, output_type: Any) -> Sent:
         """Have a row asked."""
         sent = self._executor.submit(anywhere, self._luggage, prompt, output_type, self._name)
-        answering = Answering(sent)
+        answering = Sent(sent)
         sent.add_done_callback(answering.arrived)
         return answering
 
-    def stop(self, asked: "Collection[Future[Response[Any]]]", *, keep: bool) -> None:
+    def stop(self, asked: "Collection[Answering]", *, keep: bool) -> None:
         """Have no row of the run begun any more; end what is being asked, unless it is to be kept."""
         end(self._name, abort=not keep)
         for future in asked:
@@ -206,16 +226,16 @@ class Cluster(Elsewhere):
         self._wishes = {**executor._kwargs, "pure": False}  # noqa: SLF001 - rows that are the same are each asked
         super().__init__(executor, client)
 
-    def submit(self, prompt: Any, output_type: Any) -> Answering:
+    def submit(self, prompt: Any, output_type: Any) -> Sent:
         """Have a row asked."""
         if time.monotonic() > self._look_again:
             self._luggage = self._pack()
         sent = self._dask.submit(anywhere, self._luggage, prompt, output_type, self._name, **self._wishes)
-        answering = Answering(sent)
+        answering = Sent(sent)
         self._dask.loop.add_callback(_brought, sent, answering)
         return answering
 
-    def stop(self, asked: "Collection[Future[Response[Any]]]", *, keep: bool) -> None:
+    def stop(self, asked: "Collection[Answering]", *, keep: bool) -> None:
         """Tell all workers. Dask would cancel also what is being asked, so what is to be kept is left to them."""
         if not asked:
             return
@@ -236,7 +256,7 @@ class Cluster(Elsewhere):
         return len({each.rpartition("/")[0] if each.startswith("inproc:") else each for each in addresses})
 
 
-async def _brought(sent: Any, answering: Answering) -> None:
+async def _brought(sent: Any, answering: Sent) -> None:
     """Bring what comes of a row from the cluster."""
     found = None
     try:

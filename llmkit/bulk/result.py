@@ -20,8 +20,8 @@ class Result(Generic[T_co]):
         prompt: What was given.
         response: The answer; None where there is none.
         error: Why there is none; None where there is one.
-        seconds: How long it took to ask, retries and waits included; None where that is not known: of answers that
-            come from a file or a batch, and where an `executor` has asked.
+        seconds: How long it took to ask, retries and waits included; None where that is not known, as of answers that
+            come from a file or a batch.
     """
 
     index: int

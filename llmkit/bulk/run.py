@@ -91,8 +91,8 @@ class Row:
         return self.prompt.id if isinstance(self.prompt, Request) else None
 
 
-class _Answer(Future[Response[Any]]):
-    """The answer to a row that a thread of the run asks for.
+class Answering(Future[Response[Any]]):
+    """The answer to a row on its way; its exception is the row's error. Cancelled where the row was not asked.
 
     Attributes:
         seconds: How long that took; None until it is known.
@@ -155,8 +155,8 @@ class _Run:
         # What is read ahead would cost money, too; and an executor has rows waiting by itself.
         alone = plan.executor is not None or plan.budget is not None
         self._room = _most(plan) * (1 if alone else AHEAD)
-        self._asked: set[Future[Response[Any]]] = set()
-        self._done: queue.SimpleQueue[tuple[_Asked, Future[Response[Any]]]] = queue.SimpleQueue()
+        self._asked: set[Answering] = set()
+        self._done: queue.SimpleQueue[tuple[_Asked, Answering]] = queue.SimpleQueue()
         self._later: list[tuple[float, Row, Entry]] = []  # what another process has in hand
         self._ready: dict[int, Result[Any]] = {}
         self._next = 0  # the row to be handed out next, where the order matters
@@ -273,7 +273,7 @@ class _Run:
                 self._plan.kept.checkpoint.release(claim)
             raise
 
-    def _submit(self, row: Row, done: "Callable[[Future[Response[Any]]], None]") -> None:
+    def _submit(self, row: Row, done: Callable[[Any], None]) -> None:
         if not isinstance(self._executor, ThreadPoolExecutor):
             sent = self._executor.submit(row.prompt, self._plan.output_type)
             self._asked.add(sent)
@@ -281,7 +281,7 @@ class _Run:
             return
         assert row.asking is not None  # noqa: S101 - see `_begin`
         # Known before a thread can have it: where Ctrl-C comes between, its answer is awaited and kept all the same.
-        future = _Answer()
+        future = Answering()
         future.add_done_callback(done)
         self._asked.add(future)
         try:
@@ -292,7 +292,7 @@ class _Run:
             future.cancel()
             raise
 
-    def _finished(self, asked: _Asked, future: "Future[Response[Any]]") -> None:
+    def _finished(self, asked: _Asked, future: Answering) -> None:
         """Keep the outcome at once, in the thread that has it: what is paid for must not wait for who reads results."""
         try:
             if asked.claim is not None:
@@ -301,7 +301,7 @@ class _Run:
             asked.lost.append(error)
         self._done.put((asked, future))
 
-    def _keep(self, claim: "Claim", future: "Future[Response[Any]]") -> None:
+    def _keep(self, claim: "Claim", future: Answering) -> None:
         assert self._plan.kept is not None  # noqa: S101 - it gave the claim
         file = self._plan.kept.checkpoint
         error = None if future.cancelled() else future.exception()
@@ -340,12 +340,11 @@ class _Run:
         if self._plan.bar is not None:
             self._plan.bar.add(result)
 
-    def _result(self, row: Row, future: "Future[Response[Any]]") -> Result[Any]:
-        seconds = future.seconds if isinstance(future, _Answer) else None
+    def _result(self, row: Row, future: Answering) -> Result[Any]:
         try:
-            return row.answered(future.result(), seconds)
+            return row.answered(future.result(), future.seconds)
         except LLMKitError as error:
-            return row.failed(error, seconds)
+            return row.failed(error, future.seconds)
         except Exception as error:
             if self._plan.executor is None:
                 raise  # a fault of llmkit's, or of code that it was given
@@ -379,7 +378,7 @@ def _most(plan: Plan) -> int:
     return min(plan.concurrency, limit.concurrent)
 
 
-def _in_thread(future: _Answer, asking: "Asking", switch: Switch) -> None:
+def _in_thread(future: Answering, asking: "Asking", switch: Switch) -> None:
     """Ask one row, in a thread of the run."""
     if not future.set_running_or_notify_cancel():
         return
