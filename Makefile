@@ -16,6 +16,7 @@ check: lint types site litellm test examples
 # The tests of the examples: of a program as its user runs them, in its folder, with its own settings.
 examples: .venv/tested
 	cd examples/summarise && $(CURDIR)/$(BIN)/python -m pytest -q
+	cd examples/django_chat && $(CURDIR)/$(BIN)/python -m pytest -q
 	$(BIN)/python -m pytest -q examples/tour/tests
 
 # What some tests need of the system, and skip where it is missing: a browser for pages, a terminal to drive. For root on Debian.

@@ -1,0 +1,57 @@
+"""What is kept: conversations, whole, in the very form in which the model gets them."""
+
+from collections.abc import Sequence
+
+from django.db import models, transaction
+from django.urls import reverse
+
+from llmkit import Message, UserMessage
+from llmkit.django import MessagesField
+
+TITLE = 60
+
+
+class Conversation(models.Model):
+    """What was said.
+
+    Attributes:
+        owner: Whose browser it belongs to.
+        title: The beginning of the first thing that was said.
+        messages: All messages, calls of tools and their results among them.
+    """
+
+    owner = models.UUIDField(db_index=True)
+    title = models.CharField(max_length=TITLE)
+    messages = MessagesField()
+    updated = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ("-updated", "-pk")
+
+    def __str__(self) -> str:
+        return self.title
+
+    def get_absolute_url(self) -> str:
+        return reverse("conversation", args=[self.pk])
+
+    def add(self, messages: Sequence[Message]) -> None:
+        """Write down what was said since; also where another tab has said something, or deleted it all, meanwhile."""
+        with transaction.atomic():
+            found = Conversation.objects.select_for_update().filter(pk=self.pk).first()
+            if found is not None:
+                found.messages = [*found.messages, *messages]
+                found.save(update_fields=["messages", "updated"])
+                self.messages = found.messages
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether the last word is the user's, as an answer failed or was stopped before it began."""
+        return bool(self.messages) and isinstance(self.messages[-1], UserMessage)
+
+
+def title_of(text: str) -> str:
+    """A title for a conversation that begins with `text`."""
+    line = " ".join(text.split())
+    if not line:
+        return "A picture"
+    return line if len(line) <= TITLE else f"{line[: TITLE - 1].rstrip()}…"
