@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from llmkit import UserMessage
+from llmkit import UserMessage, keys
 from llmkit.cli import command_line, main
 from llmkit.history import dumps
 from llmkit.media.png import encode as png
@@ -19,6 +19,7 @@ from llmkit.testing import FakeServer
 
 EXAMPLES = re.compile(r"^examples:\n((?:  .*(?:\n|$))+)", re.MULTILINE)
 SHELL = re.compile(r"[|<>$#]|^\w+=|\bsource ")
+READ = re.compile(r"llmkit [^|<>]*[|>]|<\(llmkit")  # what it prints
 # What the lines speak of.
 FILES = {
     "questions.txt": b"Who?\nWhy?\n",
@@ -36,9 +37,17 @@ FILES = {
 IN_A_SERVER = """
 import sys
 from llmkit.cli import main
+if sys.argv[1] in ("completion", "keys"):  # which ask nobody
+    sys.exit(main(sys.argv[1:]))
 from llmkit.testing import FakeServer
 with FakeServer() as server, server.everywhere():
     sys.exit(main(sys.argv[1:]))
+"""
+# Keeps what it was told.
+NOTE = """#!/bin/sh
+printf '%s\\0' "$@" > words
+printf %s "$LLMKIT_PROFILE" > profile
+cat > input
 """
 # What others in a pipe say.
 OTHERS = {
@@ -62,6 +71,7 @@ LINES = {
     for name, parser in COMMANDS.items()
     for block in EXAMPLES.findall(parser.format_help())
     for line in block.splitlines()
+    if line.strip() != "llmkit demo"  # which has a server, and tests, of its own
 }
 
 
@@ -80,10 +90,8 @@ def folder(tmp_path, monkeypatch):
     for variable in ("LLMKIT_CONFIG", "LLMKIT_STATE"):
         monkeypatch.setenv(variable, str(tmp_path / variable))
     monkeypatch.delenv("LLMKIT_PROFILE", raising=False)
-    with FakeServer() as server, server.everywhere():
-        for more in ("anthropic",), ("openai", "--profile", "work"):
-            type_in(monkeypatch, b"a-key")
-            assert main(["keys", "set", *more]) == 0
+    keys.set("anthropic", "a-key")
+    keys.set("openai", "a-key", profile="work")
     return tmp_path
 
 
@@ -91,34 +99,56 @@ def type_in(monkeypatch, data):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data), encoding="utf-8"))
 
 
+@pytest.fixture(scope="module")
+def server():
+    with FakeServer() as server, server.everywhere():
+        yield server
+
+
 @pytest.mark.parametrize("line", [line for line in LINES if not SHELL.search(line)])
-def test_example(folder, monkeypatch, line):
+def test_example(folder, server, monkeypatch, line):
     command, *arguments = shlex.split(line)
     assert command == "llmkit"
     type_in(monkeypatch, b"Hello\n")
-    if arguments == ["demo"]:  # which has a server of its own
-        assert main(arguments) == 0
-        return
     if "--tool" in arguments and "--yes" not in arguments:
         arguments.insert(1, "--yes")  # nobody is there to be asked
-    with FakeServer() as server, server.everywhere():
-        if "--schema" in arguments:
-            server.reply("[]")
-        assert main(arguments) == 0
+    if "--schema" in arguments:
+        server.reply("[]")
+    assert main(arguments) == 0
 
 
-@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
-@pytest.mark.parametrize("line", [line for line in LINES if SHELL.search(line)])
-def test_example_for_a_shell(folder, line):
-    programs = folder / "bin"
-    programs.mkdir()
-    for name, text in {"llmkit": f"#!{sys.executable}{IN_A_SERVER}", **OTHERS}.items():
-        (programs / name).write_text(text, encoding="utf-8")
-        (programs / name).chmod(0o755)
-    environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"}
+needs_bash = pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
+
+
+def in_bash(folder, line, **programs):
+    """Run a line, where these programs and `OTHERS` are found first."""
+    place = folder / "bin"
+    place.mkdir()
+    for name, text in {**OTHERS, **programs}.items():
+        (place / name).write_text(text, encoding="utf-8")
+        (place / name).chmod(0o755)
     words = ["bash", "--norc", "--noprofile", "-o", "pipefail", "-c", line]
+    environment = {**os.environ, "PATH": f"{place}:{os.environ['PATH']}"}
     done = subprocess.run(
         words, check=False, input=b"Hello\n", capture_output=True, env=environment, cwd=folder, timeout=60
     )
     assert done.returncode == 0, done.stderr
     assert b"Traceback" not in done.stderr
+
+
+@needs_bash
+@pytest.mark.parametrize("line", [line for line in LINES if SHELL.search(line) and not READ.search(line)])
+def test_example_for_a_shell(folder, server, monkeypatch, line):
+    """What bash makes of it, run in this process, which costs less."""
+    in_bash(folder, line, llmkit=NOTE)
+    if profile := (folder / "profile").read_text(encoding="utf-8"):
+        monkeypatch.setenv("LLMKIT_PROFILE", profile)
+    *arguments, _ = (folder / "words").read_text(encoding="utf-8").split("\0")
+    type_in(monkeypatch, (folder / "input").read_bytes())
+    assert main(arguments) == 0
+
+
+@needs_bash
+@pytest.mark.parametrize("line", [line for line in LINES if READ.search(line)])
+def test_example_that_something_reads(folder, line):
+    in_bash(folder, line, llmkit=f"#!{sys.executable}{IN_A_SERVER}")
