@@ -18,7 +18,10 @@ _OPTIONS: Final = {"html": False}  # a tag is shown: without this rich takes it 
 _PARSER: Final = MarkdownIt("commonmark", _OPTIONS).enable(["strikethrough", "table"])
 _OUTLINE: Final = MarkdownIt("commonmark", _OPTIONS).enable("table").disable("inline")
 _DIGITS: Final = 2
-_NARROWEST: Final = 20  # columns for Markdown; where there are fewer, its indents would leave nothing
+_NARROWEST: Final = 10  # columns for text between its indents
+_INDENTS: Final = {"blockquote_open": 4, "list_item_open": 4}
+_LONGEST: Final = 10_000  # characters of a paragraph; what only looks like Markdown takes its square to be understood
+_DEEPEST: Final = 18  # levels; what is a few levels deeper is left out by the parser
 
 
 class _Left(Heading):
@@ -47,7 +50,24 @@ class _Markdown(Markdown):
         # The address of a link is shown, as nothing else tells where it leads.
         super().__init__("", style=style, hyperlinks=False)
         self.markup = text
-        self.parsed = _PARSER.parse(text)
+        self.parsed = _OUTLINE.parse(text)
+
+    def fits(self, columns: int) -> bool:
+        """Whether so many columns have room for it, it is understood in time, and nothing was left out."""
+        indent = widest = 0
+        for token in self.parsed:
+            if token.nesting == 1:
+                indent += _INDENTS.get(token.type, 0)
+            elif token.nesting == -1:
+                indent -= _INDENTS.get(token.type.replace("_close", "_open"), 0)
+            widest = max(widest, indent)
+        deep = any(token.level >= _DEEPEST for token in self.parsed)
+        long = any(token.type == "inline" and len(token.content) > _LONGEST for token in self.parsed)
+        return widest + _NARROWEST <= columns and not deep and not long
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        self.parsed = _PARSER.parse(self.markup)
+        yield from super().__rich_console__(console, options)
 
 
 class Block:
@@ -65,11 +85,12 @@ class Block:
 def markdown(console: Console, text: str, style: str = "none") -> Lines:
     """The lines that show Markdown; where it cannot be shown as such, those of its text."""
     clean = shown(text)
-    if console.width >= _NARROWEST:
-        try:
-            return _without_edges(rendered(console, _Markdown(clean, style)))
-        except Exception:  # noqa: BLE001, S110 - whatever a text may do to those who lay it out, it is shown
-            pass
+    try:
+        found = _Markdown(clean, style)
+        if found.fits(console.width):
+            return _without_edges(rendered(console, found))
+    except Exception:  # noqa: BLE001, S110 - whatever a text may do to those who lay it out, it is shown
+        pass
     return _without_edges(plain(console, clean, style))
 
 
