@@ -16,7 +16,9 @@ class Kernel:
     """A kernel, and what cells come to in it."""
 
     def __init__(self):
-        self.manager, self.client = start_new_kernel(kernel_name="python3", startup_timeout=WAIT)
+        self.manager, self.client = start_new_kernel(
+            kernel_name="python3", startup_timeout=WAIT, extra_arguments=["--HistoryManager.enabled=False"]
+        )
 
     def close(self):
         self.client.stop_channels()
