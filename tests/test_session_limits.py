@@ -5,6 +5,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import ClassVar
 
+import curl_cffi
 import pytest
 import requests
 import sockets
@@ -68,11 +69,13 @@ SLOW = {
 
 @pytest.mark.parametrize("script", SLOW.values(), ids=SLOW.keys())
 @pytest.mark.parametrize("limit", [0.2, Timeout(total=0.2)], ids=["float", "total"])
-def test_total(session, script, limit):
+@pytest.mark.parametrize("foreign", [False, True])
+def test_total(session, script, limit, foreign):
+    tried = Foreign(session) if foreign else session
     with Server(script) as server:
         began = time.monotonic()
         with pytest.raises(DeadlineError) as caught:
-            post(session, server.url, stream=True, timeout=limit).whole()
+            post(tried, server.url, stream=True, timeout=limit).whole()
         assert caught.value.which == "total"
         assert time.monotonic() - began < 8
 
@@ -88,7 +91,36 @@ def test_other_limits(session, foreign):
     assert caught.value.which == "connect"
     with Server(_half_a_body) as server, pytest.raises(DeadlineError) as caught:
         post(tried, server.url, timeout=Timeout(idle=0.2, first=0.4)).whole()
-    assert caught.value.which == ("first" if foreign else "idle")
+    assert caught.value.which == "idle"
+
+
+CURL = {  # a limit, and which of the four it is
+    "float": (0.3, "total"),
+    "first": (Timeout(first=0.3), "first"),
+    "idle": (Timeout(idle=0.3), "idle"),
+    "total": (Timeout(total=0.3), "total"),
+}
+
+
+@pytest.mark.parametrize(("limit", "which"), CURL.values(), ids=CURL.keys())
+def test_a_session_that_waits_as_long_as_it_likes(limit, which):
+    """curl_cffi adds the limits up, and rounds them to whole seconds."""
+    with Server(_half_a_body) as server, curl_cffi.requests.Session() as session:
+        began = time.monotonic()
+        answer = post(session, server.url, timeout=limit)
+        with pytest.raises(DeadlineError) as caught:
+            answer.whole()
+        assert caught.value.which == which
+        assert time.monotonic() - began < 8
+
+
+def test_a_session_that_waits_for_headers():
+    with Server(_silent) as server, curl_cffi.requests.Session() as session:
+        began = time.monotonic()
+        with pytest.raises(DeadlineError) as caught:
+            post(session, server.url, timeout=Timeout(first=0.3))
+        assert caught.value.which == "first"
+        assert time.monotonic() - began < 8
 
 
 def test_a_foreign_body_that_drips(session):
@@ -136,14 +168,15 @@ def test_an_endless_body(session):
 def test_abort_while_reading(session, foreign):
     exchange = Exchange(Deadlines(None))
     with Server(_half_a_body) as server, ThreadPoolExecutor(1) as threads:
-        answer = post(session, server.url, stream=True, exchange=exchange)
+        tried = Foreign(session) if foreign else session
+        answer = post(tried, server.url, stream=True, exchange=exchange)
         pieces = answer.pieces()
         assert next(pieces) == b"some"
         call = threads.submit(next, pieces)
         exchange.abort()
         with pytest.raises(StreamClosedError):
             call.result(PATIENCE)
-        assert server.left.wait(PATIENCE)
+        assert foreign or server.left.wait(PATIENCE)  # one of another library may only close between reads
 
 
 def test_abort_before_the_headers(session):
@@ -201,6 +234,62 @@ class AtOnce:
 
     def close(self):
         pass
+
+
+class Endless:
+    """A session that has always one more piece.
+
+    Attributes:
+        given: How many pieces were taken from it.
+    """
+
+    status_code = 200
+    headers: ClassVar = {}
+
+    def __init__(self):
+        self.given = 0
+        self.closed = threading.Event()
+
+    def request(self, *_, **__):
+        return self
+
+    def iter_content(self):
+        while not self.closed.is_set():
+            self.given += 1
+            yield b"more"
+
+    def close(self):
+        self.closed.set()
+
+
+FORGOTTEN = {"closed": lambda answer, exchange: answer.close(), "forsaken": lambda answer, exchange: exchange.forsake()}
+
+
+@pytest.mark.parametrize("end", FORGOTTEN.values(), ids=FORGOTTEN.keys())
+def test_what_nobody_reads(end):
+    """Is not read ahead without an end, and not at all once nobody will read it."""
+    tried, exchange, before = Endless(), Exchange(Deadlines(None)), threading.active_count()
+    answer = post(tried, "http://127.0.0.1:1/", exchange=exchange)
+    assert next(answer.pieces()) == b"more"
+    while tried.given < 66:  # 1 was taken, 64 may lie there, and with another one it waits
+        time.sleep(0.01)
+    end(answer, exchange)
+    assert tried.closed.wait(PATIENCE)
+    assert tried.given < 70
+    while threading.active_count() > before:
+        time.sleep(0.01)
+
+
+def test_a_reader_that_pauses():
+    """Loses nothing."""
+    tried = Endless()
+    answer = post(tried, "http://127.0.0.1:1/", timeout=None)
+    pieces = answer.pieces()
+    while tried.given < 65:
+        time.sleep(0.01)
+    time.sleep(0.6)  # more than what a thread waits that nobody reads from, before it looks
+    assert b"".join(next(pieces) for _ in range(200)) == b"more" * 200
+    answer.close()
 
 
 def test_a_large_answer_in_one_piece():

@@ -88,19 +88,18 @@ def _chunks(raw: Any) -> Iterator[bytes]:
 
 
 class Iterated:
-    """A body read through the `iter_content` of a caller's own session: limits are looked at between pieces."""
+    """A body read through the `iter_content` of requests: limits are looked at between pieces."""
 
     raises = (Exception,)  # nobody knows
     closing = False
 
-    def __init__(self, response: Any, size: tuple[int, ...], exchange: Exchange) -> None:
+    def __init__(self, response: Any, exchange: Exchange) -> None:
         self._response = response
-        self._size = size
         self._exchange = exchange
 
     def pieces(self) -> Iterator[bytes]:
         """Each piece as the session gives it."""
-        for piece in self._response.iter_content(*self._size):
+        for piece in self._response.iter_content(PIECE):  # without a size it reads byte by byte
             self._exchange.received(len(piece), decoded=True)
             if piece:
                 yield piece

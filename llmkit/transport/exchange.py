@@ -219,15 +219,19 @@ class Exchange:
             )
             raise OverError
 
-    def wait(self, answers: "queue.SimpleQueue[Any]") -> Any:
+    def wait(self, answers: "queue.SimpleQueue[Any]", *, idle: bool = False) -> Any:
         """The next thing that another thread puts there.
+
+        Args:
+            answers: Where it does.
+            idle: Whether these are bytes, as in `patience`.
 
         Raises:
             OverError: It was aborted, or a limit passed.
         """
         self._wake = answers
         try:
-            answer = answers.get(timeout=self.patience())
+            answer = answers.get(timeout=self.patience(idle=idle))
         except queue.Empty:
             self.expire()
         finally:

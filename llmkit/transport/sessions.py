@@ -27,6 +27,7 @@ from llmkit.transport.answer import Answer, Head, Iterated, Raw, Source
 from llmkit.transport.exchange import Exchange, OverError
 from llmkit.transport.failures import chain, failure
 from llmkit.transport.outgoing import Authorize, Outgoing, prepared, unsendable
+from llmkit.transport.pumped import Pumped
 from llmkit.transport.replies import PIECE, Reader
 
 _LOCATION = "x-llmkit-location"
@@ -44,7 +45,7 @@ def ask(session: Any, outgoing: Outgoing, url: str, host: str, exchange: Exchang
         return arguments
     try:
         arguments["timeout"] = _timeouts(exchange, partial=isinstance(session, requests.Session))
-        response = _requested(session.request, outgoing.method, arguments, exchange)
+        response = _requested(session, outgoing.method, arguments, exchange)
         exchange.stage = "body"
         exchange.begun = True
         return _answer(response, url, host, exchange)
@@ -124,10 +125,10 @@ def _timeouts(exchange: Exchange, *, partial: bool) -> tuple[float | None, float
     return None  # curl_cffi adds the two
 
 
-def _requested(request: Callable[..., Any], method: str, arguments: dict[str, Any], exchange: Exchange) -> Any:
-    if not exchange.deadlines.bounded:
-        return request(method, **arguments)
-    return _Left(contextvars.copy_context().run, request, method, arguments).wait(exchange)
+def _requested(session: Any, method: str, arguments: dict[str, Any], exchange: Exchange) -> Any:
+    if isinstance(session, requests.Session) and not exchange.deadlines.bounded:
+        return session.request(method, **arguments)
+    return _Left(contextvars.copy_context().run, session.request, method, arguments).wait(exchange)
 
 
 class _Left:
@@ -181,9 +182,10 @@ def _answer(response: Any, url: str, host: str, exchange: Exchange) -> Answer:
     if type(raw) is urllib3.response.HTTPResponse and not read:  # a subclass may have a `read` that matters
         source = Raw(raw)
         _watch(raw, exchange)
+    elif isinstance(response, requests.Response):
+        source = Iterated(response, exchange)
     else:
-        # curl_cffi warns of a size, requests without one reads byte by byte
-        source = Iterated(response, (PIECE,) if isinstance(response, requests.Response) else (), exchange)
+        source = Pumped(response, exchange)
     reason = getattr(response, "reason", None) or ""
     return Answer(exchange, Head(response.status_code, reason, headers, source), url=url, host=host)
 
