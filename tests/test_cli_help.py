@@ -1,4 +1,4 @@
-"""Every command tells how one writes it, and each of these lines runs: against a `FakeServer`, most in this process."""
+"""Each command tells how one writes it; these lines run, and those of docs/terminal.md, most in this process."""
 
 import argparse
 import io
@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -19,7 +20,7 @@ from llmkit.testing import FakeServer
 
 EXAMPLES = re.compile(r"^examples:\n((?:  .*(?:\n|$))+)", re.MULTILINE)
 SHELL = re.compile(r"[|<>$#]|^\w+=|\bsource ")
-READ = re.compile(r"llmkit [^|<>]*[|>]|<\(llmkit")  # what it prints
+READ = re.compile(r"llmkit [^|<>]*[|>]|[<$]\(llmkit")  # what it prints
 # What the lines speak of.
 FILES = {
     "questions.txt": b"Who?\nWhy?\n",
@@ -66,13 +67,13 @@ def parsers(parser):
 
 
 COMMANDS = {parser.prog: parser for parser in parsers(command_line())}
-LINES = {
-    line.strip(): name
-    for name, parser in COMMANDS.items()
-    for block in EXAMPLES.findall(parser.format_help())
-    for line in block.splitlines()
-    if line.strip() != "llmkit demo"  # which has a server, and tests, of its own
-}
+PAGE = Path(__file__).parent.parent / "docs" / "terminal.md"
+BLOCKS = [
+    *(block for parser in COMMANDS.values() for block in EXAMPLES.findall(parser.format_help())),
+    *re.findall(r"^```sh\n(.*?)```$", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE),
+]
+# The demo has a server, and tests, of its own.
+LINES = dict.fromkeys(line.strip() for block in BLOCKS for line in block.splitlines() if line.strip() != "llmkit demo")
 
 
 @pytest.mark.parametrize("name", COMMANDS)
