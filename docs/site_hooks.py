@@ -21,6 +21,8 @@ LINK = re.compile(
 BESIDE = {"README.md": "index.md", "CHANGELOG.md": "changes.md", "CONTRIBUTING.md": "contributing.md"} | {
     str(path.relative_to(ROOT)): f"examples/{path.parent.name}.md" for path in ROOT.glob("examples/*/README.md")
 }
+CELL = re.compile(r"<t[dh]\b.*?</t[dh]>", re.DOTALL)
+CODE = re.compile(r"(?<=<code>)[^<]+(?=</code>)")
 PLACE = {page: path for path, page in BESIDE.items()}
 
 
@@ -64,3 +66,12 @@ def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
         return f"[{link['text']}]({posixpath.relpath(found, posixpath.dirname(own) or '.')}{link['anchor'] or ''})"
 
     return LINK.sub(led, markdown)
+
+
+def on_page_content(html: str, **_: object) -> str:
+    """Let long names in tables be broken behind a dot, and nowhere else."""
+
+    def breakable(code: re.Match[str]) -> str:
+        return re.sub(r"(?<=[a-z])\.(?=[a-zA-Z])", r"\g<0><wbr>", code[0])
+
+    return CELL.sub(lambda cell: CODE.sub(breakable, cell[0]), html)
