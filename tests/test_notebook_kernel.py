@@ -174,6 +174,25 @@ def test_interrupting_stops_the_stream(kernel, code):
     assert told == "It is a long  unfinished\n"
 
 
+def silent(wire):
+    """A script: it takes a question, and says nothing."""
+    wire.receive()
+    wire.server.reached.set()
+    wire.hang()
+
+
+def test_interrupting_before_an_answer_came(kernel):
+    with Server(silent) as server:
+        kernel.run(f"slow = Client('anthropic', model='m', api_key='k', base_url={server.url!r})")
+        cell = kernel.begin("%%llm slow\nAre you there?")
+        assert server.reached.wait(PATIENCE)
+        kernel.manager.interrupt_kernel()
+        shown = [content for kind, content in kernel.outputs(cell) if kind == "error"]
+        assert kernel.end(cell)["ename"] == "KeyboardInterrupt"
+        assert server.left.wait(PATIENCE), "the connection is still open"
+    assert [each["traceback"] for each in shown] == [["KeyboardInterrupt: interrupted before an answer came"]]
+
+
 def test_interrupting_a_run_ends_it(kernel):
     with FakeServer() as server:
         server.latency = 60

@@ -26,6 +26,8 @@ from llmkit.media import png
 from llmkit.notebook.arguments import parsed
 from llmkit.notebook.magics import questions
 
+RED = Image.of(png.encode(b"\xff\0\0", 1, 1, 3))
+
 
 @pytest.fixture
 def shell(server, tmp_path, monkeypatch):
@@ -74,9 +76,9 @@ def test_text_as_it_stands(shell, server):
 
 
 def test_a_picture_in_the_text(shell, server):
-    red = shell.user_ns["red"] = Image.of(png.encode(b"\xff\0\0", 1, 1, 3))
+    shell.user_ns["red"] = RED
     run(shell, "%%llm client\nWhat is {red}?")
-    assert server.requests[0].messages == [UserMessage(["What is ", red, "?"])]
+    assert server.requests[0].messages == [UserMessage(["What is ", RED, "?"])]
 
 
 def test_options(shell, server, tmp_path):
@@ -153,6 +155,17 @@ def test_a_chat_of_the_notebooks_own(shell, server):
     run(shell, "%llm -c talk Hello")
     assert server.requests[0].json["system"][0]["text"] == "Be kind."
     assert len(shell.user_ns["talk"].messages) == 2
+
+
+def test_a_chat_that_is_there_keeps_what_is_its_own(shell, server):
+    """Also where something else holds for the cells around it."""
+    shell.user_ns["talk"] = server.client("openai", model="gpt-x").chat(system="Be kind.", max_tokens=99)
+    run(shell, '%llm client --system "Be brief." --max-tokens 9')
+    run(shell, "%llm -c talk Hello")
+    run(shell, "%llm -c talk --max-tokens 50 Hello")
+    one, other = (each.json for each in server.requests)
+    assert (one["model"], one["instructions"], one["max_output_tokens"]) == ("gpt-x", "Be kind.", 99)
+    assert (other["model"], other["instructions"], other["max_output_tokens"]) == ("gpt-x", "Be kind.", 50)
 
 
 def test_a_chat_is_as_before_where_it_fails(shell, server):
@@ -246,6 +259,7 @@ WRONG = {
     "a file": ("%llm client -a no-such.png Hi", ConfigurationError, "no-such.png"),
     "a type": ("%llm client --type Citi Hi", ConfigurationError, "--type: Citi: NameError"),
     "no chat": ("%llm client -c number Hi", ConfigurationError, "--chat: number is a int, no chat"),
+    "instructions that are none": ('%llm client -s "{red}" Hi', ConfigurationError, "system"),
     "a name": ("%llm client -o a-b Hi", ConfigurationError, "'a-b' is no name of a variable"),
     "another's chat": ("%llm client -c talk Hi", ConfigurationError, "--chat: talk goes on with whom it began with"),
 }
@@ -253,7 +267,7 @@ WRONG = {
 
 @pytest.mark.parametrize(("cell", "cls", "problem"), WRONG.values(), ids=WRONG.keys())
 def test_what_is_wrong_is_told_before_anything_is_sent(cell, cls, problem, shell, server):
-    shell.user_ns |= {"number": 2, "talk": server.client("openai").chat()}
+    shell.user_ns |= {"number": 2, "talk": server.client("openai").chat(), "red": RED}
     error = failing(shell, cell)
     assert isinstance(error, cls)
     assert problem in str(error)

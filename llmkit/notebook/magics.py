@@ -15,7 +15,6 @@ from IPython.core.magic import no_var_expand
 from llmkit.chat import Chat
 from llmkit.client import Client
 from llmkit.errors import ConfigurationError, LLMKitError, UnknownProviderError
-from llmkit.messages import Text
 from llmkit.notebook.arguments import Line, parsed, parser
 from llmkit.notebook.filling import filled
 from llmkit.notebook.frames import conversation_of
@@ -91,7 +90,7 @@ class Magic:
         elif cell is not None and said.prompt:
             raise ConfigurationError(f"%%llm: {said.prompt:.40}: what is asked stands below this line, not in it")
         elif prompt.strip():
-            self._ask(self._joined(said), prompt)
+            self._ask(said, prompt)
         elif cell is not None:
             raise ConfigurationError("%%llm: nothing is asked: the cell is empty")
         else:
@@ -112,18 +111,21 @@ class Magic:
         return Line(said.who or self._held.who, options, said.prompt)
 
     def _ask(self, said: Line, template: str) -> None:
-        names, wanted = self._shell.user_ns, said.options
+        joined = self._joined(said)
+        wanted, names = joined.options, self._shell.user_ns
         for name in filter(None, (wanted.output, wanted.chat)):
             if not name.isidentifier():
                 raise ConfigurationError(f"{name!r} is no name of a variable")
         prompt = template if wanted.raw else conversation_of(template, names)
-        options, output_type = self._options(wanted, names), self._type(wanted.type)
-        if wanted.chat or "tools" in options:
-            asked = self._chat(said, options)
-            stream: Stream[Any] = asked.stream(prompt, output_type=output_type, **options)
+        output_type = self._type(wanted.type)
+        chat = self._known_chat(wanted.chat, said.who)
+        options = self._options(joined if chat is None else said, names)  # a chat has its own
+        asked: Client | Chat
+        if chat is None and (wanted.chat or wanted.tool):
+            asked = self._new_chat(wanted.chat, self._client(joined.who or _PROVIDER), options)
         else:
-            stream = self._client(said.who or _PROVIDER).stream(prompt, output_type=output_type, **options)
-        self._keep(wanted, self._answer(stream, wanted))
+            asked = chat or self._client(joined.who or _PROVIDER)
+        self._keep(wanted, self._answer(asked.stream(prompt, output_type=output_type, **options), wanted))
 
     def _answer(self, stream: "Stream[Any]", wanted: Namespace) -> "Response[Any]":
         """The answer, shown as it arrives; what has come of one that breaks off is kept all the same."""
@@ -146,10 +148,11 @@ class Magic:
     def _set(self, name: str, value: object) -> None:
         self._shell.push({name: value})  # type: ignore[no-untyped-call]
 
-    def _options(self, wanted: Namespace, names: Mapping[str, Any]) -> dict[str, Any]:
+    def _options(self, said: Line, names: Mapping[str, Any]) -> dict[str, Any]:
+        wanted = said.options
         found = {name: value for name in _OPTIONS if (value := getattr(wanted, name)) is not None}
         if "system" in found and not wanted.raw:
-            found["system"] = [part for part in filled(found["system"], names) if isinstance(part, Text)]
+            found["system"] = filled(found["system"], names)
         if wanted.tool:
             found["tools"] = [self._named(name, "--tool") for name in wanted.tool]
         if wanted.attach:
@@ -177,24 +180,26 @@ class Magic:
         except Exception as error:
             raise ConfigurationError(f"--type: {text}: {type(error).__name__}: {error}") from error
 
-    def _chat(self, said: Line, options: Mapping[str, Any]) -> Chat:
-        """The chat that goes on; a new one has the options for its own."""
-        name = said.options.chat
+    def _known_chat(self, name: str | None, who: str | None) -> Chat | None:
+        """The chat in that variable, which goes on; None where there is none."""
         found = self._shell.user_ns.get(name) if name else None
-        client = self._client(said.who or _PROVIDER) if found is None or said.who else None
         if found is None:
-            assert client is not None  # noqa: S101 - see above
-            found = client.chat(**{each: value for each, value in options.items() if each != "media"})
-            self._chats[found] = client
-            if name:
-                self._set(name, found)
-        elif not isinstance(found, Chat):
+            return None
+        if not isinstance(found, Chat):
             raise ConfigurationError(f"--chat: {name} is a {type(found).__name__}, no chat")
-        elif client is not None and self._chats.get(found) is not client:
+        if who is not None and self._chats.get(found) is not self._client(who):
             raise ConfigurationError(
                 f"--chat: {name} goes on with whom it began with: name nobody, or "
                 f"{name} = Client(…).chat(history={name}.messages) to move it"
             )
+        return found
+
+    def _new_chat(self, name: str | None, client: Client, options: Mapping[str, Any]) -> Chat:
+        """A chat, which has the options for its own, in that variable."""
+        found = client.chat(**{each: value for each, value in options.items() if each != "media"})
+        self._chats[found] = client
+        if name:
+            self._set(name, found)
         return found
 
     def _client(self, who: str) -> Client:
@@ -231,4 +236,5 @@ class _Plainly:
 
 
 def _show_plainly(error: BaseException) -> None:
-    error._render_traceback_ = _Plainly(f"{type(error).__name__}: {error}")  # type: ignore[attr-defined]
+    told = str(error) or "interrupted before an answer came"
+    error._render_traceback_ = _Plainly(f"{type(error).__name__}: {told}")  # type: ignore[attr-defined]
