@@ -2,13 +2,16 @@
 
 import io
 import json
+import re
 import stat
 import sys
+from pathlib import Path
 
 import pytest
 
 from llmkit import Document, FinishReason, Image, Refusal, Text, Thinking, ToolCall, Usage
 from llmkit.cli import main
+from llmkit.display.events import NAMES
 from llmkit.media.png import encode as png
 from llmkit.testing import FakeServer, Reply
 
@@ -357,3 +360,18 @@ def test_other_answers(server, ask, how, reply, shown, told):
     code, out, err = ask(*how, "Hi")
     assert (code, out) == (0, shown)
     assert told in err if told else err == ""
+
+
+# ---- what the page says ----------------------------------------------------------------------------------------------
+
+
+def test_page_has_every_event(server, ask):
+    page = (Path(__file__).parents[1] / "docs" / "terminal.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \| (.*) \|$", page, re.MULTILINE)
+    told = {name: keys for names, keys in rows for name in re.findall(r"`(\w+)`", names) if name != "type"}
+    assert {*told} == {*NAMES.values(), "response", "error"}
+    server.reply([Thinking("Hm.", "s"), "Hi", ToolCall("c1", "f", {"a": 1})])
+    server.fault("bad key")
+    for line in [*lines(ask("--json", "Hi")[1]), *lines(ask("--json", "Hi")[1])]:
+        missing = [key for key in line if key != "type" and f"`{key}`" not in told[line["type"]]]
+        assert not missing, line

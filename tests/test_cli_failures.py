@@ -1,15 +1,17 @@
 """How the command ends: every error has an exit code, a line that says what to do, and with --debug the rest."""
 
 import io
+import re
 import sys
+from pathlib import Path
 
 import pytest
 
-from llmkit import errors
+from llmkit import FinishReason, ToolCall, errors
 from llmkit.cli import main
 from llmkit.cli.failures import KINDS, code_of, line_of, table
 from llmkit.errors import LLMKitError
-from llmkit.testing import FakeServer
+from llmkit.testing import FakeServer, Reply
 
 KEY = "sk-ant-hidden-0123456789abcdef"
 
@@ -115,3 +117,29 @@ def test_without_debug_there_is_one_line(server, capsys):
     server.fault("bad key")
     assert main(["ask", "--base-url", server.url, "Hi"]) == 3
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_words_of_python_are_not_told(server, capsys):
+    server.reply('{"name": 5}')
+    server.reply(Reply('{"na', finish_reason=FinishReason("length")))
+    schema = '{"type": "object", "properties": {"name": {"type": "string"}}}'
+    for expected in (
+        "the answer does not fit --schema: $.name: 5 is not of type 'string'; ask again",
+        "the answer was cut off at the limit of tokens, so it is no output: raise --max-tokens",
+    ):
+        assert main(["ask", "--base-url", server.url, "--schema", schema, "Hi"]) == 10
+        assert capsys.readouterr().err == f"llmkit: {expected}\n"
+
+
+def test_tools_without_end(server, capsys, tmp_path, monkeypatch):
+    (tmp_path / "endless_tools.py").write_text("def more() -> str: return 'more'", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    server.reply_with(lambda request: ToolCall("c1", "more"))
+    assert main(["ask", "--base-url", server.url, "--yes", "--tool", "endless_tools:more", "Hi"]) == 11
+    assert capsys.readouterr().err.splitlines()[-1] == "llmkit: the model is not done after max_rounds=10 model calls"
+
+
+def test_page_has_every_code():
+    page = (Path(__file__).parents[1] / "docs" / "terminal.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+) \| (.*) \|$", page, re.MULTILINE)
+    assert rows == [tuple(line.split(maxsplit=1)) for line in table().splitlines()]

@@ -32,7 +32,7 @@ FILES = {
     "key.txt": b"a-key\n",
     "talk.json": dumps([UserMessage("Hi")]).encode(),
     "city.json": b'{"type": "object"}',
-    "schema.json": b'{"type": "object"}',
+    "schema.json": b'{"type": "array"}',
     "tools.py": b'def weather(city: str) -> str:\n    """The weather in a city, now."""\n    return "4 C"\n',
 }
 IN_A_SERVER = """

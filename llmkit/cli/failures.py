@@ -69,6 +69,14 @@ _TO_DO: Final = {  # what errors, which say what to do in Python, do not say
     DeadlineError: "--timeout allows more",
 }
 
+_WORDS: Final = (  # of Python, and what there is in their place here
+    ("does not fit output_type", "does not fit --schema"),
+    (", or let output_retries do so", ""),
+    ("raise max_tokens", "raise --max-tokens"),
+    (": response.refusal or response.raw may say why", ""),
+    (": go on by client.chat(history=[*chat.messages, *error.messages]).send(), or allow more", ""),
+)
+
 
 def code_of(error: LLMKitError) -> int:
     """The exit code."""
@@ -81,6 +89,8 @@ def line_of(error: LLMKitError) -> str:
     if isinstance(error, MissingAuthError):
         said, _, _ = said.partition(", or pass api_key=")  # which nobody can here
         return f'{said}, or run "llmkit keys set NAME"; to see llmkit without a key, run "llmkit demo"'
+    for word, here in _WORDS:
+        said = said.replace(word, here)
     if error.attempts and (to_do := _TO_DO.get(type(error))) is not None:
         return f"{said.rstrip('.')}; {to_do.format(provider=error.provider)}"
     return said if error.retry_after is None else f"{said.rstrip('.')}; wait {error.retry_after:.0f} s"
