@@ -22,6 +22,7 @@ BESIDE = {"README.md": "index.md", "CHANGELOG.md": "changes.md", "CONTRIBUTING.m
     str(path.relative_to(ROOT)): f"examples/{path.parent.name}.md" for path in ROOT.glob("examples/*/README.md")
 }
 CELL = re.compile(r"<t[dh]\b.*?</t[dh]>", re.DOTALL)
+WHOLE = 18  # characters of names that are not broken
 CODE = re.compile(r"(?<=<code>)[^<]+(?=</code>)")
 PLACE = {page: path for path, page in BESIDE.items()}
 
@@ -69,9 +70,9 @@ def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
 
 
 def on_page_content(html: str, **_: object) -> str:
-    """Let long names in tables be broken behind a dot, and nowhere else."""
+    """Let long names in tables be broken behind a dot or an underscore, and nowhere else."""
 
     def breakable(code: re.Match[str]) -> str:
-        return re.sub(r"(?<=[a-z])\.(?=[a-zA-Z])", r"\g<0><wbr>", code[0])
+        return code[0] if len(code[0]) <= WHOLE else re.sub(r"(?<=[a-z])[._](?=[a-zA-Z])", r"\g<0><wbr>", code[0])
 
     return CELL.sub(lambda cell: CODE.sub(breakable, cell[0]), html)
