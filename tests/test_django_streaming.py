@@ -221,6 +221,10 @@ def test_text_of_several_lines():
     assert frame("html", "<p>\r\n<b>\r</b>\n") == b"event: html\ndata: <p>\ndata: <b>\ndata: </b>\ndata: \n\n"
 
 
+def test_a_name_that_a_model_wrote():
+    assert frame("look\n\nevent: end\r", "x") == b"event: look  event: end \ndata: x\n\n"
+
+
 @pytest.mark.parametrize(("error", "message", "code", "retryable", "after"), PROBLEMS.values(), ids=PROBLEMS.keys())
 def test_what_browsers_are_told_of_errors(error, message, code, retryable, after):
     """No more than this: nothing that the provider said, which may hold a prompt."""
@@ -343,6 +347,16 @@ class TestEndings:
 
         assert sent(b"".join(event_stream(stream, encode=fussy)))[-1] == ("end", {"complete": True})
         assert SECRET in caplog.text
+
+    @pytest.mark.parametrize("made", [{}, 7])
+    def test_the_view_makes_no_text_of_an_event(self, stream, caplog, made):
+        events = sent(b"".join(event_stream(stream, encode=lambda _: made)))
+        assert (names(events), events[0][1]["type"]) == (["error", "end"], "ConfigurationError")
+        assert "encode: expected a function that returns bytes, text or None" in caplog.text
+
+    def test_text_that_is_no_utf8(self, stream):
+        body = b"".join(event_stream(stream, encode=lambda _: "data: \ud83d\n\n"))
+        assert "data: \ufffd\n\n".encode() in body
 
     def test_it_was_stopped_elsewhere(self, silent, caplog):
         stream = silent.model.stream("Go on.")

@@ -117,12 +117,12 @@ def frame(name: str, data: str | Mapping[str, Any]) -> bytes:
     """One server-sent event.
 
     Args:
-        name: Its type, which a page listens for.
+        name: Its type, which a page listens for; in one line, whatever it holds.
         data: Text, HTML for instance, of one or several lines; or an object, sent as JSON.
     """
     text = data if isinstance(data, str) else dump_text(data, name)
     lines = "".join(f"data: {line}\n" for line in _LINE_ENDS.split(text))
-    return to_utf8(f"event: {name}\n{lines}\n")
+    return to_utf8(f"event: {_LINE_ENDS.sub(' ', name)}\n{lines}\n")
 
 
 def encode(event: Sent) -> bytes:

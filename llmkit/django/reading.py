@@ -9,9 +9,11 @@ from typing import Any, Final, TypeAlias
 
 from django.db import connections
 
+from llmkit.checks import wrong
 from llmkit.django.frames import End, Sent, problem
 from llmkit.django.frames import encode as by_default
 from llmkit.errors import StreamClosedError
+from llmkit.json_codec import to_utf8
 from llmkit.response import Response
 from llmkit.stream import Stream
 
@@ -41,7 +43,7 @@ class Channel:
         with self._changed:
             while len(self._frames) >= MOST_WAITING and not self.left:
                 self._changed.wait(_LOOK)
-            if not self.left:
+            if frame and not self.left:
                 self._frames.append(frame)
                 self._changed.notify_all()
 
@@ -114,7 +116,7 @@ def _read(stream: Stream[Any], channel: Channel, encode: Encode, on_end: OnEnd |
             logger.error("The stream of an answer failed: %s", error, exc_info=error)
         ending: list[Sent] = [] if error is None else [problem(error)]
         for sent in (*ending, End(complete=error is None)):
-            _put(channel, _ending(sent, encode))
+            channel.put(_ending(sent, encode))
     finally:
         channel.end()
         connections.close_all()  # what tools, hooks and `on_end` have opened in this thread
@@ -125,7 +127,7 @@ def _events(stream: Stream[Any], channel: Channel, encode: Encode) -> Exception 
     try:
         with stream:
             for event in stream:
-                _put(channel, encode(event))
+                channel.put(_bytes(encode(event)))
                 if channel.left:
                     stream.close()
     except Exception as error:  # noqa: BLE001 - the border of the thread: whatever it was, the browser must be told
@@ -143,14 +145,17 @@ def _told(stream: Stream[Any], error: Exception | None, on_end: OnEnd) -> Except
     return error
 
 
-def _ending(sent: Sent, encode: Encode) -> bytes | str | None:
+def _ending(sent: Sent, encode: Encode) -> bytes:
     try:
-        return encode(sent)
+        return _bytes(encode(sent))
     except Exception:
         logger.exception("encode() failed on %s", type(sent).__name__)
         return by_default(sent)
 
 
-def _put(channel: Channel, frame: bytes | str | None) -> None:
-    if frame:
-        channel.put(frame.encode() if isinstance(frame, str) else frame)
+def _bytes(frame: object) -> bytes:
+    if isinstance(frame, (bytes, bytearray)):
+        return bytes(frame)
+    if frame is not None and not isinstance(frame, str):
+        raise wrong("encode", "a function that returns bytes, text or None", frame)
+    return to_utf8(frame or "")
