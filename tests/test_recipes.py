@@ -12,6 +12,8 @@ import types
 from pathlib import Path
 
 import pytest
+from faults.calls import whole
+from faults.formats import FORMATS, TEXT
 from recipes import PAGE, PROGRAMS, led_to, text_of
 from sockets import PATIENCE, Server
 
@@ -179,6 +181,40 @@ def test_tasks(tasks, server):
     server.fault("stall")
     assert tasks("four 0.5").startswith("SoftTimeLimitExceeded")
     assert tasks("five") == "Summarise in a sentence: five"
+
+
+# ---- a function that is frozen between its calls ---------------------------------------------------------------------
+
+
+class Context:
+    """Of an invocation: how long it may last."""
+
+    def __init__(self, seconds):
+        self._seconds = seconds
+
+    def get_remaining_time_in_millis(self):
+        return int(self._seconds * 1000)
+
+
+def test_a_function_that_was_frozen():
+    """A connection that died meanwhile is no error, and its request is sent once; a limit ends a call in time."""
+    body = FORMATS["anthropic"].body
+
+    def script(wire):
+        wire.receive()
+        if wire.number < 3:
+            wire.send(whole(body))  # and it is closed without a word
+        else:
+            wire.hang()
+
+    with Server(script) as server:
+        names = {}
+        exec(compile(led_to(server.url, text_of("handler.py")), str(PAGE), "exec"), names)
+        for _ in range(2):
+            assert names["handler"]({"prompt": "Hi"}, Context(60)) == {"statusCode": 200, "body": TEXT}
+        assert [request.connection for request in server.requests] == [1, 2]
+        assert names["handler"]({"prompt": "Hi"}, Context(2.3))["statusCode"] == 504
+        names["client"].close()
 
 
 # ---- a script that runs again and again ------------------------------------------------------------------------------
