@@ -25,7 +25,7 @@ _FORMULAS: Final = re.compile(r"\$|\\[\[(]|\\begin")
 _TAG: Final = re.compile(r"\\?<(?=[A-Za-z/!?])")
 _ADDRESS: Final = re.compile(r"<(https?://[^\s<>]+)>")
 _PICTURE: Final = re.compile(r"!\[([^\[\]\n]{0,500})\]\(")
-_LINK: Final = re.compile(r"\](?P<before>[(:]\s*)(?P<to>[^\s)]*)")
+_LINK: Final = re.compile(r"\](?P<before>[(:]\s*)(?=(?P<to>[^\s)]{0,40}))")  # as far as a scheme could go
 _WEB: Final = re.compile(r"https?://|mailto:|[^:&\\]*\Z", re.IGNORECASE)
 _DOLLAR: Final = re.compile(r"(?<!\\)\$")
 _LANGUAGE: Final = re.compile(r"\s*([\w+#.-]*)")
@@ -170,7 +170,7 @@ def _words(text: str) -> str:
 
 
 def _link(link: re.Match[str]) -> str:
-    before, to = link["before"], link["to"]
-    if before[0] == ":":  # no definition: some parsers let its title run over what follows
-        return f"]&#58;{before[1:]}{to}"
-    return link[0] if _WEB.match(to) else f"]&#40;{before[1:]}{to}"
+    sign, space = link["before"][0], link["before"][1:]
+    if sign == ":":  # no definition: some parsers let its title run over what follows
+        return f"]&#58;{space}"
+    return link[0] if _WEB.match(link["to"]) else f"]&#40;{space}"
