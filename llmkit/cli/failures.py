@@ -88,7 +88,8 @@ def line_of(error: LLMKitError) -> str:
     said = str(error)
     if isinstance(error, MissingAuthError):
         said, _, _ = said.partition(", or pass api_key=")  # which nobody can here
-        return f'{said}, or run "llmkit keys set NAME"; to see llmkit without a key, run "llmkit demo"'
+        said = said.replace(", store one by", " or store one by")
+        return f"{said}; to see llmkit without a key, run `llmkit demo`"
     for word, here in _WORDS:
         said = said.replace(word, here)
     if error.attempts and (to_do := _TO_DO.get(type(error))) is not None:
