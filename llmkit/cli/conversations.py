@@ -77,19 +77,3 @@ def keep(chat: "Chat", name: str = LAST) -> Path:
     except OSError as error:
         raise ConfigurationError(f"the conversation cannot be kept in {path}: {error.strerror or error}") from error
     return path
-
-
-def forget() -> bool:
-    """Take the last conversation away; whether there was one.
-
-    Raises:
-        ConfigurationError: It cannot be taken away.
-    """
-    path = folder() / LAST
-    try:
-        path.unlink()
-    except FileNotFoundError:
-        return False
-    except OSError as error:
-        raise ConfigurationError(f"{path}: {error.strerror or error}") from error
-    return True
