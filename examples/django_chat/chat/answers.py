@@ -13,12 +13,12 @@ def keeping(chat: Chat, conversation: Conversation) -> Callable[[Response[Any], 
     All of it; where the browser has left, which is how an answer is stopped, as far as it came; after an error without
     the round that failed, so that it can be asked for again.
     """
-    before = len(chat.messages)
+    before = chat.messages
 
     def ended(response: Response[Any], error: Exception | None) -> None:
-        said = chat.messages[before:] if error is None else _as_far_as(response, error)
+        said = chat.messages[len(before) :] if error is None else _as_far_as(response, error)
         if said:
-            conversation.add(said)
+            conversation.add(said, to=before[-1])
 
     return ended
 

@@ -24,6 +24,10 @@ class SayForm(forms.Form):
     text = forms.CharField(required=False, max_length=20_000)
     image = UploadField(required=False, max_bytes=settings.CHAT_IMAGE_BYTES, error_messages=SAID)
 
+    def clean_text(self) -> str:
+        text: str = self.cleaned_data["text"]
+        return text.replace("\r\n", "\n")  # as forms are sent
+
     def clean_image(self) -> Image | None:
         image: Image | None = self.cleaned_data["image"]
         if image is not None and image.media_type not in TYPES:

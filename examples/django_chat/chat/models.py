@@ -34,14 +34,22 @@ class Conversation(models.Model):
     def get_absolute_url(self) -> str:
         return reverse("conversation", args=[self.pk])
 
-    def add(self, messages: Sequence[Message]) -> None:
-        """Write down what was said since; also where another tab has said something, or deleted it all, meanwhile."""
+    def add(self, messages: Sequence[Message], *, to: Message | None = None) -> None:
+        """Write down what was said; nothing where the conversation was deleted meanwhile.
+
+        Args:
+            messages: What was said.
+            to: What it answers: it comes right after that, though another tab may have said more. None: at the end.
+        """
         with transaction.atomic():
             found = Conversation.objects.select_for_update().filter(pk=self.pk).first()
-            if found is not None:
-                found.messages = [*found.messages, *messages]
-                found.save(update_fields=["messages", "updated"])
-                self.messages = found.messages
+            if found is None:
+                return
+            known = found.messages
+            at = next((index + 1 for index in reversed(range(len(known))) if known[index] == to), len(known))
+            found.messages = [*known[:at], *messages, *known[at:]]
+            found.save(update_fields=["messages", "updated"])
+            self.messages = found.messages
 
     @property
     def unanswered(self) -> bool:

@@ -13,14 +13,16 @@ from tempfile import TemporaryFile
 from typing import IO
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
 from llmkit.testing import FakeServer
 
 FOLDER = Path(__file__).parent.parent
 PATIENCE = 30.0  # seconds, for what is there in one
 GUNICORN = ("gunicorn", "-k", "gthread", "--threads", "64", "--preload", "--graceful-timeout", "1")
+DESK: ViewportSize = {"width": 1280, "height": 800}
 UVICORN = ("uvicorn", "--timeout-graceful-shutdown", "1")
+expect.set_options(timeout=PATIENCE * 1000)
 
 
 @pytest.fixture(scope="session")
@@ -102,10 +104,11 @@ def browser() -> Iterator[Browser]:
         yield it
 
 
-@pytest.fixture
-def page(browser: Browser, gunicorn: str) -> Iterator[Page]:
+@contextmanager
+def visit(browser: Browser, url: str) -> Iterator[Page]:
     """A new visitor's tab, on the site; whatever a script of the page fails at fails the test."""
-    with browser.new_context(base_url=gunicorn, viewport={"width": 1280, "height": 800}) as context:
+    # Without what moves, as that is drawn sixty times a second by a machine that has better things to do.
+    with browser.new_context(base_url=url, viewport=DESK, reduced_motion="reduce") as context:
         page = context.new_page()
         page.set_default_timeout(PATIENCE * 1000)
         failures: list[str] = []
@@ -113,3 +116,10 @@ def page(browser: Browser, gunicorn: str) -> Iterator[Page]:
         page.goto("/")
         yield page
         assert not failures
+
+
+@pytest.fixture
+def page(browser: Browser, gunicorn: str) -> Iterator[Page]:
+    """A new visitor's tab."""
+    with visit(browser, gunicorn) as page:
+        yield page

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from conftest import PATIENCE, visit
 from playwright.sync_api import Browser, Page, expect
 
 from llmkit import (
@@ -54,15 +55,13 @@ def test_text_appears_while_it_is_written(
 ) -> None:
     text = " ".join(f"word{number}" for number in range(WORDS))
     provider.reply(text, delay=DELAY)
-    with browser.new_context(base_url=request.getfixturevalue(server)) as context:
-        page = context.new_page()
-        page.goto("/")
+    with visit(browser, request.getfixturevalue(server)) as page:
         page.evaluate(WATCH)
         say(page, "Write slowly")
-        expect(page.locator(".assistant .text")).to_have_text(text, timeout=30_000)
+        expect(page.locator(".assistant .text")).to_have_text(text)
         grown = page.evaluate("window.grown")
     assert len(grown) > WORDS / 4
-    assert grown[-1]["at"] - grown[0]["at"] > WORDS * DELAY / 2
+    assert grown[-1]["at"] - grown[0]["at"] > WORDS * DELAY / 4
 
 
 def test_an_answer_is_there_after_a_reload(page: Page, provider: FakeServer) -> None:
@@ -91,6 +90,15 @@ def told(page: Page) -> str:
     """All that the transcript says, what is folded included."""
     page.evaluate("document.querySelectorAll('#transcript details').forEach((one) => { one.open = true; })")
     return page.inner_text("#transcript")
+
+
+def test_lines_are_typed_and_sent(page: Page, provider: FakeServer) -> None:
+    expect(page.locator("#send")).to_be_disabled()
+    for key in ("o", "n", "e", "Shift+Enter", "t", "w", "o", "Enter"):
+        page.keyboard.press(key)
+    answered(page)
+    assert provider.requests[-1].messages[-1] == UserMessage("one\ntwo")
+    expect(page.locator(".user .text")).to_have_text("one\ntwo")
 
 
 def test_a_tool_that_fails(page: Page, provider: FakeServer) -> None:
@@ -122,9 +130,7 @@ def test_who_leaves_is_not_written_for(
         provider.reply("word " * 10_000, delay=DELAY)
         if fault is not None:
             provider.fault(fault, after=8)
-        with browser.new_context(base_url=gunicorn) as context:
-            page = context.new_page()
-            page.goto("/")
+        with visit(browser, gunicorn) as page:
             say(page, "Write a lot")
             expect(page.locator(".assistant .text")).to_contain_text("word word")
             begun = time.monotonic()
@@ -135,7 +141,7 @@ def test_who_leaves_is_not_written_for(
 
 def _abandoned(provider: FakeServer) -> float:
     """When the provider has found its connection closed."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE
     while not provider.abandoned:
         assert time.monotonic() < deadline, "the provider goes on writing"
         time.sleep(0.005)
@@ -149,13 +155,22 @@ def test_what_was_stopped_is_kept_as_far_as_it_came(page: Page, provider: FakeSe
     page.click("#stop")
     expect(page.locator(".note")).to_have_text("Stopped.")
     _abandoned(provider)
+    _kept(page, "word word")
+    page.reload()
+    expect(page.locator(".assistant .text")).to_contain_text("word word")
     say(page, "Go on")
     answered(page)
     *_, asked, partial, more = provider.requests[-1].messages
     assert (asked, more) == (UserMessage("Write a lot"), UserMessage("Go on"))
     assert partial.text.startswith("word word")
-    page.reload()
-    expect(page.locator(".assistant .text").first).to_contain_text("word word")
+
+
+def _kept(page: Page, words: str) -> None:
+    """Wait until the history has it, which is a moment after the page has left."""
+    deadline = time.monotonic() + PATIENCE
+    while words not in page.request.get(page.url).text():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 # ---- errors ----------------------------------------------------------------------------------------------------------

@@ -74,7 +74,7 @@ def test_many_at_once(gunicorn: str, provider: FakeServer) -> None:
 
 
 def test_two_tabs_of_one_conversation(gunicorn: str, provider: FakeServer) -> None:
-    """What one of them says while the other is answered is kept as well."""
+    """What one of them says while the other is answered is kept as well; each answer with its question."""
     asked, told = threading.Event(), threading.Event()
 
     def answer(request: RecordedRequest) -> str:
@@ -93,7 +93,8 @@ def test_two_tabs_of_one_conversation(gunicorn: str, provider: FakeServer) -> No
         told.set()
         slow.result(PATIENCE)
         page = visitor.get(address).text
-    assert all(f"re: {text}" in page for text in ("first", "slow", "quick"))
+    said = re.findall(r"<div class=\"text\" data-markdown>(.+?)</div>", page)
+    assert said == ["first", "re: first", "slow", "re: slow", "quick", "re: quick"]
 
 
 def test_conversations_are_their_owners(gunicorn: str, provider: FakeServer) -> None:
