@@ -18,7 +18,7 @@ READ_FIRST = {
     "cut connection",
     "only pings",
     "stall",
-}  # what breaks off, where a cache reads all before it hands it out
+}  # a cache reads all before it hands out any
 
 
 def fails(server, fault, mode, session=None):
