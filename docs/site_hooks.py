@@ -7,7 +7,6 @@ between the two are led to their pages.
 import posixpath
 import re
 from pathlib import Path
-from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
@@ -25,21 +24,6 @@ CELL = re.compile(r"<t[dh]\b.*?</t[dh]>", re.DOTALL)
 WHOLE = 18  # characters of names that are not broken
 CODE = re.compile(r"(?<=<code>)[^<]+(?=</code>)")
 PLACE = {page: path for path, page in BESIDE.items()}
-
-
-def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Leave out of the navigation what is not written yet."""
-    config.nav = [kept for entry in config.nav or [] if (kept := _written(entry))]
-    return config
-
-
-def _written(entry: Any) -> Any:
-    ((title, inside),) = entry.items()
-    if isinstance(inside, list):
-        inside = [kept for one in inside if (kept := _written(one))]
-    elif inside not in PLACE and not (ROOT / "docs" / inside).exists():
-        return None
-    return {title: inside} if inside else None
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
