@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -47,13 +48,21 @@ def provider(wire):
         wire.send(said(word(" upon"), *ENDS) + sockets.chunk(b"data: [DONE]\n\n") + sockets.chunk(b""))
 
 
+@pytest.fixture(scope="module")
+def migrated(tmp_path_factory):
+    """A database with the project's table, and nothing in it."""
+    path = tmp_path_factory.mktemp("migrated") / "site.sqlite3"
+    environment = {**os.environ, "SITE_DATABASE": str(path), "SITE_PROVIDER": "http://127.0.0.1:9"}
+    subprocess.run([sys.executable, SITE], check=True, env=environment)
+    return path
+
+
 @pytest.fixture(params=SERVERS.values(), ids=SERVERS.keys())
-def site(request, tmp_path):
+def site(request, migrated, tmp_path):
     """The project, served; its provider."""
     with sockets.Server(provider) as models, socket.create_server(("127.0.0.1", 0), backlog=16) as listener:
-        database = str(tmp_path / "site.sqlite3")
+        database = str(shutil.copy(migrated, tmp_path))
         environment = {**os.environ, "SITE_DATABASE": database, "SITE_PROVIDER": models.url, "PYTHONPATH": SITE.parent}
-        subprocess.run([sys.executable, SITE], check=True, env=environment)
         listener.set_inheritable(True)
         program, *arguments = (argument.format(listener.fileno()) for argument in request.param)
         command = [sys.executable, "-m", program, *arguments]
