@@ -1,5 +1,8 @@
 """A stream as a notebook shows it, output by output; in a kernel see test_notebook_kernel.py."""
 
+import sys
+from io import StringIO
+
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
@@ -311,6 +314,30 @@ def test_elsewhere_the_text_is_written(server, client, capsys):
     server.reply("Hello \x1b[31mthere.")
     assert display(client.stream("x")).text == "Hello \x1b[31mthere."
     assert capsys.readouterr().out == "Hello \x1b[31mthere.\n", "as it is: it is no terminal"
+
+
+class Screen(StringIO):
+    """A terminal."""
+
+    def isatty(self):
+        return True
+
+
+def test_in_a_terminal_it_is_live(server, client, monkeypatch):
+    server.reply("Hello **there**.")
+    monkeypatch.setattr(sys, "stdout", screen := Screen())
+    monkeypatch.setenv("TERM", "xterm")
+    assert display(client.stream("x")).text == "Hello **there**."
+    assert "there" in screen.getvalue()
+    assert "**" not in screen.getvalue()
+
+
+def test_in_a_terminal_without_rich_it_is_plain(server, client, monkeypatch):
+    server.reply("Hello \x1b[31mthere.")
+    monkeypatch.setattr(sys, "stdout", screen := Screen())
+    monkeypatch.setitem(sys.modules, "rich", None)
+    display(client.stream("x"))
+    assert screen.getvalue() == "Hello [31mthere.\n", "it steers nothing"
 
 
 def test_a_response_outside_of_a_notebook():

@@ -115,6 +115,20 @@ def test_a_picture_of_a_run_is_shown_once(asked, server):
     assert ["image/png" in data for data in shown] == [True]
 
 
+def test_a_stream_is_shown_in_place_and_once(asked, server):
+    server.reply("It is **blue**, as far as one can see.")
+    cell = asked.begin("client.stream('Why?').display()")
+    shown = [
+        (kind, content["data"], content["transient"]) for kind, content in asked.outputs(cell) if "data" in content
+    ]
+    assert asked.end(cell)["status"] == "ok"
+    begun, *_, whole, footer = shown
+    assert [kind for kind, *_ in (begun, whole, footer)] == ["display_data", "update_display_data", "display_data"]
+    assert whole[1]["text/markdown"] == "It is **blue**, as far as one can see."
+    assert whole[2] == begun[2], "the same output"
+    assert not [kind for kind, *_ in shown if kind == "execute_result"], "and not once more as the cell's value"
+
+
 def test_an_error_is_one_line(asked, server):
     server.fault("bad key")
     cell = asked.begin("%%llm client\nHi")
