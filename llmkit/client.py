@@ -72,7 +72,8 @@ class Client(Many):
         proxy: Its URL; overrides the environment's.
         verify: False to trust every server, with an `InsecureWarning`; or a CA bundle's path.
         auth: Proves who asks in place of a key: called with the prepared request.
-        session: The caller's own, with the interface of `requests.Session`.
+        session: The caller's own, with the interface of `requests.Session`; where it proves who asks by itself, as
+            google-auth's do, no key is looked for.
         rate_limit: How much the host may be asked, by all threads together.
         unsupported: ``error``: what the wire cannot express is an `UnsupportedOptionError`;
             ``warn``: it is left out with an `UnsupportedWarning`.
