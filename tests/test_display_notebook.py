@@ -310,6 +310,12 @@ def formats(shell, code):
     return found[0] if found else {}
 
 
+def test_without_ipython_there_is_no_notebook(monkeypatch):
+    monkeypatch.delitem(sys.modules, "IPython")
+    assert not in_notebook()
+    assert "IPython" not in sys.modules, "it is not imported to find out"
+
+
 def test_elsewhere_the_text_is_written(server, client, capsys):
     server.reply("Hello \x1b[31mthere.")
     assert display(client.stream("x")).text == "Hello \x1b[31mthere."

@@ -7,7 +7,7 @@ browser. Nothing is read here.
 import html
 import struct
 from collections.abc import Callable
-from typing import Final
+from typing import Final, assert_never
 
 from llmkit.display.controls import shown
 from llmkit.media import Audio, Document, Image, Media, Video, base64_of
@@ -37,6 +37,8 @@ def of_medium(part: Media) -> str:
             found = _sourced(part, lambda at: f'<video controls preload="metadata" style="{_WIDE}" src="{at}"></video>')
         case Document():
             found = _document(part)
+        case _:
+            assert_never(part)
     return found
 
 
