@@ -48,7 +48,7 @@ def test_the_project_on_the_page(tmp_path):
     )
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
-    assert "Ran 1 test" in said
+    assert "Ran 2 tests" in said
     assert set(re.findall(r"llmkit\.[EW]\d+", said)) == {"llmkit.W001"}, "there is no key here"
     assert "llmkit.django.MessagesField()" in (tmp_path / "talks/migrations/0001_initial.py").read_text()
 
