@@ -84,6 +84,7 @@ def _cost(axes: "Axes", costs: Sequence[Decimal | None]) -> None:
     axes.step(range(1, len(grown) + 1), grown, where="post", color="#3a8f5c")
     axes.fill_between(range(1, len(grown) + 1), grown, step="post", color="#3a8f5c", alpha=0.15)
     axes.set_ylim(bottom=0)
+    axes.xaxis.set_major_locator(_ticks(integer=True))  # as there are no halves of rows
     least = "" if len(known) == len(costs) else "≥ "
     _titled(axes, f"{least}${sum(known):,.4f}", "rows")
 
@@ -99,14 +100,15 @@ def _seconds(axes: "Axes", seconds: Sequence[float]) -> None:
     late = quantiles(seconds, n=20, method="inclusive")[-1] if len(seconds) > 1 else middle
     axes.axvline(middle, color=_GREY, linewidth=1)
     axes.axvline(late, color=_GREY, linewidth=1, linestyle=":")
-    axes.yaxis.set_major_locator(_whole_numbers())
+    axes.yaxis.set_major_locator(_ticks(integer=True))
+    axes.xaxis.set_major_locator(_ticks(nbins=6))  # more would touch each other
     _titled(axes, f"median {_time(middle)}, 95 % within {_time(late)}", "seconds")
 
 
-def _whole_numbers() -> "Locator":
+def _ticks(**options: Any) -> "Locator":
     from matplotlib.ticker import MaxNLocator  # noqa: PLC0415 - with matplotlib
 
-    return MaxNLocator(integer=True)
+    return MaxNLocator(**options)
 
 
 def _costs(rows: Iterable[Result[Any]]) -> Iterator[Decimal | None]:
