@@ -122,6 +122,13 @@ def test_answer_that_fits_a_schema(server, ask, tmp_path):
     assert "name" in json.dumps(server.requests[0].json)
 
 
+def test_answer_that_fits_a_schema_for_people(server, ask, monkeypatch):
+    server.reply('{"name": "\\u009b2J"}')
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    assert ask("--schema", json.dumps(TOWN), "A town?")[0] == 0
+    assert sys.stdout.getvalue() == '{\n  "name": "\\u009b2J"\n}\n'
+
+
 def test_answer_that_does_not_fit(server, ask):
     server.reply('{"name": 5}')
     code, out, err = ask("--schema", json.dumps(TOWN), "A town?")

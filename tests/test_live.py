@@ -27,6 +27,7 @@ from llmkit.display.terminal import Live
 from llmkit.display.transcript import Transcript
 
 WEATHER = ToolCall("c1", "weather", {"city": "Oslo", "days": [1, 2]})
+CALL = '⚙ weather(city="Oslo", days=[1, 2])'
 
 
 def console(width=60, height=12, **more):
@@ -129,7 +130,11 @@ SHOWN = {
     "thoughts": ([ThinkingDelta("Let me *see*."), TextDelta("Yes.")], ["Let me see.", "", "Yes."]),
     "call and result": (
         [ToolCallDelta(0, "c1", "weather", "{"), WEATHER, WEATHER.result("sunny\nand warm"), TextDelta("It is.")],
-        ['⚙ weather(city="Oslo", days=[1, 2])', "", "  ↳ sunny", "    and warm", "", "It is."],
+        [CALL, "  ↳ sunny", "    and warm", "", "It is."],
+    ),
+    "several calls": (
+        [TextDelta("So:"), WEATHER, WEATHER, WEATHER.result("a"), WEATHER.result("b"), TextDelta("Hm."), WEATHER],
+        ["So:", "", CALL, CALL, "  ↳ a", "  ↳ b", "", "Hm.", "", CALL],
     ),
     "a long result": ([WEATHER.result("1\n2\n3\n4\n5\n6")], ["  ↳ 1", "    2", "    3", "    …"]),
     "a result without text": ([ToolResult("c1")], ["  ↳"]),
@@ -164,6 +169,25 @@ def test_thoughts_are_only_hinted_at():
 def test_what_is_waited_for():
     _, tails = shown([ToolCallDelta(0, "c1", "weather", "{"), WEATHER, WEATHER.result("x"), TextDelta("It")])
     assert [tail[-1][1:] if tail else "" for tail in tails] == [" calling weather…", " waiting…", " waiting…", "t"]
+
+
+LAID_OUT = {
+    "HTML": (
+        "A List<int> and <b>bold</b>.\n\n<div>x</div>\n",
+        60,
+        ["A List<int> and <b>bold</b>.", "", "<div>x</div>"],
+    ),
+    "a link": ("[a](https://e.org 't')", 60, ["a (https://e.org)"]),
+    "no room": ("- one two three four\n", 13, ["- one two", "three four"]),  # beside the bullets
+    "ten items": ("9. a\n10. b\n", 60, ["  9 a", " 10 b"]),
+    "code": ("```python\nx\n\ny\n```\n", 10, [" x        ", " " * 10, " y        "]),
+    "a wide letter": ("狐" * 5, 10, ["狐" * 5]),
+}
+
+
+@pytest.mark.parametrize(("text", "width", "lines"), LAID_OUT.values(), ids=LAID_OUT.keys())
+def test_laid_out(text, width, lines):
+    assert [words(line) for line in markdown(console(width), text)] == lines
 
 
 HOSTILE = {

@@ -5,8 +5,9 @@ from typing import ClassVar, Final, TypeAlias
 
 from markdown_it import MarkdownIt
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
-from rich.markdown import Heading, ListElement, Markdown
+from rich.markdown import CodeBlock, Heading, ListElement, Markdown
 from rich.segment import Segment
+from rich.syntax import Syntax
 from rich.text import Text
 
 from llmkit.display.controls import CONTROLS, shown
@@ -43,8 +44,22 @@ class _Steady(ListElement):
             yield from item.render_number(console, options, number, widest)
 
 
+class _Code(CodeBlock):
+    """Code without empty lines around it, as there are some between blocks."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        code = str(self.text).rstrip()
+        yield Syntax(code, self.lexer_name, theme=self.theme, word_wrap=True, padding=(0, 1))
+
+
 class _Markdown(Markdown):
-    elements: ClassVar = {**Markdown.elements, "heading_open": _Left, "ordered_list_open": _Steady}
+    elements: ClassVar = {
+        **Markdown.elements,
+        "heading_open": _Left,
+        "ordered_list_open": _Steady,
+        "fence": _Code,
+        "code_block": _Code,
+    }
 
     def __init__(self, text: str, style: str) -> None:
         # The address of a link is shown, as nothing else tells where it leads.

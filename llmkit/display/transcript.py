@@ -49,6 +49,8 @@ class Transcript:
         self._shown: list[str] = []  # its first lines, where it is higher than the window
         self._done: list[Line] = []
         self._begun = False  # something stands above
+        self._tools = False  # namely a call, or the result of one
+        self._close = False  # what comes next stands right below that
         self._status: str | None = "waiting"
         self._spinner = Spinner("dots", style="cyan")
         self._citations: dict[tuple[str | None, str | None], Citation] = {}
@@ -69,9 +71,9 @@ class Transcript:
                 self._end()
                 self._status = f"calling {name}"
             case ToolCall():
-                self._add(plain(self._console, f"⚙ {written(event)}", "cyan"), "waiting")
+                self._add_of_tools(plain(self._console, f"⚙ {written(event)}", "cyan"))
             case ToolResult():
-                self._add(_result(self._console, event), "waiting")
+                self._add_of_tools(_result(self._console, event))
             case Refusal(text=text):
                 self._add(markdown(self._console, text), None)
             case Image() | Audio() | Video() | Document():
@@ -144,7 +146,7 @@ class Transcript:
             self._separate()
             self._done += lines[:above]
             self._shown += map(words, lines[:above])
-            self._begun = True
+            self._begun, self._tools = True, False
             return lines[above:]
         return [[], *lines] if self._begun and not self._shown else lines
 
@@ -161,16 +163,24 @@ class Transcript:
         self._separate()
         self._done += lines
         self._shown = []
-        self._begun = True
+        self._begun, self._tools = True, False
 
     def _separate(self) -> None:
-        if self._begun and not self._shown:
+        if self._begun and not self._shown and not self._close:
             self._done.append([])
+        self._close = False
 
     def _add(self, lines: Lines, status: str | None) -> None:
         self._end()
         self._write(lines)
         self._status = status
+
+    def _add_of_tools(self, lines: Lines) -> None:
+        """Calls and results stand close together."""
+        self._end()
+        self._close = self._tools
+        self._add(lines, "waiting")
+        self._tools = True
 
     def _hint(self, text: str) -> Lines:
         """What is waited for."""
