@@ -20,6 +20,7 @@ from llmkit.testing import FakeServer
 FOLDER = Path(__file__).parent.parent
 PATIENCE = 30.0  # seconds, for what is there in one
 GUNICORN = ("gunicorn", "-k", "gthread", "--threads", "64", "--preload", "--graceful-timeout", "1")
+CHROMIUM = ("--no-sandbox", "--disable-dev-shm-usage")  # as root, and in containers with little shared memory
 DESK: ViewportSize = {"width": 1280, "height": 800}
 UVICORN = ("uvicorn", "--timeout-graceful-shutdown", "1")
 expect.set_options(timeout=PATIENCE * 1000)
@@ -100,7 +101,7 @@ def browser() -> Iterator[Browser]:
     path = shutil.which("chromium")
     if path is None and "CI" not in os.environ:
         pytest.skip("there is no Chromium here: apt-get install chromium")
-    with sync_playwright() as playwright, playwright.chromium.launch(executable_path=path, args=["--no-sandbox"]) as it:
+    with sync_playwright() as playwright, playwright.chromium.launch(executable_path=path, args=[*CHROMIUM]) as it:
         yield it
 
 

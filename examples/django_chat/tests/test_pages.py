@@ -240,8 +240,7 @@ def test_a_picture_is_sent_and_shown(page: Page, provider: FakeServer) -> None:
     assert (image.data, image.media_type, text) == (PICTURE, "image/png", Text("What is this?"))
     for _ in range(2):
         shown = page.locator(".user .picture")
-        page.wait_for_function("document.querySelector('.user .picture').naturalWidth === 160")
-        expect(shown).to_have_count(1)
+        expect(shown).to_have_js_property("naturalWidth", 160)
         page.reload()
 
 
