@@ -282,6 +282,12 @@ def test_other_provider(server, monkeypatch, capsys, tmp_path):
 
 
 TOOL = '''
+import time
+
+def wait() -> str:
+    """Nothing comes of it."""
+    time.sleep(600)
+
 def weather(city: str) -> str:
     """The weather."""
     return f"4 °C in {city}"
@@ -572,3 +578,36 @@ def test_tools_are_run_if_one_says_so(server, terminal, tmp_path):
         part for message in server.requests[-1].messages for part in message.content if isinstance(part, ToolResult)
     ]
     assert [part.is_error for part in results] == [True, False]
+
+
+@needs_tmux
+def test_control_c_wherever_it_comes(server, terminal, tmp_path):
+    """Fingers stay on the keys; a tool runs; one is asked whether it may."""
+    (tmp_path / "chat_tools.py").write_text(TOOL, encoding="utf-8")
+    server.fault("stall", after=5)  # of what is said again
+    with terminal("--tool", "chat_tools:weather", "--tool", "chat_tools:wait") as seen:
+        for question, expected, answer in (
+            ("one two three four", "four\none two", None),
+            ("How cold?", "[N]o:", ""),
+            ("Wait", "Run wait()? [y]es, [a]ll, [N]o:", "y"),
+        ):
+            if answer is not None:
+                server.reply(ToolCall("call_1", "wait", {}))
+            seen.type(question)
+            seen.press("Enter")
+            seen.see(expected)
+            if answer:
+                seen.type(answer)
+                seen.press("Enter")
+            seen.press(*["C-c"] * 10)
+            seen.see(lambda screen: "stopped: " in screen and ready(screen))
+            seen.type("/new")
+            seen.press("Enter", "C-l")
+            seen.see(ready)
+        seen.type("And on")
+        seen.press("Enter")
+        seen.see(lambda screen: ready(screen) and "written" in screen)
+        assert asked(server) == ["And on"]
+        seen.press("C-d")
+        assert seen.ended() == 0
+        assert "Traceback" not in seen.scrollback

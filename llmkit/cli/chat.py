@@ -4,14 +4,15 @@ import argparse
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
 from llmkit.cli.functions import Approval, add_tools, tools_of
+from llmkit.cli.interrupts import Interrupts
 from llmkit.cli.options import add_how, add_who, client_of, options_of
 from llmkit.cli.output import show, tell, whisper
 from llmkit.cli.screen import Screen, remark
-from llmkit.errors import ConfigurationError, LLMKitError
+from llmkit.errors import ConfigurationError, LLMKitError, StreamClosedError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,22 +75,30 @@ def run(arguments: argparse.Namespace) -> int:
 
     if sys.stdin is None or sys.stdin.closed:
         raise ConfigurationError("standard input is closed: nobody asks anything")
-    screen = Screen()
+    screen, interrupts = Screen(), Interrupts()
     options: dict[str, Any] = {**options_of(arguments)}
     hooks: dict[str, Any] = {}
     if arguments.tool:
         options["tools"] = tools_of(arguments.tool)
-        hooks["approve"] = Approval(yes=arguments.yes, paused=screen.paused)
+        hooks["approve"] = Approval(yes=arguments.yes, paused=lambda: _asking(screen, interrupts))
     typed = sys.stdin.isatty()
     with (
+        interrupts if typed else nullcontext(),
         closing(Session(client, arguments.provider, options, hooks, _history(arguments))) as session,
         _warnings_in_a_line(),
     ):
         for place in arguments.attach:
             session.attach(place)
         lines = Typed(completed) if typed else Piped(sys.stdin)
-        _Talk(session, lines, screen, typed=typed, keeps=arguments.kept).go_on()
+        _Talk(session, lines, screen, interrupts, typed=typed, keeps=arguments.kept).go_on()
     return 0
+
+
+@contextmanager
+def _asking(screen: Screen, interrupts: Interrupts) -> Iterator[None]:
+    """The terminal is left to a question amid an answer."""
+    with screen.paused(), interrupts.breaking_in():
+        yield
 
 
 def _history(arguments: argparse.Namespace) -> "Path | tuple[()]":
@@ -123,14 +132,25 @@ class _Talk:
         session: The conversation.
         lines: What the user says.
         screen: Shows the answers.
+        interrupts: What Ctrl-C does; where nobody types it is left to end the program.
         typed: Whether a person sits there, who sees what went wrong and asks again.
         keeps: Whether the conversation is kept after each answer.
     """
 
-    def __init__(self, session: "Session", lines: "Lines", screen: Screen, *, typed: bool, keeps: bool) -> None:
+    def __init__(
+        self,
+        session: "Session",
+        lines: "Lines",
+        screen: Screen,
+        interrupts: Interrupts,
+        *,
+        typed: bool,
+        keeps: bool,
+    ) -> None:
         self._session = session
         self._lines = lines
         self._screen = screen
+        self._interrupts = interrupts
         self._typed = typed
         self._keeps = keeps
 
@@ -147,7 +167,8 @@ class _Talk:
         line: str | None = ""
         while line is not None:
             try:
-                line = said(self._lines)
+                with self._interrupts.breaking_in():
+                    line = said(self._lines)
                 if line is None or not self._take(line):
                     break
             except KeyboardInterrupt:
@@ -172,7 +193,8 @@ class _Talk:
                 self._answer(lambda: self._session.ask(question))
             return True
         try:
-            outcome = obey(self._session, line.removeprefix(MARK))
+            with self._interrupts.breaking_in():
+                outcome = obey(self._session, line.removeprefix(MARK))
         except LLMKitError as error:
             self._failed(error)
             return True
@@ -186,9 +208,11 @@ class _Talk:
         """Ask, and show what comes."""
         stream = None
         try:
-            stream = begin()
-            self._screen.show(stream)
-        except KeyboardInterrupt:
+            with self._interrupts.breaking_in():
+                stream = begin()
+            with self._interrupts.closing(stream):
+                self._screen.show(stream)
+        except (KeyboardInterrupt, StreamClosedError):
             if not self._typed:
                 raise
             self._stopped(stream)
