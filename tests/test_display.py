@@ -37,6 +37,7 @@ from llmkit.display import bundles, cards, markdown, players
 from llmkit.display.harmless import harmless
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 16
+DOLLAR = "<span>&#36;</span>"
 HARMLESS = {
     "words": ("a *b* `c`\n\n- d\n- e", "a *b* `c`\n\n- d\n- e"),
     "a tag": ("a <b>c</b> <!-- d", "a &lt;b>c&lt;/b> &lt;!-- d"),
@@ -57,12 +58,18 @@ HARMLESS = {
     "a harmless block in a list": ("- ```py\n  a[1]\n  ```", "- ```py\n  a[1]\n  ```"),
     "a block that a formula could hide": (
         "$$\n```\n$$ <b>\n```",
-        '\\$\\$\n<pre><code class="language-">&#36;&#36; &#60;b&#62;</code></pre>',
+        f'{DOLLAR}{DOLLAR}\n<pre><code class="language-">&#36;&#36; &#60;b&#62;</code></pre>',
     ),
     "what stands behind a fence": ('```py title="<b>"\nx\n```', "```py\nx\n```"),
     "a formula": ("$a<b$ and $$c<d$$", "$a< b$ and $$c< d$$"),
     "a formula as some models write it": (r"\(a_1\) \[ b \]", "$a_1$ $$b$$"),
-    "money": ("from $5 to $6, $7-$8, \\$9", "from \\$5 to \\$6, \\$7-\\$8, \\$9"),
+    "money": (
+        r"from $5 to $6, $7-$8, \$9",
+        f"from {DOLLAR}5 to {DOLLAR}6, {DOLLAR}7-{DOLLAR}8, {DOLLAR}9",
+    ),
+    "a formula with a link": (r"$\href{javascript:a}{b}$", r"$\text href{javascript:a}{b}$"),
+    "a link in TeX": (r"\begin{a}\href{b}{c}\end{a}", r"\begin{a}\h<span></span>ref{b}{c}\end{a}"),
+    "money in an address": ("[a](https://a.example/$1)", "[a](https://a.example/%241)"),
     "money in code": ("`$5` and `$6`", "`$5` and `$6`"),
     "a picture": ("![a cat](https://a.example/?secret)", "[▣ a cat](https://a.example/?secret)"),
     "a picture by reference": ("![a][b]", "&#33;[a][b]"),

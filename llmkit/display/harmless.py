@@ -24,10 +24,13 @@ _FORMULAS: Final = re.compile(r"\$|\\[\[(]|\\begin")
 
 _TAG: Final = re.compile(r"\\?<(?=[A-Za-z/!?])")
 _ADDRESS: Final = re.compile(r"<(https?://[^\s<>]+)>")
+_URL: Final = re.compile(r"https?://[^\s<>)\]]+")
 _PICTURE: Final = re.compile(r"!\[([^\[\]\n]{0,500})\]\(")
 _LINK: Final = re.compile(r"\](?P<before>[(:]\s*)(?=(?P<to>[^\s)]{0,40}))")  # as far as a scheme could go
 _WEB: Final = re.compile(r"https?://|mailto:|[^:&\\]*\Z", re.IGNORECASE)
 _DOLLAR: Final = re.compile(r"(?<!\\)\$")
+_MONEY: Final = re.compile(r"\\*\$")
+_COMMAND: Final = re.compile(r"\\(?=(?:href|url|class|style|cssId|require|html\w*|data|includegraphics)\b)(\w)")
 _LANGUAGE: Final = re.compile(r"\s*([\w+#.-]*)")
 _SIGN: Final = re.compile(r"[^\w\s]|_")
 
@@ -158,7 +161,8 @@ def _span(text: str, begin: re.Match[str], end: re.Match[str]) -> str | None:
 
 
 def _formula(body: str) -> str:
-    """TeX, which a space more changes nothing of."""
+    """TeX, which a space more changes nothing of, without commands that are about the page."""
+    body = _COMMAND.sub(r"\\text \1", body)
     return _DOLLAR.sub(r"\\$", re.sub(r"<(?=[A-Za-z/!?])", "< ", body).replace("![", "! [").replace("](", "] ("))
 
 
@@ -166,7 +170,10 @@ def _words(text: str) -> str:
     text = _PICTURE.sub(r"[▣ \1](", text).replace("![", "&#33;[")
     text = _LINK.sub(_link, text)
     text = _TAG.sub("&lt;", _ADDRESS.sub(r"\1", text))
-    return _DOLLAR.sub(r"\\$", text)
+    text = _URL.sub(lambda url: url[0].replace("$", "%24"), text)
+    # In elements of their own neither is found by those who look for formulas in a page that is there already, as
+    # MathJax does: to it "\\$5" and "$5" are the same.
+    return _MONEY.sub("<span>&#36;</span>", _COMMAND.sub(r"\\\1<span></span>", text))
 
 
 def _link(link: re.Match[str]) -> str:
