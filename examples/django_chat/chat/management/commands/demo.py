@@ -11,6 +11,7 @@ from llmkit.testing import FakeServer
 
 class Command(BaseCommand):
     help = "Serve the chat with a provider on this machine, whose answers are scripted: no key is needed."
+    requires_system_checks = ()  # runserver looks at the settings, once they are those of the demo
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("address", nargs="?", default="8000", help="as runserver takes it")
