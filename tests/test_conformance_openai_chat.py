@@ -25,6 +25,7 @@ from conformance.recordings import Recording
 
 import llmkit
 from llmkit import Audio, Client, Provider, Refusal, Response, Text, Thinking, ToolCall, UserMessage
+from llmkit.provider import provider
 from llmkit.wire.openai_chat import WIRE as CHAT
 from llmkit.wire.openai_chat import schema
 from llmkit.wire.quirks import OpenAIChatQuirks
@@ -94,7 +95,7 @@ def row_of(recording: Recording) -> str | Provider:
 
 def quirks_of(recording: Recording) -> OpenAIChatQuirks:
     row = row_of(recording)
-    found = row if isinstance(row, Provider) else next(known for known in llmkit.providers() if known.name == row)
+    found = row if isinstance(row, Provider) else provider(row)
     return found.quirks or OpenAIChatQuirks()
 
 
