@@ -99,9 +99,10 @@ def test_control_c_before_anything_came(server, ask):
     server.latency = 600.0
     with ask("Hi") as terminal:
         until(lambda: server.requests)
+        terminal.see("waiting…")
         terminal.press("C-c")
         assert terminal.ended() == 130
-        assert terminal.screen == "^C"  # which the terminal itself shows
+        assert terminal.screen == ""
 
 
 def test_answer_that_breaks_off(server, ask):

@@ -139,6 +139,10 @@ SHOWN = {
     "a long result": ([WEATHER.result("1\n2\n3\n4\n5\n6")], ["  ↳ 1", "    2", "    3", "    …"]),
     "a result without text": ([ToolResult("c1")], ["  ↳"]),
     "a result that is a picture": ([WEATHER.result(Image(url="https://e.org/a.png"))], ["  ↳ [image, https://e.org/a.png]"]),
+    "a call that hides": (
+        [ToolCall("c", "f", {"a": "x\u202ey\x1b\x9b\n"})],
+        ['⚙ f(a="x\\u202ey\\u001b\\u009b\\n")'],
+    ),
     "a call that is no JSON": ([ToolCall("c", "f", raw="{oops")], ["⚙ f({oops)"]),
     "refusal": ([Refusal("I will **not**.")], ["I will not."]),
     "media": (

@@ -105,8 +105,8 @@ def _asked(arguments: argparse.Namespace, sink: "JsonLines | Screen") -> "Respon
             if schema is None:
                 sink.show_whole(response)
         else:
-            stream = (client.stream if chat is None else chat.stream)(prompt, output_type=schema, **options)
-            sink.show(stream)
+            begin = client.stream if chat is None else chat.stream
+            stream = sink.ask(lambda: begin(prompt, output_type=schema, **options))
             response = stream.collect()
         if keeps and chat is not None:
             from llmkit.cli import conversations  # noqa: PLC0415 - only where it was asked for

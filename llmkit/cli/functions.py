@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import io
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -123,5 +124,10 @@ def _terminal() -> Iterator[TextIO]:
     if _is_terminal(sys.stdin):
         yield sys.stdin
         return
-    with open(_TERMINAL, encoding="utf-8", errors="replace") as terminal:  # noqa: PTH123 - a device
+    terminal: TextIO
+    try:
+        terminal = open(_TERMINAL, encoding="utf-8", errors="replace")  # noqa: PTH123, SIM115 - a device; closed below
+    except OSError:  # the process has none, and nobody allows anything
+        terminal = io.StringIO()
+    with terminal:
         yield terminal

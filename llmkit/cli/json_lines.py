@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,17 +22,18 @@ class JsonLines:
 
         print_utf8()
 
-    def show(self, stream: "Stream[Any]") -> None:
-        """Print the events, to the end.
+    def ask(self, begin: "Callable[[], Stream[Any]]") -> "Stream[Any]":
+        """Ask, and print the events, to the end.
 
         Raises:
-            LLMKitError: What ended the stream.
+            LLMKitError: As `Client.stream`, or what ended the stream.
         """
         from llmkit.display.events import NAMES, data_of  # noqa: PLC0415 - likewise
 
-        with stream:
+        with begin() as stream:
             for event in stream:
                 _print(NAMES[type(event)], data_of(event))
+        return stream
 
     def show_whole(self, response: "Response[Any]") -> None:
         """Nothing: `ended` prints all of it."""

@@ -2,10 +2,10 @@
 
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from llmkit.cli.output import Answer, tell
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from llmkit.messages import Part
     from llmkit.response import Response
     from llmkit.stream import Stream
+
+    Events = TypeVar("Events", bound=Iterable[Event])
 
 _REMARKS: Final[Mapping[str, str]] = {
     "length": "the answer was cut off: it reached its limit of tokens (see --max-tokens)",
@@ -45,26 +47,35 @@ class Screen:
         Raises:
             LLMKitError: What ended the stream.
         """
-        with stream:
-            self._show(stream)
+        self._show(lambda: stream)
+
+    def ask(self, begin: "Callable[[], Stream[Any]]") -> "Stream[Any]":
+        """Ask, and show the answer; that it is waited for is shown, too.
+
+        Raises:
+            LLMKitError: As `Client.stream`, or what ended the stream.
+        """
+        return self._show(begin)
 
     def show_whole(self, response: "Response[Any]") -> None:
         """Show an answer that has come at once."""
-        self._show([*map(_event, response.message.content)])
+        self._show(lambda: nullcontext([*map(_event, response.message.content)]))
 
-    def _show(self, events: "Iterable[Event]") -> None:
+    def _show(self, begin: "Callable[[], AbstractContextManager[Events]]") -> "Events":
         if not self._lively:
-            with Answer() as answer:
+            with Answer() as answer, begin() as events:
                 for event in events:
                     _write(event, answer)
-            return
+                return events
         from llmkit.display.terminal import Live  # noqa: PLC0415 - an extra
 
         with Live(thinking=self._thinking) as live:
             self._live = live
             try:
-                for event in events:
-                    live.feed(event)
+                with begin() as events:
+                    for event in events:
+                        live.feed(event)
+                    return events
             finally:
                 self._live = None
 

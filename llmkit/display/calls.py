@@ -2,19 +2,20 @@
 
 import json
 
-from llmkit.display.controls import shown
 from llmkit.media import Media
 from llmkit.messages import Citation, ToolCall
 
 
 def written(call: ToolCall) -> str:
-    """A call as one would write it in Python, in one line."""
+    """A call as one would write it in Python, in one line, with nothing in it that is not seen."""
     if call.raw is not None:
         arguments = call.raw
     else:
         pairs = call.arguments.items()
         arguments = ", ".join(f"{name}={json.dumps(value, ensure_ascii=False, default=repr)}" for name, value in pairs)
-    return " ".join(shown(f"{call.name}({arguments})").split())
+    line = " ".join(f"{call.name}({arguments})".split())
+    # Also what makes letters change their places: somebody may have to allow the call.
+    return "".join(mark if mark.isprintable() else f"\\u{ord(mark):04x}" for mark in line)
 
 
 def medium(part: Media) -> str:

@@ -57,16 +57,16 @@ class Live:
         Raises:
             OSError: It cannot be written.
         """
-        self._ended.set()
-        self._wanted.set()
-        self._thread.join()
         try:
+            self._ended.set()
+            self._wanted.set()
+            self._thread.join()
             if self._failed is None:
                 self._take()
                 self._transcript.close()
                 self._draw()
         finally:
-            self._live.stop()
+            self._live.stop()  # also where Ctrl-C is pressed again: the cursor must be seen
         if self._failed is not None and error is None:
             raise self._failed
 

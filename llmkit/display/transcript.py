@@ -15,6 +15,7 @@ from llmkit.media import Audio, Document, Image, Video
 from llmkit.messages import Citation, Refusal, Text, ToolCall, ToolResult
 
 _RESULT_LINES: Final = 4
+_RESULT_LETTERS: Final = 4000  # which fill more lines than that
 _THOUGHT: Final = "dim italic"
 _BELOW: Final = 1  # lines of the window that stay free
 _MORE: Final = "…"
@@ -197,7 +198,7 @@ class Transcript:
 def _result(console: Console, result: ToolResult) -> Lines:
     """The first lines of what a tool returned."""
     said = [part.text if isinstance(part, Text) else _told(part) for part in result.content]
-    first, *more = "\n".join(said).strip().split("\n")
+    first, *more = "\n".join(said).strip()[:_RESULT_LETTERS].split("\n")[: _RESULT_LINES + 1]
     kept = [f"  ↳ {first}", *(f"    {line}" for line in more)]
     lines = plain(console, "\n".join(kept), "red" if result.is_error else "dim")
     return (
