@@ -1,6 +1,6 @@
 """Clients from the settings of a Django project, and what its checks say of them."""
 
-import subprocess
+import runpy
 import sys
 import threading
 
@@ -10,6 +10,7 @@ from django.core.checks import Error, run_checks
 from django.core.checks import Warning as Caution
 from django.test import override_settings
 
+import llmkit.django
 from llmkit import ConfigurationError, MissingAuthError, OverloadedError, Timeout, UserMessage
 from llmkit.django import get_client
 from llmkit.testing import FakeServer
@@ -188,10 +189,8 @@ def test_a_chat_of_it():
         assert chat.send().text == "Hi"
 
 
-def test_without_django():
+def test_without_django(monkeypatch):
     """The message names the extra."""
-    code = "import sys; sys.modules['django'] = None; import llmkit.django"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.stderr.splitlines()[-1] == (
-        "llmkit.errors.ConfigurationError: llmkit.django needs Django: pip install 'llmkit[django]'"
-    )
+    monkeypatch.setitem(sys.modules, "django", None)
+    with pytest.raises(ConfigurationError, match=r"^llmkit\.django needs Django: pip install 'llmkit\[django\]'$"):
+        runpy.run_path(llmkit.django.__file__)
