@@ -1,9 +1,12 @@
 """`llmkit models`: what is listed, what is left out, and what is said where nothing fits."""
 
 import json
+import re
+import sys
 from datetime import UTC, datetime
 
 import pytest
+from terminals import TmuxTerminal, needs_tmux
 
 from llmkit import Model
 from llmkit.cli import main
@@ -32,9 +35,9 @@ def test_table(models):
     assert models([SEEING, THINKING]) == (
         0,
         (
-            "MODEL    NAME     READS      WRITES  SINCE       CAN\n"
-            "see-1    Seer     1,000,000  64,000  2026-03-04  image_input\n"
-            "think-1  Thinker  200,000                        pdf_input, thinking\n"
+            "MODEL    NAME     READS  WRITES  SINCE    CAN\n"
+            "see-1    Seer     1M     64K     2026-03  image_input\n"
+            "think-1  Thinker  200K                    pdf_input, thinking\n"
         ),
         "",
     )
@@ -42,6 +45,30 @@ def test_table(models):
 
 def test_column_of_which_nothing_is_told_is_left_out(models):
     assert models([Model("a")])[1] == "MODEL\na\n"
+
+
+COUNTS = {999: "999", 1_000: "1K", 1_024: "1.02K", 8_192: "8.19K", 131_072: "131K", 999_499: "999K", 999_500: "1M",
+          999_999: "1M", 1_048_576: "1.05M", 2_000_000: "2M"}  # fmt: skip
+
+
+@pytest.mark.parametrize(("tokens", "shown"), COUNTS.items())
+def test_counts_in_three_digits(models, tokens, shown):
+    assert models([Model("a", "A", None, tokens)])[1].split()[-1] == shown
+
+
+@needs_tmux
+@pytest.mark.parametrize("columns", [100, 40])
+def test_table_in_a_window(tmp_path, columns):
+    """Words fold, names do not; where the window is too narrow for them, lines go on below."""
+    offered = Model("claude-x-20260304", "A [bold]long[/] \x1b[31mname", capabilities=frozenset({"image_input"}))
+    with FakeServer() as server:
+        server.models = [offered]
+        command = [sys.executable, "-m", "llmkit", "models", "--base-url", server.url]
+        environment = {"ANTHROPIC_API_KEY": "test-key"}
+        with TmuxTerminal(command, columns=columns, environment=environment, folder=tmp_path) as terminal:
+            assert terminal.ended() == 0
+            assert re.search(r"^claude-x-20260304  A \[bold\]long\[/\] \[31mname +", terminal.scrollback, re.MULTILINE)
+            assert ("\x1b[1mMODEL" in terminal.colours) == (columns == 100)
 
 
 FILTERS = {

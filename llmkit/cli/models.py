@@ -100,13 +100,19 @@ def _cells(model: "Model") -> tuple[str, ...]:
         "" if model.display_name == model.id else model.display_name,
         _count(model.context_window),
         _count(model.max_output),
-        "" if model.created is None else f"{model.created:%Y-%m-%d}",
+        "" if model.created is None else f"{model.created:%Y-%m}",
         ", ".join(sorted(model.capabilities)),
     )
 
 
 def _count(tokens: int | None) -> str:
-    return "" if tokens is None else f"{tokens:,}"
+    """In three digits, so that a table fits a window; ``--json`` has them all."""
+    if tokens is None:
+        return ""
+    for unit, size in (("M", 1_000_000), ("K", 1_000)):
+        if tokens >= size - size // 2000:  # else it would be rounded to 1000 of the next unit
+            return f"{tokens / size:.3g}{unit}"
+    return str(tokens)
 
 
 def _filled(head: Sequence[str], rows: Collection[Sequence[str]]) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
