@@ -32,7 +32,8 @@ lint: .venv/tested
 types: .venv/tested .venv/checkers/installed
 	$(BIN)/mypy --strict --warn-unreachable -p llmkit
 	$(BIN)/mypy --strict tests/typing
-	MYPYPATH=. .venv/checkers/bin/mypy --strict --follow-imports=silent --python-executable $(BIN)/python \
+	MYPYPATH=. .venv/checkers/bin/mypy --strict --cache-dir .mypy_cache/oldest \
+		--follow-imports=silent --python-executable $(BIN)/python \
 		$(filter-out tests/typing/forms.py,$(wildcard tests/typing/*.py))
 	.venv/checkers/bin/basedpyright --project tests/typing --pythonpath $(BIN)/python
 
