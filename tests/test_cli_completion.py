@@ -103,6 +103,14 @@ def test_shell_can_read_it(scripts, shell):
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_commands_are_described_in_a_line(scripts):
+    """As shells show them that do."""
+    for shell in ("zsh", "fish"):
+        script = scripts(shell).read_text(encoding="utf-8")
+        assert "talk with a model" in script
+        assert "The conversation goes on until" not in script
+
+
 def test_other_shell(capsys):
     assert main(["completion", "cmd"]) == 2
     assert "bash" in capsys.readouterr().err

@@ -57,6 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     names = [row.name for row in providers()]
     for action in _actions(parser):
         _tell_what_fits(action, names, shtab.FILE)
+    _in_short(parser)
     print(shtab.complete(parser, arguments.shell))
     return 0
 
@@ -74,3 +75,11 @@ def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
         if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001 - likewise
             for below in action.choices.values():
                 yield from _actions(below)
+
+
+def _in_short(parser: argparse.ArgumentParser) -> None:
+    """Describe commands by what the list of them says, of which shells show a line."""
+    for action in _actions(parser):
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001 - likewise
+            for listed in action._choices_actions:  # noqa: SLF001 - likewise
+                action.choices[listed.dest].description = listed.help
