@@ -507,6 +507,26 @@ def test_in_a_terminal(server, terminal):
         assert seen.ended() == 0
 
 
+SHOWN = {
+    "plain": ("--plain", "A **bold** word.", False),
+    "with thoughts": ("--thinking", "A bold word.", True),
+}
+
+
+@needs_tmux
+@pytest.mark.parametrize(("option", "answer", "thoughts"), SHOWN.values(), ids=SHOWN.keys())
+def test_how_answers_are_shown(server, terminal, option, answer, thoughts):
+    server.reply([Thinking("Hm, which?", "signature"), "A **bold** word."])
+    with terminal(option) as seen:
+        seen.type("Say it.")
+        seen.press("Enter")
+        screen = seen.see(lambda screen: "written" in screen and ready(screen))
+        assert answer in screen
+        assert ("Hm, which?" in screen) == thoughts
+        seen.press("C-d")
+        assert seen.ended() == 0
+
+
 @needs_tmux
 def test_several_lines_in_a_terminal(server, terminal):
     with terminal() as seen:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from llmkit.cli.functions import Approval, add_tools, tools_of
 from llmkit.cli.json_lines import JsonLines, print_value
-from llmkit.cli.options import add_how, add_who, client_of, options_of
+from llmkit.cli.options import add_how, add_showing, add_who, client_of, options_of
 from llmkit.cli.output import tell
 from llmkit.cli.screen import Screen, remark
 from llmkit.errors import ConfigurationError, LLMKitError
@@ -61,8 +61,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     add_tools(parser)
     add_how(parser)
     add_("--json", action="store_true", help="print the events of the answer, each a line of JSON, and the errors")
-    add_("--plain", action="store_true", help="show no Markdown, also in a terminal")
-    add_("--thinking", action="store_true", help="leave what the model thinks above the answer, in a terminal")
+    add_showing(parser)
     add_("--no-stream", action="store_true", help="wait for the whole answer")
     add_("-v", "--verbose", action="store_true", help="tell the usage and why the answer ended, on standard error")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from llmkit.cli.functions import Approval, add_tools, tools_of
 from llmkit.cli.interrupts import Interrupts
-from llmkit.cli.options import add_how, add_who, client_of, options_of
+from llmkit.cli.options import add_how, add_showing, add_who, client_of, options_of
 from llmkit.cli.output import show, tell, whisper
 from llmkit.cli.screen import Screen, remark
 from llmkit.errors import ConfigurationError, LLMKitError, StreamClosedError
@@ -57,6 +57,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "-c", "--continue", dest="kept", action="store_true", help="go on with the last one that was kept, and keep it"
     )
     add_tools(parser)
+    add_showing(parser)
     add_how(parser)
 
 
@@ -75,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     if sys.stdin is None or sys.stdin.closed:
         raise ConfigurationError("standard input is closed: nobody asks anything")
-    screen, interrupts = Screen(), Interrupts()
+    screen, interrupts = Screen(plain=arguments.plain, thinking=arguments.thinking), Interrupts()
     options: dict[str, Any] = {**options_of(arguments)}
     hooks: dict[str, Any] = {}
     if arguments.tool:

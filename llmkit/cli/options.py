@@ -39,6 +39,13 @@ def add_where(parser: argparse.ArgumentParser) -> None:
     add_("--profile", metavar="PROFILE", help="take the key from this set of those that llmkit keys stores")
 
 
+def add_showing(parser: argparse.ArgumentParser) -> None:
+    """Declare those that say how answers are shown."""
+    add_ = parser.add_argument
+    add_("--plain", action="store_true", help="show no Markdown, also in a terminal")
+    add_("--thinking", action="store_true", help="leave what the model thinks above the answer, in a terminal")
+
+
 def client_of(arguments: argparse.Namespace, **more: Any) -> "Client":
     """A client as they say.
 
