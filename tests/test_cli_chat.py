@@ -259,6 +259,13 @@ def test_kept(server, talk, tmp_path):
     assert asked(server) == ["c", "c", "d"]
 
 
+def test_what_is_undone_is_not_kept(server, talk):
+    assert talk("a", "b", "/undo", arguments=["-c"])[0] == 0
+    assert talk("/new", arguments=["-c"])[0] == 0, "nothing takes its place"
+    assert talk("c", arguments=["-c"])[0] == 0
+    assert asked(server) == ["a", "a", "c"]
+
+
 def test_one_file_alone(talk):
     code, _, err = talk("a", "/save a b")
     assert code == 2

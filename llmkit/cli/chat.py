@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
+from llmkit.cli.failures import report
 from llmkit.cli.functions import Approval, add_tools, tools_of
 from llmkit.cli.interrupts import Interrupts
 from llmkit.cli.options import add_how, add_showing, add_who, client_of, options_of
@@ -91,7 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
         for place in arguments.attach:
             session.attach(place)
         lines = Typed(completed) if typed else Piped(sys.stdin)
-        _Talk(session, lines, screen, interrupts, typed=typed, keeps=arguments.kept).go_on()
+        _Talk(arguments, session, lines, screen, interrupts, typed=typed).go_on()
     return 0
 
 
@@ -130,30 +131,32 @@ class _Talk:
     """Line after line, until there is none.
 
     Args:
+        arguments: Those of the command.
         session: The conversation.
         lines: What the user says.
         screen: Shows the answers.
         interrupts: What Ctrl-C does; where nobody types it is left to end the program.
         typed: Whether a person sits there, who sees what went wrong and asks again.
-        keeps: Whether the conversation is kept after each answer.
     """
 
     def __init__(
         self,
+        arguments: argparse.Namespace,
         session: "Session",
         lines: "Lines",
         screen: Screen,
         interrupts: Interrupts,
         *,
         typed: bool,
-        keeps: bool,
     ) -> None:
         self._session = session
         self._lines = lines
         self._screen = screen
         self._interrupts = interrupts
         self._typed = typed
-        self._keeps = keeps
+        self._debug = getattr(arguments, "debug", False)
+        self._keeps: bool = arguments.kept
+        self._kept = session.messages
 
     def go_on(self) -> None:
         """Until the end.
@@ -172,6 +175,7 @@ class _Talk:
                     line = said(self._lines)
                 if line is None or not self._take(line):
                     break
+                self._keep()
             except KeyboardInterrupt:
                 if not self._typed:
                     raise
@@ -220,11 +224,21 @@ class _Talk:
         except LLMKitError as error:
             self._session.refused(error)
             self._failed(error)
+            if self._session.failed:
+                whisper("nothing is kept of it; /retry asks again")
         else:
             self._session.answered()
             self._answered(stream.collect())
-        if self._keeps and not self._session.failed:
-            self._session.keep()
+
+    def _keep(self) -> None:
+        """Where that was asked for, after each change; an empty conversation takes no other one's place."""
+        said = self._session.messages
+        if self._keeps and said and said != self._kept:
+            self._kept = said
+            try:
+                self._session.keep()
+            except LLMKitError as error:
+                self._failed(error)
 
     def _answered(self, response: "Response[Any]") -> None:
         from llmkit.cli.commands import billed  # noqa: PLC0415 - as above
@@ -250,6 +264,4 @@ class _Talk:
         """
         if not self._typed:
             raise error
-        tell(str(error))
-        if self._session.failed:
-            whisper("nothing is kept of it; /retry asks again")
+        report(error, debug=self._debug)

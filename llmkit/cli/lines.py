@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol, TextIO
 
-from llmkit.cli.output import styled
+from llmkit.cli.output import styled, tell
 from llmkit.errors import ConfigurationError
 
 PROMPT: Final = "> "
@@ -93,8 +93,11 @@ class Typed:
             EOFError: Ctrl-D.
             KeyboardInterrupt: Ctrl-C.
         """
-        if self._own:
-            return input(_coloured(prompt))
+        while self._own:
+            try:
+                return input(_coloured(prompt))
+            except UnicodeDecodeError:
+                tell("what was typed is no text in the encoding of this terminal")
         print(prompt, end="", file=sys.stderr, flush=True)  # standard output has the answers alone
         if not (line := sys.stdin.readline()):
             raise EOFError
