@@ -608,6 +608,23 @@ def test_tools_are_run_if_one_says_so(server, terminal, tmp_path):
 
 
 @needs_tmux
+def test_control_c_while_nothing_comes(server, terminal):
+    server.latency = 600
+    with terminal() as seen:
+        seen.type("Hi")
+        seen.press("Enter")
+        seen.see("waiting")
+        seen.press("C-c")
+        seen.see("stopped: nothing has come")
+        server.latency = 0
+        seen.type("/retry")
+        seen.press("Enter")
+        seen.see(lambda screen: ready(screen) and "written" in screen)
+        assert asked(server) == ["Hi"]
+        assert "waiting" not in seen.screen
+
+
+@needs_tmux
 def test_control_c_wherever_it_comes(server, terminal, tmp_path):
     """Fingers stay on the keys; a tool runs; one is asked whether it may."""
     (tmp_path / "chat_tools.py").write_text(TOOL, encoding="utf-8")

@@ -4,7 +4,7 @@ import argparse
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
 from llmkit.cli.failures import report
@@ -211,12 +211,18 @@ class _Talk:
 
     def _answer(self, begin: "Callable[[], Stream[Any]]") -> None:
         """Ask, and show what comes."""
-        stream = None
-        try:
+        stream: Stream[Any] | None = None
+
+        def begun() -> "Stream[Any]":
+            nonlocal stream
             with self._interrupts.breaking_in():
                 stream = begin()
-            with self._interrupts.closing(stream):
-                self._screen.show(stream)
+            shown.enter_context(self._interrupts.closing(stream))
+            return stream
+
+        try:
+            with ExitStack() as shown:
+                self._screen.ask(begun)
         except (KeyboardInterrupt, StreamClosedError):
             if not self._typed:
                 raise
@@ -228,6 +234,7 @@ class _Talk:
                 whisper("nothing is kept of it; /retry asks again")
         else:
             self._session.answered()
+            assert stream is not None  # noqa: S101 - it was shown
             self._answered(stream.collect())
 
     def _keep(self) -> None:
