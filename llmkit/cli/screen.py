@@ -41,16 +41,8 @@ class Screen:
         self._thinking = thinking
         self._live: Live | None = None
 
-    def show(self, stream: "Stream[Any]") -> None:
-        """Show the answer, to its end; what has come stays, however it ends.
-
-        Raises:
-            LLMKitError: What ended the stream.
-        """
-        self._show(lambda: stream)
-
     def ask(self, begin: "Callable[[], Stream[Any]]") -> "Stream[Any]":
-        """Ask, and show the answer; that it is waited for is shown, too.
+        """Ask, and show the answer, to its end; what has come stays, however it ends. That one waits is shown, too.
 
         Raises:
             LLMKitError: As `Client.stream`, or what ended the stream.
