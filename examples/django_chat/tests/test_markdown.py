@@ -76,11 +76,21 @@ def test_what_does_not_change_is_not_made_anew(blank: Page) -> None:
 HARD = {
     "brackets": "[" * 5_000,
     "stars": "*a" * 5_000,
+    "stars that nothing ends": "a *a **a" * 50_000,
     "backquotes": "`a" * 5_000,
+    "a run of backquotes": "a " + "`" * 5_000,
     "underscores": "_" * 10_000,
     "quotes": ">" * 2_000,
     "pipes": f"{'|' * 5_000}\n{'|-' * 2_500}",
-    "blanks": " " * 10_000 + "a",
+    "blanks": "a" + " " * 100_000 + "a",
+    "blanks in a heading": f"#{' ' * 3_000}a\u2028b",
+    "blanks in an item": f"-{' ' * 50_000}a\u2028b",
+    "blanks below pipes": f"a|b\n{' ' * 100_000}a",
+    "an item far to the right": f"{' ' * 100_000}- a\n- b\n  c",
+    "paragraphs": "a\n\n" * 50_000,
+    "rows": "a|b\n-|-\n" + "a|b\n" * 50_000,
+    "items": "- a\n" * 10_000,
+    "a long paragraph": "*a* " * 50_000,
 }
 
 

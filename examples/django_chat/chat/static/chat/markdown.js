@@ -1,12 +1,13 @@
 // Markdown of a model as elements. Nothing of the text is ever read as HTML: elements are made here, and text is put
-// into them as text. Links lead to http, https and mailto alone; pictures are shown as links.
+// into them as text. Links lead to http, https and mailto alone; pictures are shown as links. No pattern takes more
+// than linear time on a line, and none that takes quadratic time is tried on more than `LONGEST` characters.
 
 const FENCE = /^ {0,3}(```+|~~~+)\s*([\w+#.-]*)/;
-const HEADING = /^ {0,3}(#{1,6})\s+(.*?)\s*#*$/;
+const HEADING = /^ {0,3}(#{1,6})[ \t]+([^]*)$/;
 const RULE = /^ {0,3}([-*_])(?:\s*\1){2,}\s*$/;
-const ITEM = /^(\s*)([-*+]|\d{1,9}[.)])\s+(.*)$/;
+const ITEM = /^(\s*)([-*+]|\d{1,9}[.)])[ \t]+([^]*)$/;
 const QUOTE = /^ {0,3}>\s?/;
-const TABLE_RULE = /^\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*$/;
+const LONGEST = 10_000; // of what emphasis and links are looked for in: what is longer is shown as it is written
 
 /** Shows `text` in `container`. While it grows only its last block is made anew, so that a selection above it stays. */
 export function draw(container, text) {
@@ -19,10 +20,11 @@ const DEEPEST = 20; // quotes in quotes, lists in lists: below that, text is tex
 
 function fill(container, text, depth) {
   const blocks = split(text);
-  while (container.children.length > blocks.length) container.lastChild.remove();
+  const before = [...container.children];
+  for (const surplus of before.splice(blocks.length)) surplus.remove();
   blocks.forEach((lines, index) => {
     const source = lines.join("\n");
-    const there = container.children[index];
+    const there = before[index];
     if (there?.source === source) return;
     const made = block(lines, depth);
     made.source = source;
@@ -93,15 +95,26 @@ function trimmed(lines) {
 
 function block(lines, depth) {
   const [first] = lines;
-  if (depth > DEEPEST) return element("p", lines.join("\n"));
+  if (depth > DEEPEST) return verbatim(lines);
   if (FENCE.test(first)) return code(lines);
   const heading = HEADING.exec(first);
-  if (heading) return element(`h${Math.min(4, heading[1].length)}`, ...inline(heading[2]));
+  if (heading) return element(`h${Math.min(4, heading[1].length)}`, ...inline(title(heading[2])));
   if (RULE.test(first)) return element("hr");
   if (ITEM.test(first)) return list(lines, depth);
   if (QUOTE.test(first)) return quote(lines, depth);
-  if (lines.length > 1 && first.includes("|") && TABLE_RULE.test(lines[1])) return table(lines);
-  return element("p", ...inline(lines.join("\n")));
+  if (lines.length > 1 && first.includes("|") && isRule(lines[1])) return table(lines);
+  return lines.join("\n").length > LONGEST ? verbatim(lines) : element("p", ...inline(lines.join("\n")));
+}
+
+function verbatim(lines) {
+  const made = element("p", lines.join("\n"));
+  made.className = "verbatim";
+  return made;
+}
+
+/** A heading without the number signs that may close it. */
+function title(text) {
+  return text.trim().replace(/(^|[ \t])#+$/, "").trim();
 }
 
 function quote(lines, depth) {
@@ -136,7 +149,7 @@ function list(lines, depth) {
   for (const line of lines) {
     const item = ITEM.exec(line);
     if (item && item[1].length <= indent + 1) items.push([item[3]]);
-    else items[items.length - 1].push(line.replace(new RegExp(`^\\s{0,${indent + 3}}`), ""));
+    else items[items.length - 1].push(line.slice(Math.min(indent + 3, line.search(/\S|$/))));
   }
   for (const item of items) {
     const entry = element("li");
@@ -152,6 +165,10 @@ function cells(line) {
   return line.trim().replace(/^\||\|$/g, "").split(/(?<!\\)\|/).map((cell) => cell.trim().replaceAll("\\|", "|"));
 }
 
+function isRule(line) {
+  return cells(line).every((cell) => /^:?-+:?$/.test(cell));
+}
+
 function table(lines) {
   const sides = cells(lines[1]).map((cell) => (/^:-+:$/.test(cell) ? "centre" : /-:$/.test(cell) ? "right" : ""));
   const row = (line, name) =>
@@ -160,14 +177,15 @@ function table(lines) {
       if (sides[index]) made.className = sides[index];
       return made;
     }));
-  const body = element("tbody", ...lines.slice(2).map((line) => row(line, "td")));
+  const body = element("tbody");
+  for (const line of lines.slice(2)) body.append(row(line, "td"));
   const made = element("div", element("table", element("thead", row(lines[0], "th")), body));
   made.className = "table";
   return made;
 }
 
 const INLINE = [
-  [/^(`+)([^]*?[^`])\1(?!`)/, (found) => element("code", found[2].replace(/^ (.*) $/, "$1"))],
+  [/^(`+)(?!`)([^]*?[^`])\1(?!`)/, (found) => element("code", found[2].replace(/^ (.*) $/, "$1"))],
   [/^!?\[((?:[^[\]\\]|\\.)*)\]\(<?([^\s)>]+)>?(?:\s+"[^"]*")?\)/, (found) => link(found[1], found[2])],
   [/^<(https?:\/\/[^\s>]+)>/, (found) => link(found[1], found[1])],
   [/^https?:\/\/[^\s<>()]*[^\s<>().,;:!?"']/, (found) => link(found[0], found[0])],
@@ -182,6 +200,7 @@ const INLINE = [
 const SPECIAL = /[`![<*_~\\\n]|https?:\/\/| {2,}\n/g;
 
 function inline(text) {
+  if (text.length > LONGEST) return [text];
   const nodes = [];
   let plain = "";
   let at = 0;
@@ -195,7 +214,9 @@ function inline(text) {
     const inWord = /\w$/.test(plain);
     const [found, make] = match(rest, inWord);
     if (!found) {
-      plain += text[at++];
+      const [mark] = /^(?:`+|[^])/.exec(rest); // a run of backquotes that nothing ends is not looked at piece by piece
+      plain += mark;
+      at += mark.length;
       continue;
     }
     if (plain) nodes.push(plain);
