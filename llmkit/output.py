@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from attrs import evolve, frozen
 
-from llmkit.errors import InvalidResponseError, LLMKitError, OutputError
-from llmkit.json_codec import loads
+from llmkit.errors import ConfigurationError, InvalidResponseError, LLMKitError, OutputError
+from llmkit.json_codec import dump_text, loads
 from llmkit.messages import AssistantMessage, Message, Text, UserMessage
 from llmkit.response import Response, Unfit
 
@@ -120,16 +120,26 @@ def output_form(type_: object) -> OutputForm | None:
     if type_ is None:
         return None
     if isinstance(type_, Mapping):
-        from llmkit.schema.given import GivenSchema  # noqa: PLC0415 - only for who has a schema
-
-        given = GivenSchema(type_)
-        return _formed(given, given.schema)
+        return _given(dump_text(dict(type_), "output_type"))
     from llmkit.schema.hints import key  # noqa: PLC0415 - only for who asks for outputs
 
     try:
         return _form(type_, key(type_))
     except TypeError:  # not hashable: annotated with a list, say
         return _made(type_)
+
+
+@lru_cache(maxsize=64)  # as each call of a `map` has the same
+def _given(text: str) -> OutputForm:
+    """Of a schema as a provider reads it: a copy, of which no cycle has no end."""
+    from llmkit.schema.given import GivenSchema  # noqa: PLC0415 - only for who has a schema
+
+    try:
+        schema = loads(text, "it")
+    except InvalidResponseError as error:
+        raise ConfigurationError(f"output_type: no JSON Schema: {error}") from None
+    given = GivenSchema(schema)
+    return _formed(given, given.schema)
 
 
 def _made(type_: Any, _: object = None) -> OutputForm:
@@ -142,6 +152,9 @@ def _formed(type_: Any, schema: dict[str, Any]) -> OutputForm:
     schema = _rooted(schema)
     if schema.get("type") == "object":
         return OutputForm(type_, schema, wrapped=False)
+    from llmkit.schema.given import movable  # noqa: PLC0415 - only for what is wrapped
+
+    schema = movable(schema)
     inner = {key: value for key, value in schema.items() if key not in _ABOUT}
     about: dict[str, Any] = {key: schema[key] for key in _ABOUT if key in schema}
     wrapper: dict[str, Any] = {

@@ -2,10 +2,12 @@
 
 import json
 import pickle
+from types import MappingProxyType
 
 import pytest
 
 from llmkit import ConfigurationError, OutputError
+from llmkit.output import output_form
 from llmkit.testing import FakeServer
 
 TOWN = {
@@ -27,6 +29,15 @@ TREE = {
     },
 }
 EITHER = {"anyOf": [TOWN, {"type": "string"}]}
+
+
+def deep(levels):
+    schema = {"type": "string"}
+    for _ in range(levels):
+        schema = {"type": "array", "items": schema}
+    return schema
+
+
 PROVIDERS = ("anthropic", "openai", "openai-chat", "gemini")
 
 
@@ -35,6 +46,10 @@ def server():
     with FakeServer() as server:
         yield server
 
+
+CYCLE = {"type": "object", "properties": {}}
+CYCLE["properties"]["again"] = CYCLE
+LIST = {"type": "array", "items": {"anyOf": [{"type": "integer"}, {"$ref": "#"}]}}
 
 # schema, what the model writes, the output
 FITTING = {
@@ -50,6 +65,8 @@ FITTING = {
     "recursive": (TREE, {"of": [{"of": []}]}, {"of": [{"of": []}]}),
     "one of several": (EITHER, {"value": "nowhere"}, "nowhere"),
     "null inside of one of several": (EITHER, {"value": {"name": "Oslo", "people": None}}, {"name": "Oslo"}),
+    "a mapping of another kind": (MappingProxyType(TOWN), {"name": "A"}, {"name": "A"}),
+    "a tuple for an array": ({**TOWN, "required": ("name",)}, {"name": "A"}, {"name": "A"}),
     "null that is meant": ({"type": ["string", "null"]}, {"value": None}, None),
 }
 
@@ -72,6 +89,18 @@ MISFITS = {
     "null for what must be there": (TOWN, {"name": None}, "$.name", "None is not of type 'string'"),
     "too small": (TOWN, {"name": "A", "people": -1}, "$.people", "-1 is less than the minimum of 0"),
     "in an array": (TOWNS, {"value": [{"name": "A"}, {"nam": "B"}]}, "$.value[1]", "'name' is a required property"),
+    "too large for what checks it": (
+        {"type": "object", "properties": {"a": {"multipleOf": 0.01}}},
+        {"a": 10**400},
+        "$",
+        "jsonschema cannot check it: OverflowError",
+    ),
+    "reference to what is no schema": (
+        {"type": "object", "properties": {"a": {"$ref": "#/required/0"}}, "required": ["a"]},
+        {"a": 1},
+        "$",
+        "jsonschema cannot check it: AttributeError",
+    ),
     "reference to nothing": (
         {"type": "object", "properties": {"a": {"$ref": "#/$defs/A"}}},
         {"a": 1},
@@ -94,6 +123,15 @@ REFUSED = {
     "no type": ({"type": "strin"}, "no JSON Schema: $.type: 'strin' is not valid"),
     "no properties": ({"type": "object", "properties": []}, "no JSON Schema: $.properties: "),
     "elsewhere": ({"$ref": "https://example.org/s.json"}, "refers to 'https://example.org/s.json', which is not in it"),
+    "a cycle": (CYCLE, "nested too deeply"),
+    "deeper than anybody can read": (deep(3000), "nested too deeply"),
+    "what JSON cannot say": ({"type": "string", "default": object()}, "output_type.default: cannot be written as JSON"),
+    "no number": ({"type": "number", "minimum": float("nan")}, "output_type.minimum: cannot be written as JSON"),
+    "a mapping of another kind in it": ({"properties": MappingProxyType({})}, "output_type.properties: cannot be"),
+    "deeper than what checks it can follow": (deep(150), "nested too deeply"),
+    "deeper than what an answer may be": (deep(300), "nested too deeply"),
+    "no draft's name": ({"$schema": []}, "no JSON Schema: $schema: [] is no text"),
+    "a draft's name that is a number": ({"$schema": 5}, "no JSON Schema: $schema: 5 is no text"),
     "elsewhere, below": ({"type": "array", "items": {"$ref": "other.json#/A"}}, "refers to 'other.json#/A'"),
 }
 
@@ -102,7 +140,7 @@ REFUSED = {
 def test_refused_before_anything_is_sent(server, schema, said):
     with pytest.raises(ConfigurationError) as caught:
         server.client("anthropic").complete("Hi", output_type=schema)
-    assert str(caught.value).startswith("output_type: ")
+    assert str(caught.value).startswith("output_type")
     assert said in str(caught.value)
     assert not server.requests
 
@@ -117,6 +155,19 @@ def test_the_schema_is_what_the_provider_is_told(server):
     server.client("openai-chat").complete("Hi", output_type=TOWN)
     told = server.requests[0].json["response_format"]["json_schema"]["schema"]
     assert told["properties"]["name"] == {"type": "string"}
+
+
+def test_a_reference_to_the_root_of_what_is_wrapped(server):
+    """The root is still what was the root, and not the object around it."""
+    schema = {**LIST, "$defs": {"Whole": {"type": "string"}, "Item": {"$ref": "#/items"}}}
+    server.reply('{"value": [1, [2]]}')
+    assert server.client("openai-chat").complete("Hi", output_type=schema).output == [1, [2]]
+    told = server.requests[0].json["response_format"]["json_schema"]["schema"]
+    definitions, list_ = told["$defs"], told["properties"]["value"]
+    assert list_["items"]["anyOf"] == [{"type": "integer"}, {"$ref": "#/$defs/Whole_"}]
+    assert definitions["Whole_"] == list_
+    assert definitions["Item"] == {"$ref": "#/$defs/Whole_/items"}
+    assert definitions["Whole"] == {"type": "string"}
 
 
 def test_what_is_known_while_it_arrives(server):
@@ -151,4 +202,14 @@ def test_rows_of_a_map(server):
 def test_without_jsonschema(server, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "jsonschema.exceptions", None)
     with pytest.raises(ConfigurationError, match=r"pip install 'llmkit\[cli\]'"):
-        server.client("anthropic").complete("Hi", output_type=TOWN)
+        server.client("anthropic").complete("Hi", output_type={**TOWN, "title": "Seen for the first time"})
+
+
+def test_many_calls_with_one_schema():
+    """It is checked once, and what the caller does with it later changes nothing of what was asked."""
+    schema = {"type": "object", "properties": {"name": {"type": "string"}}}
+    first = output_form(schema)
+    assert output_form({**schema}) is first
+    schema["properties"]["name"]["type"] = "integer"
+    assert first.schema["properties"]["name"] == {"type": "string"}
+    assert output_form(schema).schema["properties"]["name"] == {"type": "integer"}

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
 
 _SHOWN: Final = 200  # characters of what is said about a value, which may repeat it
+_DEFINITIONS: Final = ("$defs", "definitions")
 _REFERENCES: Final = ("$ref", "$dynamicRef")
 
 
@@ -21,13 +22,13 @@ class GivenSchema:
     """The schema, and who checks by it.
 
     Args:
-        schema: Of any draft that jsonschema knows; the latest one where it does not say which.
+        schema: Read from JSON; of any draft that jsonschema knows, the latest one where it does not say which.
 
     Raises:
         ConfigurationError: It is none, it refers to something elsewhere, or jsonschema is not installed.
     """
 
-    def __init__(self, schema: Mapping[str, Any]) -> None:
+    def __init__(self, schema: dict[str, Any]) -> None:
         try:
             from jsonschema.exceptions import SchemaError  # noqa: PLC0415 - an extra
             from jsonschema.validators import Draft202012Validator, validator_for  # noqa: PLC0415
@@ -36,14 +37,19 @@ class GivenSchema:
             raise ConfigurationError(
                 "output_type: a JSON Schema needs jsonschema, which checks answers: pip install 'llmkit[cli]'"
             ) from None
-        self.schema = deepcopy(dict(schema))
+        self.schema = schema
         if (strange := next(_elsewhere(self.schema), None)) is not None:
             raise ConfigurationError(f"output_type: the schema refers to {strange!r:.100}, which is not in it")
+        draft = self.schema.get("$schema", "")
+        if not isinstance(draft, str):
+            raise ConfigurationError(f"output_type: no JSON Schema: $schema: {draft!r:.100} is no text")
         cls = validator_for(self.schema, default=Draft202012Validator)
         try:
             cls.check_schema(self.schema)
         except SchemaError as error:
             raise ConfigurationError(f"output_type: no JSON Schema: {_path(error.path)}: {_said(error)}") from None
+        except RecursionError:
+            raise ConfigurationError("output_type: the schema is nested too deeply to be checked") from None
         self._validator = cls(self.schema, registry=EMPTY_REGISTRY)
 
     def structure(self, value: Any) -> Any:
@@ -77,6 +83,36 @@ class GivenSchema:
             raise Misfit("$", f"the schema refers to {error.ref!r:.100}, which is not in it") from None
         except RecursionError:
             raise Misfit("$", "it is nested too deeply to be checked") from None
+        except Exception as error:  # noqa: BLE001 - of numbers that are too large, or a reference to what is no schema
+            raise Misfit("$", f"jsonschema cannot check it: {type(error).__name__}") from None
+
+
+def movable(schema: dict[str, Any]) -> dict[str, Any]:
+    """`schema`, fit to be a part of another whose root has its definitions.
+
+    Where something in it refers to its root, or to a part of that, the root is among the definitions, too.
+    """
+    name = "Whole"
+    while name in (schema.get("$defs") or {}):
+        name += "_"
+    moved: dict[str, Any] = _moved(schema, f"#/$defs/{name}")
+    if moved == schema:
+        return schema
+    whole = {key: value for key, value in moved.items() if key not in _DEFINITIONS}
+    return {**moved, "$defs": {**moved.get("$defs", {}), name: whole}}
+
+
+def _moved(node: Any, root: str) -> Any:
+    """`node`, with what refers to the root of its schema referring to `root`."""
+    if isinstance(node, list):
+        return [_moved(inner, root) for inner in node]
+    if not isinstance(node, Mapping):
+        return node
+    found = {key: _moved(inner, root) for key, inner in node.items()}
+    ref = found.get("$ref")
+    if isinstance(ref, str) and (ref == "#" or (ref.startswith("#/") and ref.split("/")[1] not in _DEFINITIONS)):
+        found["$ref"] = root + ref[1:]
+    return found
 
 
 def _elsewhere(node: Any) -> Iterator[str]:
