@@ -221,7 +221,6 @@ def test_key_goes_nowhere_else(capsys):
 
 
 USAGE = {
-    "no command": [],
     "an unknown command": ["sing"],
     "an unknown option": ["ask", "--sing", "Hi"],
     "an abbreviated option": ["ask", "--max", "3", "Hi"],
@@ -233,6 +232,45 @@ USAGE = {
 def test_usage_error(capsys, arguments):
     assert main(arguments) == 2
     assert capsys.readouterr().err.startswith("usage: llmkit")
+
+
+# arguments → what the last line of the error ends with
+MISTAKEN = {
+    "misspelt": (["aks"], "did you mean ask?"),
+    "misspelt below": (["keys", "lst"], "did you mean list?"),
+    "a question": (
+        ["Why is the sky blue?"],
+        ': a question is asked by llmkit ask "Why is the sky blue?", and llmkit --help has the rest',
+    ),
+    "a question, where a conversation goes on": (
+        ["chat", "Why is the sky blue?"],
+        "'Why is the sky blue?' is no file: llmkit chat takes one that /save wrote, and llmkit ask a question",
+    ),
+    "no model": (["ask", "-p", "ollama", "Hi"], "name it, as in -p provider:model"),
+    "no provider": (["ask", "-p", "gpt", "Hi"], "try openai, openai-chat; `llmkit providers` lists all"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "words"), MISTAKEN.values(), ids=MISTAKEN.keys())
+def test_mistake_is_told_what_to_do_instead(capsys, arguments, words):
+    assert main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.endswith(f"{words}\n")
+
+
+@pytest.mark.parametrize("arguments", [[], ["keys"]])
+def test_no_command_is_greeted_with_the_help(capsys, arguments):
+    assert main(arguments) == 0
+    out, err = capsys.readouterr()
+    assert main([*arguments, "--help"]) == 0
+    assert (out, err) == (capsys.readouterr().out, "")
+
+
+def test_help_has_a_line_for_each_command(capsys):
+    main(["--help"])
+    commands = capsys.readouterr().out.partition("  COMMAND\n")[2].partition("\n\n")[0]
+    assert all(re.match(r"    [a-z]+ +\w", line) for line in commands.splitlines()), commands
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["ask", "--help"], ["demo", "--help"], ["--version"]])

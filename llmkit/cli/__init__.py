@@ -14,10 +14,11 @@ from llmkit import __version__
 from llmkit.cli import ask, bulk, chat, completion, demo, hosts, keys, models
 from llmkit.cli.failures import FAILED, INTERRUPTED, UNREAD, WRONG, add_debug, debugging, report, table
 from llmkit.cli.output import tell
-from llmkit.cli.parsing import Parser
+from llmkit.cli.parsing import Help, Parser, add_commands
 from llmkit.errors import LLMKitError
 
 _COMMANDS: Final = (ask, chat, bulk, demo, models, hosts, keys, completion)
+_HINT: Final = """: a question is asked by llmkit ask "Why is the sky blue?", and llmkit --help has the rest"""
 _EPILOG: Final = """\
 exit codes:
 {table}
@@ -90,10 +91,11 @@ def command_line() -> argparse.ArgumentParser:
         description="Talk to language models.",
         epilog=_EPILOG.format(table=table()),
         allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Help,
     )
+    parser.hint = _HINT
     parser.add_argument("--version", action="version", version=f"llmkit {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands = add_commands(parser)
     for command in _COMMANDS:
         command.add(commands)
     add_debug(parser)

@@ -107,12 +107,18 @@ def _history(arguments: argparse.Namespace) -> "Path | tuple[()]":
     """Where the conversation is kept that is gone on with.
 
     Raises:
-        ConfigurationError: Two are named.
+        ConfigurationError: Two are named, or one that is not there.
     """
     from pathlib import Path  # noqa: PLC0415 - with those above
 
     if not arguments.kept:
-        return () if arguments.file is None else Path(arguments.file)
+        if arguments.file is None:
+            return ()
+        if not (path := Path(arguments.file)).exists():
+            raise ConfigurationError(
+                f"{arguments.file!r} is no file: llmkit chat takes one that /save wrote, and llmkit ask a question"
+            )
+        return path
     if arguments.file is not None:
         raise ConfigurationError("-c goes on with the last conversation that was kept: leave FILE out")
     from llmkit.cli import conversations  # noqa: PLC0415 - only where it was asked for

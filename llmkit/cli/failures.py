@@ -73,6 +73,11 @@ _WORDS: Final = (  # of Python, and what there is in their place here
     ("does not fit output_type", "does not fit --schema"),
     (", or let output_retries do so", ""),
     ("raise max_tokens", "raise --max-tokens"),
+    (", or pass a Provider", "; `llmkit providers` lists all"),
+    (
+        "pass model=, to the call or to Client, or name it with the provider, as in Client('provider:model')",
+        "name it, as in -p provider:model",
+    ),
     (": response.refusal or response.raw may say why", ""),
     (": go on by client.chat(history=[*chat.messages, *error.messages]).send(), or allow more", ""),
 )

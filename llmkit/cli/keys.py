@@ -9,7 +9,7 @@ import warnings
 from typing import TYPE_CHECKING, Final
 
 from llmkit.cli.output import tell
-from llmkit.cli.parsing import Reticent, about
+from llmkit.cli.parsing import Reticent, about, add_commands
 from llmkit.errors import ConfigurationError, UnknownProviderError
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    deeds = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Reticent)
+    deeds = add_commands(parser, parser_class=Reticent)
     profile = "llmkit keys {} openai --profile work"
     for name, run, text, examples in (
         (
