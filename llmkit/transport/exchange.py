@@ -94,8 +94,8 @@ class Exchange:
             return
         self.aborted = True
         self._cut()
-        if self._wake is not None:
-            self._wake.put(None)
+        if (wake := self._wake) is not None:  # looked at once: who waits takes it away
+            wake.put(None)
 
     def refrain(self) -> None:
         """End it, from any thread, if it waits to be sent; what was sent goes on."""

@@ -5,6 +5,7 @@ as soon as the session does: with the next byte, or when it gives up by itself.
 """
 
 import contextlib
+import contextvars
 import queue
 import threading
 from collections import deque
@@ -13,7 +14,8 @@ from typing import Any, Final
 
 from llmkit.transport.exchange import Exchange
 
-_AHEAD: Final = 64  # pieces that may wait to be taken
+_AHEAD: Final = 64  # places for pieces that wait to be taken; a large one takes several
+_PLACE: Final = 64 * 1024  # bytes
 _CLOSING: Final = 0.2  # seconds; most close at once
 _LOOK: Final = 0.5  # seconds after which a thread that is not read from looks whether it is forgotten
 
@@ -34,45 +36,67 @@ class Pumped:
 
     def pieces(self) -> Iterator[bytes]:
         """Each piece as the session gives it."""
-        threading.Thread(target=self._pump, daemon=True).start()
+        run = contextvars.copy_context().run
+        threading.Thread(target=run, args=(self._pump,), daemon=True).start()
         while True:
             piece = self._exchange.wait(self._came, idle=True)
             if isinstance(piece, BaseException):
                 raise piece
             if piece is None:
                 return
-            self._room.release()
+            self._room.release(_places(piece))
             self._exchange.received(len(piece), decoded=True)
             if piece:
                 yield piece
 
     def close(self) -> None:
-        """Drop the connection, or leave that to the session where it takes its time."""
-        self._left = True
-        self._room.release()
-        closer = threading.Thread(target=self._close, daemon=True)
-        closer.start()
-        closer.join(_CLOSING)
+        """Drop the connection, or leave that to the session where it takes its time; a fork has nothing to drop."""
+        if self._exchange.ours:
+            self._left = True
+            self._room.release()
+            let_go(self._close)
 
     def _pump(self) -> None:
         end: BaseException | None = None
         try:
-            for piece in self._response.iter_content():
-                if not self._wanted():
-                    self._close()
+            for given in self._response.iter_content():
+                # Not the session's own buffer, which it may fill again meanwhile.
+                piece = given if type(given) is bytes else bytes(memoryview(given))
+                if not self._wanted(piece):
+                    quietly(self._close)
                     return
                 self._came.put(piece)
         except BaseException as error:  # noqa: BLE001 - raised again by `pieces`
             end = error
         self._came.put(end)
 
-    def _wanted(self) -> bool:
-        """Whether there is, or will be, somebody to take another piece."""
-        while not self._room.acquire(timeout=_LOOK):
-            if self._exchange.aborted:
+    def _wanted(self, piece: bytes) -> bool:
+        """Whether there is, or will be, somebody to take it, once there is room."""
+        for _ in range(_places(piece)):
+            while not self._room.acquire(timeout=_LOOK):
+                if self._exchange.aborted:
+                    return False
+            if self._left:
                 return False
-        return not (self._left or self._exchange.aborted)
+        return not self._exchange.aborted
 
     def _close(self) -> None:
-        with contextlib.suppress(Exception):  # the session's own business: nobody listens; or it is closed already
-            self._closers.pop()()
+        self._closers.pop()()  # fails where it is closed already
+
+
+def let_go(close: Callable[[], object]) -> None:
+    """Call it in a thread that is left where it takes its time; what it raises is nobody's business."""
+    closer = threading.Thread(target=quietly, args=(close,), daemon=True)
+    with contextlib.suppress(RuntimeError):  # there are no more threads, as where Python ends: whoever reads closes it
+        closer.start()
+        closer.join(_CLOSING)
+
+
+def quietly(close: Callable[[], object]) -> None:
+    """Call it where nobody listens: a thread would tell the whole world what it raises."""
+    with contextlib.suppress(Exception):
+        close()
+
+
+def _places(piece: bytes) -> int:
+    return min(_AHEAD, 1 + len(piece) // _PLACE)

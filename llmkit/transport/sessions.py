@@ -27,7 +27,7 @@ from llmkit.transport.answer import Answer, Head, Iterated, Raw, Source
 from llmkit.transport.exchange import Exchange, OverError
 from llmkit.transport.failures import chain, failure
 from llmkit.transport.outgoing import Authorize, Outgoing, prepared, unsendable
-from llmkit.transport.pumped import Pumped
+from llmkit.transport.pumped import Pumped, let_go, quietly
 from llmkit.transport.replies import PIECE, Reader
 
 _LOCATION = "x-llmkit-location"
@@ -151,7 +151,7 @@ class _Left:
             answer = exchange.wait(self._answers)
         except BaseException:  # Ctrl-C, say: the host must not go on for nobody
             self._left = True
-            self._close()
+            let_go(self._close)
             raise
         if isinstance(answer, BaseException):
             raise answer
@@ -164,7 +164,7 @@ class _Left:
             self._answer = error
         self._answers.put(self._answer)
         if self._left:  # set before `_answer` is looked at there, and looked at after that is set here
-            self._close()
+            quietly(self._close)
 
     def _close(self) -> None:
         close = getattr(self._answer, "close", None)
