@@ -15,6 +15,7 @@ from llmkit import (
     IncompleteStreamError,
     OutputError,
     Response,
+    StreamClosedError,
     Text,
     TextDelta,
     Thinking,
@@ -142,6 +143,38 @@ def test_long_answers_are_written_less_often(notebook):
     assert written < 500_000 * 20, "characters in 20 seconds"
 
 
+def test_an_answer_of_many_pieces_is_written_as_seldom(notebook):
+    """As one with a source behind every sentence."""
+    with notebook.shown() as shown:
+        for number in range(1000):
+            shown.feed(TextDelta("one more sentence "))
+            shown.feed(Text("one more sentence ", [Citation("q", url=f"https://a.example/{number}")]))
+            notebook.now += 0.001
+        assert len(notebook.outputs[0].writings) < 30
+        shown.finish(Response("", "m", "p", AssistantMessage(""), FinishReason("stop")))
+    assert notebook.texts[0].count("one more sentence") == 1000, "all of it in the end"
+
+
+def test_words_are_shown_before_what_comes_between(notebook):
+    with notebook.shown() as shown:
+        for word in "abc":
+            shown.feed(TextDelta(word))
+        shown.feed(ToolCallDelta(0, "c1", "look", ""))
+        assert notebook.texts[0] == "abc"
+
+
+def test_a_call_of_any_size_is_shown_in_part(notebook):
+    """What is in a notebook is kept in its file."""
+    call = ToolCall("c1", "look<" * 100_000, {"at": "it" * 100_000})
+    with notebook.shown() as shown:
+        shown.feed(ToolCallDelta(0, "c1", call.name, '{"at": "' + "it" * 100_000))
+        shown.feed(call)
+        shown.feed(ToolResult("c1", call.name, "seen" * 100_000))
+    assert len(notebook.outputs) == 1
+    sizes = [len(value) for bundle in notebook.outputs[0].writings for value in bundle.values()]
+    assert max(sizes) < 30_000
+
+
 def test_thinking_shows_its_last_words_while_it_comes(notebook):
     with notebook.shown() as shown:
         shown.feed(ThinkingDelta("first *words* " + "hm " * 200 + "last"))
@@ -257,6 +290,19 @@ def test_a_chat_s_history_is_as_before_where_the_answer_does_not_fit(server, cli
     with pytest.raises(OutputError):
         chat.stream("x", output_type=int).display()
     assert chat.messages == []
+
+
+def interrupted(*_, **about):
+    raise KeyboardInterrupt
+
+
+def test_an_interrupt_before_anything_is_shown_closes_the_stream(shell, server, client):
+    shell.display_pub.publish = interrupted
+    stream = client.stream("x")
+    with pytest.raises(KeyboardInterrupt):
+        stream.display()
+    with pytest.raises(StreamClosedError):
+        next(stream)
 
 
 @pytest.fixture

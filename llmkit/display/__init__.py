@@ -26,7 +26,7 @@ def display(stream: "Stream[T_co]") -> "Response[T_co]":
 
 def in_notebook() -> bool:
     """Whether this code runs in an IPython kernel, which a notebook shows the outputs of."""
-    if "IPython" not in sys.modules:
+    if sys.modules.get("IPython") is None:
         return False
     from IPython import get_ipython  # noqa: PLC0415 - it is imported already
 

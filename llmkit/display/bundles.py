@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
 from llmkit.display import cards, markdown, players
-from llmkit.display.controls import shown
+from llmkit.display.controls import cut, shown
 from llmkit.media import Image, Media, base64_of
 from llmkit.messages import PARTS, AssistantMessage, Part, SystemMessage, ToolCall, ToolResult, UserMessage
 
@@ -33,8 +33,9 @@ def of_medium(part: Media, plain: str | None = None) -> Bundle:
 def of_call(call: ToolCall, result: ToolResult | None = None, state: str = "") -> Bundle:
     """A tool call, with its result if there is one."""
     inline = markdown.joined([markdown.of_part(call), "" if result is None else markdown.of_part(result)])
-    told = "" if result is None else f"\n→ {result.text}"
-    return of_html(cards.of_call(call, result, state), f"{call.name}({markdown.arguments_of(call)}){told}", inline)
+    told = "" if result is None else f"\n→ {cut(result.text, markdown.READ)}"
+    plain = f"{cut(call.name, markdown.TITLE)}({markdown.arguments_of(call)}){told}"
+    return of_html(cards.of_call(call, result, state), plain, inline)
 
 
 def of_part(part: Part) -> Bundle:

@@ -6,8 +6,8 @@ from decimal import Decimal
 from typing import Any, Final
 
 from llmkit.display import players
-from llmkit.display.controls import shown
-from llmkit.display.markdown import arguments_of
+from llmkit.display.controls import cut, shown
+from llmkit.display.markdown import READ, TITLE, arguments_of
 from llmkit.messages import Text, ToolCall, ToolResult
 from llmkit.response import Response, Usage
 
@@ -15,7 +15,6 @@ _CARD: Final = "border:1px solid rgba(128,128,128,.35);border-radius:6px;padding
 _CODE: Final = "margin:.35em 0;font-family:monospace;white-space:pre-wrap;overflow-wrap:anywhere;background:none"
 _SMALL: Final = "font-size:85%;opacity:.7"
 _LINES: Final = 20  # of a card that is not folded
-_READ: Final = 10_000  # characters of arguments or of a result
 _CENT: Final = Decimal("0.01")
 
 REMARKS: Final[Mapping[str, str]] = {
@@ -43,7 +42,7 @@ def called(name: str, arguments: str, result: ToolResult | None = None, state: s
         state = "✗ failed" if result.is_error else "✓"
     told = "" if result is None else _result(result)
     lines = arguments.count("\n") + (result.text.count("\n") if result is not None else 0)
-    summary = f"⚙ <b>{_line(name)}</b> <span style='{_SMALL}'>{_line(state)}</span>"
+    summary = f"⚙ <b>{_line(cut(name, TITLE))}</b> <span style='{_SMALL}'>{_line(state)}</span>"
     body = f"<pre style='{_CODE}'>{_cut(arguments)}</pre>{told}"
     return f"<details{' open' if lines <= _LINES else ''} style='{_CARD}'><summary>{summary}</summary>{body}</details>"
 
@@ -56,7 +55,7 @@ def of_call(call: ToolCall, result: ToolResult | None = None, state: str = "") -
 def of_result(result: ToolResult) -> str:
     """A result whose call is not shown."""
     state = "✗ failed" if result.is_error else "✓"
-    summary = f"↳ <b>{_line(result.name or 'result')}</b> <span style='{_SMALL}'>{state}</span>"
+    summary = f"↳ <b>{_line(cut(result.name or 'result', TITLE))}</b> <span style='{_SMALL}'>{state}</span>"
     return f"<details open style='{_CARD}'><summary>{summary}</summary>{_result(result)}</details>"
 
 
@@ -101,7 +100,7 @@ def _result(result: ToolResult) -> str:
 
 
 def _cut(text: str) -> str:
-    return html.escape(shown(text if len(text) <= _READ else f"{text[:_READ]}…"))
+    return html.escape(shown(cut(text, READ)))
 
 
 def _line(text: str) -> str:

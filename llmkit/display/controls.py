@@ -10,3 +10,8 @@ CONTROLS: Final[Mapping[int, None]] = {code: None for code in (*range(32), *rang
 def shown(text: str) -> str:
     """`text` without what would steer a terminal."""
     return text.translate(CONTROLS)
+
+
+def cut(text: str, letters: int) -> str:
+    """Its beginning, where it is longer."""
+    return text if len(text) <= letters else f"{text[:letters]}…"

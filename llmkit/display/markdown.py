@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias, assert_never
 from urllib.parse import quote
 
 from llmkit.display import players
-from llmkit.display.controls import shown
+from llmkit.display.controls import cut, shown
 from llmkit.display.harmless import harmless
 from llmkit.media import Audio, Document, Image, Video
 from llmkit.messages import Citation, Opaque, Part, Refusal, Text, Thinking, ToolCall, ToolResult
@@ -21,7 +21,10 @@ from llmkit.response import Response
 _SPECIAL: Final = re.compile(r"[\\`*_\[\]<>|~$&]")
 _NAME: Final = re.compile(r"[\w.-]+")
 _QUOTED: Final = 200  # characters of a source's passage
-_RESULT: Final = 10_000  # characters of a tool's result
+READ: Final = 10_000
+"""Characters of a call's arguments, and of its result."""
+TITLE: Final = 200
+"""Characters of a tool's name."""
 _Key: TypeAlias = tuple[str | None, str | None, int | None]
 
 
@@ -113,18 +116,19 @@ _OF_ADDRESSES: Final = "/:?#@!$&+,;=%~"
 
 def _result(result: ToolResult) -> str:
     said = result.text
-    told = fenced(said if len(said) <= _RESULT else f"{said[:_RESULT]}…") if said else ""
+    told = fenced(cut(said, READ)) if said else ""
     title = f"{'✗' if result.is_error else '↳'} {_named(result.name or 'result')}"
     return joined([title, told, *(of_part(part) for part in result.content if not isinstance(part, Text))])
 
 
 def _named(name: str) -> str:
+    name = cut(name, TITLE)
     return f"`{name}`" if _NAME.fullmatch(name) else escaped(name)
 
 
 def arguments_of(call: ToolCall) -> str:
-    """A call's arguments as JSON for people; what the model wrote, where that is none."""
-    return as_json(call.arguments) if call.raw is None else call.raw
+    """A call's arguments as JSON for people, or its beginning; what the model wrote, where that is none."""
+    return cut(as_json(call.arguments) if call.raw is None else call.raw, READ)
 
 
 def as_json(value: object) -> str:

@@ -15,6 +15,7 @@ from IPython.display import DisplayHandle
 
 from llmkit.display import bundles, cards, markdown
 from llmkit.display.bundles import Bundle
+from llmkit.display.controls import cut
 from llmkit.errors import OutputError
 from llmkit.events import Event, TextDelta, ThinkingDelta, ToolCallDelta
 from llmkit.growing import Growing
@@ -58,7 +59,7 @@ def show(stream: "Stream[T_co]") -> "Response[T_co]":
     Raises:
         LLMKitError: As `Stream.collect`; what has come stays shown.
     """
-    with Shown() as shown, stream:
+    with stream, Shown() as shown:
         for event in stream:
             shown.feed(event)
         shown.finish(stream.snapshot)
@@ -136,6 +137,8 @@ class Shown:
             for part in response.message.content:
                 self.feed(part)
         self._finished = True
+        if self._words is not None:
+            self._words.shown.catch_up()
         for card in self._called:
             card.leave()
         plain = cards.summed_up(response)
@@ -183,8 +186,13 @@ class Shown:
 
     def _apart(self) -> None:
         """What is said next stands below what comes between."""
-        if self._words is not None and self._words.whole:
+        if self._words is None:
+            return
+        if self._words.whole:
+            self._words.shown.catch_up()
             self._words = None
+        else:
+            self._words.shown.pause()
 
 
 class _Growing:
@@ -201,18 +209,37 @@ class _Growing:
         self._output = output
         self._clock = clock
         self._bundle = bundle
-        self._due = 0.0
+        self._due = self._due_early = 0.0
+        self._behind = False
 
     def add(self, piece: str) -> None:
         """It goes on; shown unless it was a moment ago."""
         self.coming.add(piece)
+        self._behind = True
         if self._clock() >= self._due:
+            self.write()
+
+    def change(self) -> None:
+        """A piece of it is whole, and looks different now."""
+        self._behind = True
+        self.pause()
+
+    def pause(self) -> None:
+        """More may take a while: what has come is shown, unless that was so a moment ago, as of thousands of pieces."""
+        if self._behind and self._clock() >= self._due_early:
+            self.write()
+            self._due_early = self._due
+
+    def catch_up(self) -> None:
+        """Show what is not shown yet."""
+        if self._behind:
             self.write()
 
     def write(self) -> None:
         """Show all of it."""
         bundle = self._bundle()
         self._output.write(bundle)
+        self._behind = False
         self._due = self._clock() + max(_EVERY, sum(map(len, bundle.values())) / _RATE)
 
 
@@ -233,7 +260,7 @@ class _Words:
         """What came is this."""
         self._texts.append(text)
         self.shown.coming = Growing()
-        self.shown.write()
+        self.shown.change()
 
     def _bundle(self) -> Bundle:
         coming = str(self.shown.coming)
@@ -290,8 +317,9 @@ class _Card:
     def _bundle(self) -> Bundle:
         if self._call is not None:
             return bundles.of_call(self._call, self._returned, self._state)
-        arguments = str(self.shown.coming)
-        return bundles.of_html(cards.called(self._name, arguments, state=self._state), f"{self._name}({arguments}")
+        arguments = cut(str(self.shown.coming), markdown.READ)
+        plain = f"{cut(self._name, markdown.TITLE)}({arguments}"
+        return bundles.of_html(cards.called(self._name, arguments, state=self._state), plain)
 
 
 _latest: "list[tuple[object, weakref.ref[Response[Any]]]]" = []  # the answer that was shown last, and by which cell
