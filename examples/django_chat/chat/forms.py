@@ -18,15 +18,18 @@ SAID: Final = {
 }
 
 
+class Words(forms.CharField):
+    """Text with ends of lines as they were typed, and counted: forms are sent with two characters for each."""
+
+    def to_python(self, value: Any) -> Any:
+        return super().to_python(value.replace("\r\n", "\n") if isinstance(value, str) else value)
+
+
 class SayForm(forms.Form):
     """One turn of the user."""
 
-    text = forms.CharField(required=False, max_length=20_000)
+    text = Words(required=False, max_length=20_000)
     image = UploadField(required=False, max_bytes=settings.CHAT_IMAGE_BYTES, error_messages=SAID)
-
-    def clean_text(self) -> str:
-        text: str = self.cleaned_data["text"]
-        return text.replace("\r\n", "\n")  # as forms are sent
 
     def clean_image(self) -> Image | None:
         image: Image | None = self.cleaned_data["image"]

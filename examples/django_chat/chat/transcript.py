@@ -1,14 +1,20 @@
 """A conversation as a page shows it: turns of the two, each call of a tool together with its result."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from attrs import field, frozen
+from attrs.converters import optional
 from django.urls import reverse
 
 from chat.models import Conversation
 from llmkit import AssistantMessage, Image, Message, Refusal, Text, Thinking, ToolCall, ToolResult
+
+
+def legible(text: str) -> str:
+    """`text` as a page can hold it: a model may write halves of surrogate pairs, and UTF-8 has none."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 @frozen
@@ -26,10 +32,10 @@ class Item:
     """
 
     kind: str
-    text: str = ""
-    name: str = ""
-    arguments: str = ""
-    result: str | None = None
+    text: str = field(default="", converter=legible)
+    name: str = field(default="", converter=legible)
+    arguments: str = field(default="", converter=legible)
+    result: str | None = field(default=None, converter=optional(legible))
     failed: bool = False
     url: str = ""
 
@@ -57,10 +63,9 @@ BLANK: Final = {
 def turns(conversation: Conversation) -> list[Turn]:
     """The conversation, oldest first; a model's turn has all its rounds."""
     messages = conversation.messages
-    results = {part.call_id: part for message in messages for part in message.content if isinstance(part, ToolResult)}
     found: list[Turn] = []
     for number, message in enumerate(messages):
-        items = list(_items(conversation, number, message, results))
+        items = list(_items(conversation, number, message, _results(messages[number + 1 : number + 2])))
         role = "assistant" if isinstance(message, AssistantMessage) else "user"
         if items and found and found[-1].role == role == "assistant":
             found[-1].items.extend(items)
@@ -69,7 +74,14 @@ def turns(conversation: Conversation) -> list[Turn]:
     return found
 
 
-def _items(conversation: Conversation, number: int, message: Message, results: dict[str, ToolResult]) -> Iterator[Item]:
+def _results(after: Sequence[Message]) -> Mapping[str, ToolResult]:
+    """Of the calls in a message, from the one after it: other rounds may use the ids of calls again."""
+    return {part.call_id: part for message in after for part in message.content if isinstance(part, ToolResult)}
+
+
+def _items(
+    conversation: Conversation, number: int, message: Message, results: Mapping[str, ToolResult]
+) -> Iterator[Item]:
     for index, part in enumerate(message.content):
         match part:
             case Text(text=text) if text.strip():

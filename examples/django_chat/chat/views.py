@@ -8,7 +8,8 @@ from attrs import asdict
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
 
 from chat import transcript
 from chat.answers import keeping
@@ -22,7 +23,8 @@ SYSTEM: Final = "You are the assistant of a small chat page. Be brief and friend
 logger: Final = logging.getLogger(__name__)
 
 
-@require_GET
+@require_safe
+@never_cache  # who goes back sees what was said since
 def conversation(request: HttpRequest, pk: int | None = None) -> HttpResponse:
     """The page: a conversation, or the beginning of one."""
     found = None if pk is None else _mine(request, pk)
@@ -70,7 +72,7 @@ def forget(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("new")
 
 
-@require_GET
+@require_safe
 def picture(request: HttpRequest, pk: int, number: int, index: int) -> HttpResponse:
     """A picture that was sent."""
     image = transcript.picture(_mine(request, pk).messages, number, index)

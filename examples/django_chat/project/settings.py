@@ -4,6 +4,7 @@ CHAT_PROVIDER, CHAT_MODEL  who answers, as in ``CHAT_PROVIDER=openai``; its key 
 CHAT_BASE_URL, CHAT_KEY    another address of it, and the key for that
 CHAT_REASONING             how much it thinks, as in ``CHAT_REASONING=low``; unset, as much as it likes
 CHAT_DATABASE              the file of the history
+CHAT_HTTPS                 set where what stands in front speaks TLS; it must set X-Forwarded-Proto itself, always
 """
 
 import os
@@ -63,6 +64,10 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
 SESSION_COOKIE_AGE = 365 * 24 * 3600
 DATA_UPLOAD_MAX_NUMBER_FILES = 1
+if os.environ.get("CHAT_HTTPS"):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
+SILENCED_SYSTEM_CHECKS = ["security.W004"]  # for how long browsers insist on TLS is for the owner of the domain to say
 STATIC_URL = "static/"
 TIME_ZONE = "UTC"
 USE_TZ = True

@@ -1,6 +1,7 @@
 """The site in a browser."""
 
 import os
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -107,6 +108,9 @@ def test_a_tool_that_fails(page: Page, provider: FakeServer) -> None:
     say(page, "How is it?")
     answered(page)
     expect(page.locator(".call.failed .result")).to_contain_text("which city?")
+    expect(page.get_by_role("status")).to_have_text(
+        re.compile("Answer:.*weather.*failed.*Tell me the city.", re.DOTALL)
+    )
 
 
 # ---- an end ----------------------------------------------------------------------------------------------------------
@@ -173,6 +177,17 @@ def _kept(page: Page, words: str) -> None:
         time.sleep(0.02)
 
 
+def test_who_goes_back_sees_what_was_said_since(page: Page, provider: FakeServer) -> None:
+    say(page, "One")
+    answered(page)
+    page.reload()
+    say(page, "Two")
+    answered(page)
+    page.get_by_role("link", name="New chat").click()
+    page.go_back()
+    expect(page.locator(".user .text")).to_have_text(["One", "Two"])
+
+
 # ---- errors ----------------------------------------------------------------------------------------------------------
 
 
@@ -225,6 +240,28 @@ def test_an_unanswered_question_is_offered_again(page: Page, provider: FakeServe
     expect(page.locator(".assistant .text")).to_have_text("Count")
 
 
+def test_what_the_site_has_not_got_stays_typed(page: Page, provider: FakeServer) -> None:
+    page.route("**/say/", lambda route: route.abort())
+    page.set_input_files("#image", {"name": "garden.png", "mimeType": "image/png", "buffer": PICTURE})
+    say(page, "A long thought")
+    expect(page.get_by_role("alert")).to_contain_text("The connection was lost.")
+    expect(page.locator(".turn")).to_have_count(0)
+    page.unroute("**/say/")
+    page.click("#send")
+    answered(page)
+    assert [type(part) for part in provider.requests[-1].messages[-1].content] == [Image, Text]
+    expect(page.locator(".user .text")).to_have_text("A long thought")
+
+
+def test_without_scripts(browser: Browser, gunicorn: str) -> None:
+    """The page says so, and offers nothing that then does not work."""
+    with browser.new_context(base_url=gunicorn, java_script_enabled=False) as context:
+        page = context.new_page()
+        page.goto("/")
+        expect(page.locator("noscript p")).to_be_visible()
+        expect(page.locator("#composer")).to_be_hidden()
+
+
 # ---- pictures --------------------------------------------------------------------------------------------------------
 
 
@@ -261,9 +298,11 @@ def test_a_file_that_cannot_be_sent(
     file = tmp_path / "garden.png"
     file.write_bytes(content)
     page.set_input_files("#image", file)
+    page.fill("#text", "What is this?")
     if page.locator("#attached").is_visible():
-        say(page, "What is this?")
+        page.click("#send")
     expect(page.locator("#failure-text")).to_have_text(words)
+    expect(page.locator("#text")).to_have_value("What is this?")
     expect(page.locator("#again")).to_be_hidden()
     assert provider.requests == []
 
@@ -297,8 +336,10 @@ def test_nothing_that_a_model_writes_is_run(page: Page, provider: FakeServer) ->
 
 # ---- looks -----------------------------------------------------------------------------------------------------------
 
-LONG = f"A word that is {'very' * 60} long, a [link](https://example.org/{'path/' * 40}), and a table:\n\n" + "\n".join(
-    f"| {' | '.join(cells)} |" for cells in (["column"] * 9, ["--"] * 9, ["a value"] * 9)
+LONG = (
+    f"```{'language' * 20}\n```\n"
+    f"A word that is {'very' * 60} long, a [link](https://example.org/{'path/' * 40}), and a table:\n\n"
+    + "\n".join(f"| {' | '.join(cells)} |" for cells in (["column"] * 9, ["--"] * 9, ["a value"] * 9))
 )
 
 
@@ -309,6 +350,7 @@ def test_all_of_it_fits(page: Page, provider: FakeServer, tmp_path: Path, width:
     page.set_viewport_size({"width": width, "height": height})
     page.screenshot(path=folder / f"{width}-welcome.png")
     provider.reply([Thinking("Two places.", "signature"), ToolCall("c", "weather", {"city": "Oslo" * 50})])
+    provider.reply([ToolCall("d", "weather" * 30, {})])
     provider.reply(LONG)
     page.set_input_files("#image", {"name": f"{'long' * 40}.png", "mimeType": "image/png", "buffer": PICTURE})
     page.screenshot(path=folder / f"{width}-attached.png")
@@ -322,7 +364,9 @@ def test_all_of_it_fits(page: Page, provider: FakeServer, tmp_path: Path, width:
     page.locator("#scroller").evaluate("(it) => { it.scrollTop = 0; }")
     page.locator("#transcript details summary").first.click()
     page.screenshot(path=folder / f"{width}-answer.png")
-    widest = "[...document.querySelectorAll('.room, .room > *, .turn, .text, .call, .failure, .box')]"
+    widest = (
+        "[...document.querySelectorAll('.room, .room > *, .turn, .text, .call, .state, figcaption *, .failure, .box')]"
+    )
     right = page.evaluate(f"Math.max(...{widest}.map((one) => one.getBoundingClientRect().right))")
     assert right <= width
     assert page.evaluate("[document.documentElement.scrollWidth, document.getElementById('scroller').scrollLeft]") == [
@@ -338,6 +382,10 @@ def test_the_list_of_conversations_on_a_telephone(page: Page, provider: FakeServ
     answered(page)
     expect(page.get_by_role("link", name="New chat")).not_to_be_in_viewport()
     page.get_by_role("button", name="Conversations").click()
+    expect(page.get_by_role("button", name="Close the list")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Conversations")).to_be_focused()
+    page.keyboard.press("Enter")
     page.get_by_role("link", name="New chat").click()
     expect(page.locator("#welcome")).to_be_visible()
     page.get_by_role("button", name="Conversations").click()

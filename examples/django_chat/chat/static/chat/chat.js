@@ -43,6 +43,7 @@ class Answer {
     transcript.append(this.turn);
     this.words = null;
     this.drawing = 0;
+    this.pause = 30; // milliseconds between two drawings
   }
 
   take(event, data) {
@@ -62,15 +63,18 @@ class Answer {
     this.words ??= { element: this.part("text"), text: "" };
     this.words.text += data.text;
     this.waiting.hidden = true;
-    this.drawing ||= requestAnimationFrame(() => this.flush());
+    this.drawing ||= setTimeout(() => this.flush(), this.pause);
   }
 
-  /** Draws the words that have come: once a frame, however many events there are. */
+  /** Draws the words that have come, however many events there are; a text that takes long to draw more seldom. */
   flush() {
-    cancelAnimationFrame(this.drawing);
+    clearTimeout(this.drawing);
     this.drawing = 0;
-    if (this.words) draw(this.words.element, this.words.text);
+    if (!this.words) return;
+    const begun = performance.now();
+    draw(this.words.element, this.words.text);
     follow();
+    this.pause = Math.max(30, 4 * (performance.now() - begun));
   }
 
   text() {
@@ -108,7 +112,7 @@ class Answer {
     const card = this.card({ id: data.call_id, name: data.name });
     const words = data.content.map((part) => part.text ?? `(${part.type})`).join("");
     card.querySelector(".result").textContent = laidOut(words);
-    card.classList.replace("running", data.is_error ? "failed" : "done");
+    state(card, data.is_error ? "failed" : "done");
     this.calls.delete(data.call_id); // some hosts use ids again in the next round
     this.between();
   }
@@ -135,6 +139,7 @@ class Answer {
     if (!this.calls.has(data.id)) {
       const made = this.part("call");
       made.querySelector(".name").textContent = data.name;
+      state(made, "running");
       this.calls.set(data.id, made);
     }
     return this.calls.get(data.id);
@@ -166,9 +171,16 @@ class Answer {
   close() {
     this.between();
     this.waiting.remove();
-    for (const card of this.said.querySelectorAll(".call.running")) card.classList.replace("running", "unended");
+    for (const card of this.said.querySelectorAll(".call.running")) state(card, "unended");
     if (!this.said.querySelector(":scope > :not(.sr)")) this.turn.remove();
   }
+}
+
+const STATES = { running: "running …", done: "done", failed: "failed", unended: "stopped" };
+function state(card, name) {
+  card.classList.remove(...Object.keys(STATES));
+  card.classList.add(name);
+  card.querySelector(".state").textContent = STATES[name];
 }
 
 function laidOut(words) {
@@ -184,9 +196,9 @@ function brief(card) {
   const shown = card.querySelector(".arguments").textContent;
   try {
     const values = Object.entries(JSON.parse(shown)).map(([name, value]) => `${name}: ${JSON.stringify(value)}`);
-    card.querySelector(".brief").textContent = values.join(", ");
+    card.querySelector(".brief").textContent = values.join(", ").slice(0, 200);
   } catch {
-    card.querySelector(".brief").textContent = shown;
+    card.querySelector(".brief").textContent = shown.slice(0, 200);
   }
 }
 
@@ -195,8 +207,9 @@ function brief(card) {
 let abort = null; // of the answer under way
 let lost = null; // an answer that has failed, and is not kept
 
-async function ask(address, body) {
+async function ask(address, body, asked = null) {
   fail("");
+  byId("told").textContent = "The answer is being written.";
   abort = new AbortController();
   busy(true);
   const answer = new Answer();
@@ -220,11 +233,23 @@ async function ask(address, body) {
     if (!byId("failure").hidden) {
       answer.turn.classList.add("lost");
       lost = answer.turn;
+      if (asked && !answer.taken) giveBack(asked);
     }
+    // All of it at once: read out while it is written, nobody could follow.
+    byId("told").textContent = byId("failure").hidden ? answer.said.innerText : "";
     abort = null;
     busy(false);
     follow();
   }
+}
+
+/** Nothing that was typed is lost where the server has not taken it. */
+function giveBack({ turn, words, files }) {
+  turn.remove();
+  if (text.value || image.files.length) return; // there is something new already
+  text.value = words;
+  image.files = files;
+  byId("attached").hidden = !files.length;
 }
 
 function stopped(answer) {
@@ -234,6 +259,7 @@ function stopped(answer) {
 
 async function refused(response) {
   const data = await response.json().catch(() => null);
+  if (response.status === 409) return location.reload(); // it was answered meanwhile
   // What has an address was taken, and waits for its answer.
   const again = response.headers.has("Content-Location");
   fail(data?.message ?? `The server answered with status ${response.status}.`, again);
@@ -263,13 +289,14 @@ function fail(words, again = false) {
 function busy(is) {
   byId("send").hidden = is;
   byId("stop").hidden = !is;
-  composer.toggleAttribute("aria-busy", is);
+  transcript.ariaBusy = String(is);
   if (!is) text.focus({ preventScroll: true });
   ready();
 }
 
 byId("stop").addEventListener("click", () => abort?.abort());
 byId("again").addEventListener("click", () => {
+  if (abort) return;
   const body = new FormData();
   body.set("csrfmiddlewaretoken", composer.elements.csrfmiddlewaretoken.value);
   lost?.remove();
@@ -295,10 +322,11 @@ composer.addEventListener("submit", (event) => {
     said.append(words);
   }
   transcript.append(turn);
+  const asked = { turn, words: text.value, files: image.files };
   text.value = "";
-  image.value = "";
+  image.files = new DataTransfer().files;
   byId("attached").hidden = true;
-  ask(composer.action, body);
+  ask(composer.action, body, asked);
 });
 
 text.addEventListener("keydown", (event) => {
@@ -345,13 +373,15 @@ byId("detach").addEventListener("click", () => {
 const box = composer.querySelector(".box");
 for (const name of ["dragover", "dragleave", "drop"]) {
   composer.addEventListener(name, (event) => {
+    if (!event.dataTransfer.types.includes("Files")) return; // words are for the browser
     event.preventDefault();
     box.classList.toggle("over", name === "dragover");
     if (name === "drop" && event.dataTransfer.files.length) take(event.dataTransfer.files);
   });
 }
 text.addEventListener("paste", (event) => {
-  if (!event.clipboardData.files.length) return;
+  // Who copies from a document pastes its words, and not the picture of them that comes along.
+  if (!event.clipboardData.files.length || event.clipboardData.getData("text/plain")) return;
   event.preventDefault();
   take(event.clipboardData.files);
 });
@@ -377,9 +407,11 @@ document.querySelector("[data-attach]").addEventListener("click", () => {
 
 const sidebar = byId("sidebar");
 function show(open) {
+  if (sidebar.classList.contains("open") === open) return;
   sidebar.classList.toggle("open", open);
   byId("veil").hidden = !open;
   byId("open-sidebar").setAttribute("aria-expanded", String(open));
+  byId(open ? "close-sidebar" : "open-sidebar").focus();
 }
 byId("open-sidebar").addEventListener("click", () => show(true));
 byId("close-sidebar").addEventListener("click", () => show(false));
@@ -387,9 +419,6 @@ byId("veil").addEventListener("click", () => show(false));
 document.addEventListener("keydown", (event) => event.key === "Escape" && show(false));
 
 for (const words of transcript.querySelectorAll(".assistant [data-markdown]")) draw(words, words.textContent);
-for (const card of transcript.querySelectorAll(".call")) {
-  brief(card);
-  card.classList.replace("running", "unended"); // nothing runs where nothing is being answered
-}
+for (const card of transcript.querySelectorAll(".call")) brief(card);
 scroller.scrollTop = scroller.scrollHeight;
 ready();

@@ -129,6 +129,7 @@ function code(lines) {
   const text = lines.slice(1, closed ? -1 : undefined).join("\n");
   const copy = element("button", "Copy");
   copy.type = "button";
+  copy.hidden = !navigator.clipboard; // which is there for sites with TLS, and on one's own machine
   copy.addEventListener("click", async () => {
     await navigator.clipboard.writeText(text);
     copy.textContent = "Copied";
@@ -240,6 +241,7 @@ function link(label, target) {
   if (!/^(https?:\/\/|mailto:)/i.test(target)) return label;
   const made = element("a", label || target);
   made.href = target;
+  made.title = target; // whatever the label says
   made.target = "_blank";
   made.rel = "noopener noreferrer nofollow";
   return made;
