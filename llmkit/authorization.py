@@ -22,7 +22,8 @@ def proves_itself(session: Any) -> bool:
     if getattr(session, "credentials", None) is not None:
         return True
     headers = getattr(session, "headers", None)
-    return headers is not None and any(name in headers for name in AUTH_HEADERS)
+    found = headers.items() if isinstance(headers, Mapping) else ()  # perhaps a dict, which minds capitals
+    return any(str(name).lower() in AUTH_HEADERS and value is not None for name, value in found)
 
 
 class Authorization:

@@ -148,6 +148,41 @@ def test_a_hook_that_has_read_the_answer(session, server, mode):
     assert len(seen) == 1
 
 
+class Plain:
+    """A session with few manners, whose headers are a dict."""
+
+    def __init__(self, inner, headers):
+        self._inner = inner
+        self.headers = headers
+
+    def request(self, method, url, *, headers, **kwargs):
+        own = {name: value for name, value in (self.headers or {}).items() if value is not None}
+        return self._inner.request(method, url, headers={**own, **headers}, **kwargs)
+
+
+PLAIN = {
+    "a header": ({"Authorization": "Bearer token"}, "Bearer token"),
+    "one that is taken away": ({"Authorization": None}, f"Bearer {KEY}"),
+    "another": ({"X-Own": "a"}, f"Bearer {KEY}"),
+    "none": (None, f"Bearer {KEY}"),
+}
+
+
+@pytest.mark.parametrize(("headers", "sent"), PLAIN.values(), ids=PLAIN.keys())
+def test_headers_of_a_plain_session(session, server, headers, sent, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    client = Client("openai", base_url=server.url, model="m", session=Plain(session, headers))
+    assert client.complete("Hi").text == "Hi"
+    assert server.requests[0].headers["authorization"] == sent
+
+
+def test_a_header_that_a_session_takes_away(session, server, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    session.headers["Authorization"] = None
+    assert Client("openai", base_url=server.url, model="m", session=session).complete("Hi").text == "Hi"
+    assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
+
+
 @pytest.mark.parametrize("provider", ["anthropic", "openai"])
 def test_a_cache_keeps_no_key(server, provider, tmp_path):
     """requests-cache leaves out what it knows to be secret, if it is spelt as it knows it."""
