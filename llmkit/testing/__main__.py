@@ -98,6 +98,7 @@ def _serve(server: FakeServer) -> int:
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
     print(f"# listening on {server.url}, told what to answer at {server.url}{PATH}; Ctrl-C ends it")
+    print(f"# llmkit reads no address from variables: llmkit ask --base-url {server.url} Hi")
     for name, value in server.variables.items():
         print(f"export {name}={shlex.quote(value)}")
     sys.stdout.flush()
