@@ -107,20 +107,43 @@ def browser() -> Iterator[Browser]:
 
 @contextmanager
 def visit(browser: Browser, url: str) -> Iterator[Page]:
-    """A new visitor's tab, on the site; whatever a script of the page fails at fails the test."""
+    """A tab in a window of its own, on the site."""
     # Without what moves, as that is drawn sixty times a second by a machine that has better things to do.
     with browser.new_context(base_url=url, viewport=DESK, reduced_motion="reduce") as context:
         page = context.new_page()
         page.set_default_timeout(PATIENCE * 1000)
-        failures: list[str] = []
-        page.on("pageerror", lambda error: failures.append(str(error)))
-        page.goto("/")
+        with watched(page):
+            page.goto("/")
+            yield page
+
+
+@contextmanager
+def watched(page: Page) -> Iterator[None]:
+    """Whatever a script of the page fails at fails the test."""
+    failures: list[str] = []
+
+    def failed(error: Exception) -> None:
+        failures.append(str(error))
+
+    page.on("pageerror", failed)
+    yield
+    page.remove_listener("pageerror", failed)
+    assert not failures
+
+
+@pytest.fixture(scope="session")
+def tab(browser: Browser, gunicorn: str) -> Iterator[Page]:
+    """One for all tests that close none: a new one takes the browser longer than most of them."""
+    with visit(browser, gunicorn) as page:
         yield page
-        assert not failures
 
 
 @pytest.fixture
-def page(browser: Browser, gunicorn: str) -> Iterator[Page]:
-    """A new visitor's tab."""
-    with visit(browser, gunicorn) as page:
-        yield page
+def page(tab: Page) -> Iterator[Page]:
+    """The tab of a visitor who was never here."""
+    tab.context.clear_cookies()
+    tab.set_viewport_size(DESK)
+    with watched(tab):
+        tab.goto("/")
+        yield tab
+    tab.unroute_all()

@@ -1,10 +1,7 @@
 """Markdown as the page shows it."""
 
-from collections.abc import Iterator
-
 import pytest
-from conftest import visit
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
 CASES = {
     "paragraphs": ("one\ntwo\n\nthree", "<p>one<br>two</p><p>three</p>"),
@@ -39,12 +36,6 @@ CASES = {
 }
 
 
-@pytest.fixture(scope="module")
-def blank(browser: Browser, gunicorn: str) -> Iterator[Page]:
-    with visit(browser, gunicorn) as page:
-        yield page
-
-
 DRAW = """async ([text, steps]) => {
     const {draw} = await import("/static/chat/markdown.js");
     const container = document.createElement("div");
@@ -54,13 +45,13 @@ DRAW = """async ([text, steps]) => {
 
 
 @pytest.mark.parametrize(("text", "expected"), CASES.values(), ids=CASES.keys())
-def test_markdown(blank: Page, text: str, expected: str) -> None:
-    found = blank.evaluate(DRAW, [text, False])
+def test_markdown(tab: Page, text: str, expected: str) -> None:
+    found = tab.evaluate(DRAW, [text, False])
     assert expected in found
-    assert blank.evaluate(DRAW, [text, True]) == found, "however it arrives"
+    assert tab.evaluate(DRAW, [text, True]) == found, "however it arrives"
 
 
-def test_what_does_not_change_is_not_made_anew(blank: Page) -> None:
+def test_what_does_not_change_is_not_made_anew(tab: Page) -> None:
     """A selection in what was read stays while more is written."""
     kept = """async () => {
         const {draw} = await import("/static/chat/markdown.js");
@@ -70,7 +61,7 @@ def test_what_does_not_change_is_not_made_anew(blank: Page) -> None:
         draw(container, "one\\n\\ntwo three");
         return [container.children[0] === first, container.children[1] === second];
     }"""
-    assert blank.evaluate(kept) == [True, False]
+    assert tab.evaluate(kept) == [True, False]
 
 
 HARD = {
@@ -95,6 +86,6 @@ HARD = {
 
 
 @pytest.mark.parametrize("text", HARD.values(), ids=HARD.keys())
-def test_nothing_takes_long(blank: Page, text: str) -> None:
+def test_nothing_takes_long(tab: Page, text: str) -> None:
     """Else the page would hang: then the time of a test ends, which is enough for all of these."""
-    assert blank.evaluate(DRAW, [text, False])
+    assert tab.evaluate(DRAW, [text, False])
