@@ -54,20 +54,8 @@ def script(path, data):
 
 @pytest.mark.skipif(os.name == "nt", reason="signals as POSIX has them")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_serves_until_it_is_told_to_end(tmp_path, monkeypatch, number):
-    monkeypatch.setenv("LLMKIT_CONFIG", str(tmp_path))
-    monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
-    with serving("--script", script(tmp_path / "a.json", {"replies": ["Hallo", "Hei"]})) as (process, url):
-        said = process.stdout.readline().rpartition(": ")[2].split()
-        assert said[0] == "llmkit"
-        told = subprocess.run(
-            [sys.executable, "-m", *said],
-            check=True,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            timeout=PATIENCE,
-        )
-        assert told.stdout == b"Hallo\n"
+def test_it_serves_until_it_is_told_to_end(tmp_path, number):
+    with serving("--script", script(tmp_path / "a.json", {"replies": ["Hei", "Hallo"]})) as (process, url):
         printed = [process.stdout.readline() for _ in NAMES]
         variables = dict(line.removeprefix("export ").strip().split("=", 1) for line in printed)
         assert variables.keys() == NAMES
@@ -79,6 +67,17 @@ def test_it_serves_until_it_is_told_to_end(tmp_path, monkeypatch, number):
             f"{variables['OPENAI_BASE_URL']}/responses", json=body, headers=headers, timeout=PATIENCE
         )
         assert answer.json()["output"][0]["content"][0]["text"] == "Hei"
+        told = process.stdout.readline().rpartition(": ")[2].split()
+        assert told[0] == "llmkit"
+        said = subprocess.run(
+            [sys.executable, "-m", *told],
+            check=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            env={**os.environ, **variables},
+            timeout=PATIENCE,
+        )
+        assert said.stdout.strip() == b"Hallo"
         process.send_signal(number)
         assert process.wait(PATIENCE) == 0
 

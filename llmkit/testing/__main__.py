@@ -98,9 +98,9 @@ def _serve(server: FakeServer) -> int:
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
     print(f"# listening on {server.url}, told what to answer at {server.url}{PATH}; Ctrl-C ends it")
-    print(f"# llmkit reads no address from variables: llmkit ask --base-url {server.url} Hi")
     for name, value in server.variables.items():
         print(f"export {name}={shlex.quote(value)}")
+    print(f"# llmkit reads no address from variables: llmkit ask --base-url {server.url} Hi")
     sys.stdout.flush()
     stopped.wait()
     return 0
