@@ -15,8 +15,6 @@ PAGE = (Path(__file__).parent.parent / "docs" / "django.md").read_text()
 FILE = re.compile(r"```py\n# (?P<path>\S+\.py)\n(?P<code>.*?)```", re.DOTALL)
 BESIDE = {
     "project/__init__.py": "",
-    "project/urls.py": "from django.urls import path\nfrom talks import views\n\n"
-    'urlpatterns = [path("say/<int:pk>", views.say)]\n',
     "talks/__init__.py": "",
 }
 # What `startproject` writes, and no page repeats.
