@@ -46,15 +46,24 @@ def drawn():
 
 # ---- variables -------------------------------------------------------------------------------------------------------
 
+
+class Broken:
+    @property
+    def output(self):
+        return 1 / 0
+
+
 NAMES = {
     "name": "Ada",
     "number": 3.14159,
-    "where": {"city": "Ely"},
+    "where": {"city": "Ely", "a._b": "an item"},
     "row": ("a", "b"),
     "answer": Response("", "m", "p", AssistantMessage("Four."), FinishReason("stop")),
     "cities": CITIES,
     "red": RED,
     "none": None,
+    "broken": Broken(),
+    "_llm": "kept",
 }
 FILLED = {
     "a name": ("Hello {name}!", "Hello Ada!"),
@@ -62,6 +71,8 @@ FILLED = {
     "a format": ("{number:.2f}", "3.14"),
     "a conversion": ("{name!r:>6}", " 'Ada'"),
     "an item": ("{where[city]}", "Ely"),
+    "an item that looks private": ("{where[a._b]}", "an item"),
+    "a private name": ("{_llm}", "kept"),
     "an item by number": ("{row[1]}", "b"),
     "an attribute": ("{answer.finish_reason.reason}", "stop"),
     "an answer": ("{answer} Why?", "Four. Why?"),
@@ -75,6 +86,9 @@ WRONG = {
     "a missing name": ("{nam}", r"\{nam\}: there is no 'nam' \(did you mean 'name'\?\)"),
     "a missing name, none near": ("{zzz}", r"\{zzz\}: there is no 'zzz'; write \{\{ and \}\}"),
     "a missing attribute": ("{name.age}", r"\{name.age\}: AttributeError"),
+    "a private attribute": ("{answer.__class__.__init__.__globals__}", "names that begin with _ are private"),
+    "a private attribute of an item": ("{row[0].__class__}", "names that begin with _ are private"),
+    "a property that fails": ("{broken.output}", r"\{broken.output\}: ZeroDivisionError: "),
     "a missing item": ("{where[street]}", r"\{where\[street\]\}: KeyError: 'street'"),
     "an open brace": ("a { b", "cannot be filled in: .*; write {{ and }}"),
     "a brace that closes nothing": ("a } b", "cannot be filled in: .*; write {{ and }}"),
@@ -218,6 +232,16 @@ PROMPTS = {
     "no table": ([1], "{a}", "frame: expected a DataFrame"),
     "a column": (CITIES["city"], "{city}", "frame: expected a DataFrame"),
     "no such column": (CITIES, "{town}", "there is no 'town'"),
+    "two columns": (
+        pd.DataFrame([[1, 2]], columns=["a", "a"]),
+        "{a}",
+        "{a}: there are several columns",
+    ),
+    "columns of several levels": (
+        pd.DataFrame([[1, 2]], columns=pd.MultiIndex.from_tuples([("a", "b"), ("a", "c")])),
+        "{a}",
+        "{a}: there are several columns",
+    ),
     "no column": (CITIES, "Hello", "template: it names no {column}"),
     "a cell that is empty": (
         pd.DataFrame({"a": ["x", None]}, index=["r1", "r2"]),
@@ -255,8 +279,8 @@ class Named(NamedTuple):
     name: str
 
 
-def result(index=0, text="Oslo", output=None, **more):
-    response = Response("", "m-1", "p", AssistantMessage(text), FinishReason("stop"), Usage(10, 2), output=output)
+def result(index=0, text="Oslo", output=None, model="m-1", **more):
+    response = Response("", model, "p", AssistantMessage(text), FinishReason("stop"), Usage(10, 2), output=output)
     return Result(index, None, f"q{index}", response, **more)
 
 
@@ -332,6 +356,18 @@ def test_results_of_another_table():
         frame([result(2)], CITIES)
 
 
+def test_several_results_of_a_row():
+    """As of two runs."""
+    assert len(frame([result(1), result(1)])) == 2
+    with pytest.raises(ConfigurationError, match="asked: there are several results of row 1"):
+        frame([result(1), result(1)], CITIES)
+
+
+def test_rows_of_no_table():
+    with pytest.raises(ConfigurationError, match="asked: expected a DataFrame of pandas"):
+        frame([result()], ["a"])
+
+
 def test_a_table_of_nothing():
     assert len(frame([])) == 0
     assert len(frame([], CITIES)) == 2
@@ -399,6 +435,17 @@ PICTURES = {
 def test_a_picture_of_little(results, titles):
     found = plot(results)
     assert [axes.get_title(loc="left") for axes in found.axes] == titles
+    found.draw_without_rendering()
+
+
+def test_models_of_any_name(server):
+    """Long ones that begin the same have a bar each; what would be a formula of TeX's is none."""
+    names = ["ft:gpt-4o-mini-2024-07-18:acme:one", "ft:gpt-4o-mini-2024-07-18:acme:two", "a$b_$"]
+    found = plot([result(place, model=name) for place, name in enumerate(names)])
+    tokens = found.axes[0]
+    assert [bar.get_y() + bar.get_height() / 2 for bar in tokens.patches[:3]] == pytest.approx([0, 1, 2])
+    labels = [label.get_text() for label in tokens.get_yticklabels()]
+    assert [label[-4:] for label in labels] == [":one", ":two", "$b_$"]
     found.draw_without_rendering()
 
 

@@ -24,7 +24,6 @@ from llmkit import (
 )
 from llmkit.media import png
 from llmkit.notebook.arguments import parsed
-from llmkit.notebook.magics import questions
 
 RED = Image.of(png.encode(b"\xff\0\0", 1, 1, 3))
 
@@ -195,21 +194,31 @@ def test_a_line_is_asked(line, asked, shell, server):
     assert server.requests[0].messages == [UserMessage(asked)]
 
 
+def asked(line):
+    return f"get_ipython().run_line_magic('llm', {line!r})\n"
+
+
 QUESTIONS = {
-    "a question": (["%llm Why?\n"], ["get_ipython().run_line_magic('llm', 'Why?')\n"]),
-    "with quotes": (['%llm "What\'s up?"?'], ["get_ipython().run_line_magic('llm', '\"What\\'s up?\"?')\n"]),
-    "help": (["%llm?\n"], ["%llm?\n"]),
-    "no question": (["%llm Why not.\n"], ["%llm Why not.\n"]),
-    "after a line": (["x = 1\n", "%llm Why? \n"], ["x = 1\n", "get_ipython().run_line_magic('llm', 'Why?')\n"]),
-    "the text of a cell": (["%%writefile notes\n", "%llm Why?\n"], ["%%writefile notes\n", "%llm Why?\n"]),
-    "nothing": ([], []),
+    "a question": ("%llm Why?\n", asked("Why?")),
+    "with quotes": ('%llm "What\'s up?"?', asked('"What\'s up?"?')),
+    "with an apostrophe": ("%llm What's up?\n", asked("What's up?")),
+    "with a bracket": ("%llm What is in (this?\nx = 1\n", asked("What is in (this?") + "x = 1\n"),
+    "after a line": ("x = 1\n%llm Why? \n", "x = 1\n" + asked("Why?")),
+    "in a loop": ("for x in y:\n    %llm {x}?\n", "for x in y:\n    " + asked("{x}?")),
+    "two": ("%llm What's up?\n%llm Don't you know?\n", asked("What's up?") + asked("Don't you know?")),
+    "in a text": ('x = """\n%llm Why?\n"""\n', 'x = """\n%llm Why?\n"""\n'),
+    "help": ("%llm?\n", "get_ipython().run_line_magic('pinfo', '%llm')\n"),
+    "the text of a cell": (
+        "%%writefile notes\n%llm Why?\n",
+        "get_ipython().run_cell_magic('writefile', 'notes', '%llm Why?\\n')\n",
+    ),
 }
 
 
-@pytest.mark.parametrize(("lines", "expected"), QUESTIONS.values(), ids=QUESTIONS.keys())
-def test_a_question_mark_asks_for_no_help(lines, expected):
+@pytest.mark.parametrize(("cell", "expected"), QUESTIONS.values(), ids=QUESTIONS.keys())
+def test_a_question_mark_asks_for_no_help(cell, expected, shell):
     """Which is what IPython takes one at the end of a line for."""
-    assert questions(lines) == expected
+    assert shell.transform_cell(cell) == expected
 
 
 def test_a_path_with_backslashes():
@@ -261,6 +270,12 @@ WRONG = {
     "no chat": ("%llm client -c number Hi", ConfigurationError, "--chat: number is a int, no chat"),
     "instructions that are none": ('%llm client -s "{red}" Hi', ConfigurationError, "system"),
     "a name": ("%llm client -o a-b Hi", ConfigurationError, "'a-b' is no name of a variable"),
+    "a word of Python's": ("%llm client -o class Hi", ConfigurationError, "'class' is no name of a variable"),
+    "what is no concern of a prompt's": (
+        "%llm client {client.__class__.__init__.__globals__}",
+        ConfigurationError,
+        "names that begin with _ are private",
+    ),
     "another's chat": ("%llm client -c talk Hi", ConfigurationError, "--chat: talk goes on with whom it began with"),
 }
 
@@ -337,4 +352,4 @@ def test_it_is_loaded_again_and_unloaded(shell, capsys):
     run(shell, "%unload_ext llmkit")
     assert shell.find_cell_magic("llm") is None
     assert shell.find_line_magic("llm") is None
-    assert questions not in shell.input_transformers_cleanup
+    assert "pinfo" in shell.transform_cell("%llm Why?")

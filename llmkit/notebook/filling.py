@@ -1,9 +1,11 @@
 """A text with ``{variables}`` and what they stand for in, the parts of a prompt out.
 
 What stands between braces is what `str.format` takes: a name, attributes and items of it, a conversion, a format. No
-expression is evaluated.
+expression is evaluated, and no private attribute is read: by those a text from elsewhere would reach all that the
+process knows, its keys among them, and it is sent away.
 """
 
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from string import Formatter
@@ -16,6 +18,7 @@ from llmkit.notebook.tables import table
 from llmkit.response import Response
 
 _FORMATTER: Final = Formatter()
+_PRIVATE: Final = re.compile(r"\[[^\]]*\]|(\._[^.\[]*)")
 _BRACES: Final = "write {{ and }} for braces that are meant as such"
 
 
@@ -26,7 +29,7 @@ def filled(template: str, names: Mapping[str, Any]) -> tuple[Part, ...]:
     parts where they stand; all else by `format`.
 
     Raises:
-        ConfigurationError: A name is not there, or a brace stands alone.
+        ConfigurationError: A name is not there or private, or a brace stands alone.
     """
     found: list[Part] = []
     for piece in _pieces(template, names):
@@ -71,9 +74,11 @@ def _name(field: str) -> str:
 def _value(field: str, names: Mapping[str, Any]) -> Any:
     if (name := _name(field)) not in names:
         raise ConfigurationError(f"{{{field}}}: there is no {name!r}{_near(name, names)}; {_BRACES}")
+    if any(private := _PRIVATE.findall(field)):
+        raise ConfigurationError(f"{{{field}}}: {''.join(private)}: names that begin with _ are private")
     try:
         return _FORMATTER.get_field(field, (), names)[0]
-    except (AttributeError, LookupError, TypeError, ValueError) as error:
+    except Exception as error:  # attributes may be properties, and items anything
         raise ConfigurationError(f"{{{field}}}: {type(error).__name__}: {error}") from error
 
 

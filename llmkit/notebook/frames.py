@@ -39,7 +39,7 @@ def prompts(frame: "pd.DataFrame", template: str, **options: Unpack[Options]) ->
         A `Request` a row, whose `id` is the row's label in the index.
 
     Raises:
-        ConfigurationError: The template names a column that is not there, or one that is empty in a row.
+        ConfigurationError: The template names a column that is not there or there twice, or that is empty in a row.
 
     Example:
         ::
@@ -52,7 +52,7 @@ def prompts(frame: "pd.DataFrame", template: str, **options: Unpack[Options]) ->
     asked = variables(template)
     if not asked:
         raise ConfigurationError("template: it names no {column}: all rows would ask the same")
-    columns = {name: frame[name].tolist() for name in asked if name in frame.columns}
+    columns = {name: _column(frame, name) for name in asked if name in frame.columns}
     found = []
     for place, label in enumerate(frame.index.tolist()):
         row = {name: cells[place] for name, cells in columns.items()}
@@ -61,6 +61,13 @@ def prompts(frame: "pd.DataFrame", template: str, **options: Unpack[Options]) ->
             raise ConfigurationError(f"row {label!r}: column {empty!r} is empty; see DataFrame.dropna and fillna")
         found.append(Request(conversation_of(template, row), id=str(label), **options))
     return found
+
+
+def _column(frame: "pd.DataFrame", name: str) -> list[Any]:
+    found: Any = frame[name]
+    if hasattr(found, "columns"):
+        raise ConfigurationError(f"{{{name}}}: there are several columns under that name")
+    return [*found.tolist()]
 
 
 def conversation_of(template: str, names: Mapping[str, Any]) -> Any:
@@ -83,9 +90,12 @@ def frame(results: Iterable[Result[Any]], asked: "pd.DataFrame | None" = None) -
             without ``prompt``; one whose name it has already is called ``answer_…``.
 
     Raises:
-        ConfigurationError: pandas is not installed, or there are results of rows that `asked` has not.
+        ConfigurationError: pandas is not installed, or there are results of rows that `asked` has not, or several of
+            one.
     """
     pandas = _pandas()
+    if asked is not None and not isinstance(asked, pandas.DataFrame):
+        raise wrong("asked", "a DataFrame of pandas", asked)
     found = sorted(results, key=lambda result: result.index)
     outputs = [None if result.response is None else _fields(result.response) for result in found]
     names = list(dict.fromkeys(name for fields in outputs if fields for name in fields))
@@ -103,6 +113,10 @@ def frame(results: Iterable[Result[Any]], asked: "pd.DataFrame | None" = None) -
 def _beside(asked: Any, made: Any) -> Any:
     if len(made) and made.index[-1] >= len(asked):
         raise ConfigurationError(f"asked: it has {len(asked)} rows, and there is a result of row {made.index[-1]}")
+    if not made.index.is_unique:
+        raise ConfigurationError(
+            f"asked: there are several results of row {made.index[made.index.duplicated()][0]}: frame(results) has all"
+        )
     made = made.drop(columns="prompt").reindex(range(len(asked)))
     made.index = asked.index
     taken = {str(name) for name in asked.columns}

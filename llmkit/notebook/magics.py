@@ -5,11 +5,15 @@ What is between IPython and llmkit is here: names of the notebook, and errors as
 
 import re
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from keyword import iskeyword
+from token import DEDENT, INDENT
+from tokenize import TokenInfo
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
 from attrs import frozen
+from IPython.core.inputtransformer2 import EscapedCommand
 from IPython.core.magic import no_var_expand
 
 from llmkit.chat import Chat
@@ -37,25 +41,29 @@ _OPTIONS: Final = ("model", "system", "max_tokens", "temperature", "reasoning", 
 def load(shell: "InteractiveShell") -> None:
     """Have `shell` know the magics; as ``%load_ext llmkit``."""
     shell.magics_manager.register_function(Magic(shell).llm, "line_cell", NAME)
-    shell.input_transformers_cleanup.append(questions)
+    shell.input_transformer_manager.token_transformers.append(Question)
 
 
 def unload(shell: "InteractiveShell") -> None:
     """Have it forget them; as ``%unload_ext llmkit``."""
     for known in shell.magics_manager.magics.values():
         known.pop(NAME, None)
-    shell.input_transformers_cleanup.remove(questions)
+    shell.input_transformer_manager.token_transformers.remove(Question)
 
 
-def questions(lines: list[str]) -> list[str]:
-    """A cell's lines, in which a ``%llm`` that ends in a question mark asks: IPython would look for help instead."""
-    if lines and lines[0].startswith("%%"):
-        return lines
-    return [_asked(line) if _QUESTION.match(line) else line for line in lines]
+class Question(EscapedCommand):
+    """A line of ``%llm`` that ends in a question mark, which asks: IPython would look for help instead."""
 
+    priority = 1  # before that
 
-def _asked(line: str) -> str:
-    return f"get_ipython().run_line_magic({NAME!r}, {line.removeprefix(f'%{NAME}').strip()!r})\n"
+    @classmethod
+    def find(cls, tokens_by_line: Iterable[Sequence[TokenInfo]]) -> "Question | None":
+        """The first one in a cell; none in a text of the cell's."""
+        for tokens in tokens_by_line:
+            first = next((token for token in tokens if token.type not in (INDENT, DEDENT)), None)
+            if first is not None and _QUESTION.match(first.line, first.start[1]):
+                return cls(first.start)  # type: ignore[no-untyped-call]
+        return None
 
 
 class Magic:
@@ -114,7 +122,7 @@ class Magic:
         joined = self._joined(said)
         wanted, names = joined.options, self._shell.user_ns
         for name in filter(None, (wanted.output, wanted.chat)):
-            if not name.isidentifier():
+            if not name.isidentifier() or iskeyword(name):
                 raise ConfigurationError(f"{name!r} is no name of a variable")
         prompt = template if wanted.raw else conversation_of(template, names)
         output_type = self._type(wanted.type)

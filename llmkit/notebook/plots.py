@@ -54,7 +54,7 @@ def _figure() -> "Figure":
 
 def _tokens(axes: "Axes", lines: Sequence[Line]) -> None:
     """A bar a model: what was read from the cache, what was read anew, what was written."""
-    names = [_short(line.name) or "?" for line in lines]
+    places = range(len(lines))  # names that are cut may be the same
     left = [0] * len(lines)
     for label, colour, counts in (
         ("read from the cache", "#bcd4ea", [line.usage.cache_read_tokens for line in lines]),
@@ -62,11 +62,12 @@ def _tokens(axes: "Axes", lines: Sequence[Line]) -> None:
         ("written", "#e08a3c", [line.usage.output_tokens for line in lines]),
     ):
         if any(counts):
-            axes.barh(names, counts, left=left, height=0.6, label=label, color=colour)
+            axes.barh(places, counts, left=left, height=0.6, label=label, color=colour)
             left = [before + count for before, count in zip(left, counts, strict=True)]
     if not any(left):
         _nothing(axes, "no tokens told")
     else:
+        axes.set_yticks(places, [_short(line.name) or "?" for line in lines], parse_math=False)
         axes.set_ylim(max(len(lines), 2) - 0.4, -1.1)  # the first on top, and room for the legend
         axes.xaxis.set_major_formatter(_thousands)
         axes.legend(fontsize="x-small", frameon=False, loc="upper right", ncols=3)
@@ -133,7 +134,9 @@ def _nothing(axes: "Axes", why: str) -> None:
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= _NAME else f"{name[: _NAME - 1]}…"
+    """Cut in the middle: those of one's own models differ at their ends."""
+    half = _NAME // 2
+    return name if len(name) <= _NAME else f"{name[: half - 1]}…{name[-half:]}"
 
 
 def _time(seconds: float) -> str:
