@@ -55,9 +55,11 @@ class Authorization:
         return signed
 
     def learn(self, prepared: Any) -> None:
-        """Count what proves in a request who asks as secrets, too: a caller's own session has added to it."""
+        """Count what proves in a request, or in a session, who asks as secrets, too: the caller's own has added it."""
         headers = {str(name): value for name, value in prepared.headers.items() if isinstance(value, str)}
-        self._key.learn([*of_headers(headers), *of_query(dict(parse_qsl(urlsplit(prepared.url).query)))])
+        url = getattr(prepared, "url", None)
+        query = parse_qsl(urlsplit(url).query) if isinstance(url, str) else ()
+        self._key.learn([*of_headers(headers), *of_query(dict(query))])
 
     @property
     def secrets(self) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ import queue
 import socket
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http.client import HTTPResponse
 from typing import Any
 
@@ -46,6 +46,7 @@ def ask(session: Any, outgoing: Outgoing, url: str, host: str, exchange: Exchang
     try:
         arguments["timeout"] = _timeouts(exchange, partial=isinstance(session, requests.Session))
         response = _requested(session, outgoing.method, arguments, exchange)
+        _learn(outgoing, session, getattr(response, "request", None))
         exchange.stage = "body"
         exchange.begun = True
         return _answer(response, url, host, exchange)
@@ -53,6 +54,14 @@ def ask(session: Any, outgoing: Outgoing, url: str, host: str, exchange: Exchang
         return error.with_traceback(None)
     except Exception as error:  # noqa: BLE001 - the session is the caller's: nobody knows what it raises
         return _failed(error, exchange, host)
+
+
+def _learn(outgoing: Outgoing, *added: Any) -> None:
+    """Count what proves in their headers who asks as secrets: the host may repeat it in its answer."""
+    learn = getattr(outgoing.authorize, "learn", None)
+    for one in added:
+        if learn is not None and isinstance(getattr(one, "headers", None), Mapping):
+            learn(one)
 
 
 def _for_requests(session: requests.Session, outgoing: Outgoing, url: str) -> dict[str, Any] | LLMKitError:
