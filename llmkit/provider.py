@@ -155,7 +155,7 @@ def provider(name: str) -> Provider:
     if name in found:
         return found[name]
     raise UnknownProviderError(
-        f"provider: no row is named {_shown(name)}; try {', '.join(_near(name, found))}, or pass a Provider"
+        f"provider: none is named {_shown(name)}; try {', '.join(_near(name, found))}, or pass a Provider"
     )
 
 

@@ -188,7 +188,7 @@ FAILURES = {
         (4, "", "400 invalid_request_error: a b\ufffd[31m"),
     ),
     "no prompt": (nothing, [], (2, "", "nothing is asked: pass a prompt")),
-    "no such provider": (nothing, ["-p", "nobody", "Hi"], (2, "", "provider: no row is named 'nobody'")),
+    "no such provider": (nothing, ["-p", "nobody", "Hi"], (2, "", "provider: none is named 'nobody'")),
     "no such file": (nothing, ["-a", "/nowhere/x.png", "Hi"], (2, "", "media: ")),
     "too hot": (nothing, ["--temperature", "9", "Hi"], (2, "", "temperature: ")),
 }

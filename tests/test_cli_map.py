@@ -166,7 +166,7 @@ WRONG = {
         ["-o", "out.csv"],
         "a.jsonl, line 2: column 'n' is not in the first row",
     ),
-    "nobody to ask": ("a.txt", b"a\n", ["-p", "nobody"], "provider: no row is named 'nobody'"),
+    "nobody to ask": ("a.txt", b"a\n", ["-p", "nobody"], "provider: none is named 'nobody'"),
     "too hot": ("a.txt", b"a\n", ["--temperature", "9", "-o", "out.jsonl"], "temperature: "),
     "none at once": ("a.txt", b"a\n", ["-c", "0", "-o", "out.jsonl"], "concurrency: "),
     "no limit": ("a.txt", b"a\n", ["--rpm", "0"], "requests_per_minute: "),

@@ -234,7 +234,7 @@ BAD_CLIENTS = {
     "proxy that is no text": ({"proxy": 5}, ConfigurationError, "proxy: expected text"),
     "verify that is none": ({"verify": 0}, ConfigurationError, "verify: expected True, False"),
     "empty model": ({"model": ""}, ConfigurationError, "model: expected"),
-    "unknown row": ({"provider": "antropic"}, UnknownProviderError, "provider: no row is named 'antropic'"),
+    "unknown row": ({"provider": "antropic"}, UnknownProviderError, "provider: none is named 'antropic'"),
     "row that is none": ({"provider": 3}, ConfigurationError, "provider: expected a name"),
     "no scheme": ({"base_url": "api.x.example"}, ConfigurationError, "base_url: expected http"),
     "user in the address": ({"base_url": "https://u:p@x.example"}, ConfigurationError, "base_url: a user"),

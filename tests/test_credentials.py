@@ -249,7 +249,7 @@ def test_rows():
 
 
 def test_unknown_rows():
-    with pytest.raises(UnknownProviderError, match=r"no row is named 'antropic'; try anthropic"):
+    with pytest.raises(UnknownProviderError, match=r"none is named 'antropic'; try anthropic"):
         provider("antropic")
     with pytest.raises(UnknownProviderError, match="or pass a Provider"):
         provider("zzz")

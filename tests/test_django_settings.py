@@ -42,7 +42,7 @@ CHECKS = {
     "no provider": ({"default": {"key": "k"}}, [("E002", "LLMKIT['default']: 'provider' is missing")]),
     "no such provider": (
         {"default": {"provider": "antropic", "key": "k"}},
-        [("E003", "LLMKIT['default']: provider: no row is named 'antropic'; try anthropic, or pass a Provider")],
+        [("E003", "LLMKIT['default']: provider: none is named 'antropic'; try anthropic, or pass a Provider")],
     ),
     "a misspelt key": (
         {"default": {**GOOD, "temprature": 1, 7: 1}},

@@ -354,7 +354,7 @@ def test_arguments(use, words):
 
 def test_a_key_in_the_place_of_a_provider():
     """Other libraries want it there."""
-    with pytest.raises(ConfigurationError, match="no row is named as what was passed .30 characters, not") as caught:
+    with pytest.raises(ConfigurationError, match="none is named as what was passed .30 characters, not") as caught:
         Client(KEY)
     assert KEY not in str(caught.value)
 
@@ -877,11 +877,11 @@ REFUSED = {
     "as an option": (["set", "anthropic", "--key", KEY], b"", "a key is no argument"),
     "as an option that nobody knows": (["set", "anthropic", f"--anthropic-key={KEY}"], b"", "a key is no argument"),
     "in front of the name": (["set", "--apikey", KEY, "anthropic"], b"", "a key is no argument"),
-    "in the place of the name": (["set", KEY], b"", "no row is named as what was passed"),
-    "along with the name": (["set", f"anthropic={KEY}"], b"", "no row is named as what was passed"),
+    "in the place of the name": (["set", KEY], b"", "none is named as what was passed"),
+    "along with the name": (["set", f"anthropic={KEY}"], b"", "none is named as what was passed"),
     "in the place of the command": ([KEY], b"", "argument COMMAND: invalid choice: not shown (choose from"),
     "to list": (["list", KEY], b"", "a key is no argument"),
-    "to get": (["get", KEY], b"", "no row is named as what was passed"),
+    "to get": (["get", KEY], b"", "none is named as what was passed"),
     "no name": (["set"], b"", "required: NAME\n"),
     "too long": (["set", "anthropic"], b"k" * 70_000, "it is longer than 65,536 bytes"),
     "nothing": (["set", "anthropic"], b"\n", "no key was told"),

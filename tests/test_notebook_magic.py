@@ -255,7 +255,7 @@ def test_a_provider_is_asked_by_its_name(shell, server):
 
 
 WRONG = {
-    "nobody": ("%%llm nobody\nHi", UnknownProviderError, "no row is named 'nobody'"),
+    "nobody": ("%%llm nobody\nHi", UnknownProviderError, "none is named 'nobody'"),
     "an option": ("%%llm client --sistem x\nHi", ConfigurationError, "%llm: unrecognized arguments: --sistem"),
     "a number": ("%llm client --max-tokens many Hi", ConfigurationError, "%llm: argument --max-tokens: invalid int"),
     "no value": ("%llm client --max-tokens", ConfigurationError, "%llm: argument --max-tokens: expected one"),
