@@ -62,7 +62,7 @@ class Question(EscapedCommand):
         for tokens in tokens_by_line:
             first = next((token for token in tokens if token.type not in (INDENT, DEDENT)), None)
             if first is not None and _QUESTION.match(first.line, first.start[1]):
-                return cls(first.start)  # type: ignore[no-untyped-call]
+                return cls(first.start)
         return None
 
 
