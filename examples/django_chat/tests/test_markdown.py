@@ -23,6 +23,7 @@ CASES = {
     "list, then words": ("- a\n\nb", "<ul><li>a</li></ul><p>b</p>"),
     "quote": ("> a\n> b", "<blockquote><p>a<br>b</p></blockquote>"),
     "link": ("[a](https://b.example/c_d_e)", "https://b.example/c_d_e"),
+    "link that says another": ("[https://b.example](https://c.example)", ">https://c.example</a>"),
     "bare link": ("see https://b.example/c.", "https://b.example/c"),
     "table": ("|a|b|\n|-|-:|\n|1|`x`|", '<td class="right"><code>x</code></td>'),
     "no table": ("a | b", "<p>a | b</p>"),

@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 from llmkit import (
     AuthenticationError,
     Image,
+    OverloadedError,
     Text,
     Thinking,
     ToolCall,
@@ -227,6 +228,23 @@ def test_an_error_is_shown_and_asked_again(
     assert provider.requests[-1].messages[1:] == [UserMessage("Count")]
     page.reload()
     expect(page.locator(".turn")).to_have_count(2)
+
+
+def test_rounds_that_are_kept_stay(page: Page, provider: FakeServer) -> None:
+    """What is asked again goes on after the last results of tools."""
+    failing = [OverloadedError("busy", status=529, headers={"x-should-retry": "false"}), "Take a coat."]
+    provider.reply([Text("Let me look."), ToolCall("c", "weather", {"city": "Oslo"})])
+    provider.reply_with(lambda _: failing.pop(0))
+    say(page, "How is it?")
+    expect(page.get_by_role("alert")).to_be_visible()
+    answered(page)
+    page.click("#again")
+    answered(page)
+    expect(page.locator(".assistant .text")).to_have_text(["Let me look.", "Take a coat."])
+    expect(page.locator(".call.done")).to_have_count(1)
+    live = told(page)
+    page.reload()
+    assert told(page).replace("Answer:", "").split() == live.replace("Answer:", "").split()
 
 
 def test_an_unanswered_question_is_offered_again(page: Page, provider: FakeServer) -> None:

@@ -239,9 +239,10 @@ function match(rest, inWord) {
 
 function link(label, target) {
   if (!/^(https?:\/\/|mailto:)/i.test(target)) return label;
-  const made = element("a", label || target);
+  // A label that looks like an address is one: that which the link leads to.
+  const made = element("a", /^\s*(\w+:|\/\/|www\.)|^\s*$/i.test(label) ? target : label);
   made.href = target;
-  made.title = target; // whatever the label says
+  made.title = target;
   made.target = "_blank";
   made.rel = "noopener noreferrer nofollow";
   return made;
