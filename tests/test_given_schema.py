@@ -8,6 +8,8 @@ import pytest
 
 from llmkit import ConfigurationError, OutputError
 from llmkit.output import output_form
+from llmkit.schema.given import GivenSchema
+from llmkit.schema.misfit import Misfit
 from llmkit.testing import FakeServer
 
 TOWN = {
@@ -197,6 +199,46 @@ def test_rows_of_a_map(server):
     server.reply_with(lambda request: json.dumps({"name": request.messages[-1].text}))
     results = [*server.client("anthropic").map(["A", "B"], output_type=TOWN)]
     assert [result.unwrap().output["name"] for result in results] == ["A", "B"]
+
+
+def operation(kind):
+    properties = {"of": {"$ref": "#/$defs/Term"}, "note": {"type": "string"}, "kind": {"const": kind}}
+    return {"type": "object", "properties": properties, "required": ["kind", "of"], "additionalProperties": False}
+
+
+TERM = {"anyOf": [*map(operation, ("add", "mul", "neg")), {"type": "integer"}]}
+ANOTHER = {"if": {"properties": {"of": {"$ref": "#/$defs/Term"}}}, "then": operation("neg"), "else": False}
+WAYS = {
+    "anyOf": TERM,
+    "oneOf": {"oneOf": TERM["anyOf"]},
+    "if and then": {"anyOf": [{"type": "integer"}, {"type": "object", **ANOTHER}]},
+    "allOf": {"anyOf": [{"type": "integer"}, {"allOf": [operation("neg"), operation("neg")]}]},
+}
+
+
+def negated(leaf, times, **more):
+    for _ in range(times):
+        leaf = {"kind": "neg", "of": leaf, **more}
+    return leaf
+
+
+@pytest.mark.parametrize("term", WAYS.values(), ids=WAYS.keys())
+def test_alternatives_in_alternatives(term):
+    """Take no longer than what they are: to try each way would take 3 ** 40 steps."""
+    given = GivenSchema({"$ref": "#/$defs/Term", "$defs": {"Term": term}})
+    good = negated(1, 40)
+    assert given.structure(good) == good
+    with pytest.raises(Misfit):
+        given.structure(negated("x", 40))
+
+
+@pytest.mark.parametrize("term", [WAYS["anyOf"], WAYS["oneOf"]], ids=["anyOf", "oneOf"])
+def test_nulls_in_alternatives(term):
+    """All are found, whichever alternative is tried first."""
+    given = GivenSchema({"$ref": "#/$defs/Term", "$defs": {"Term": term}})
+    assert given.structure(negated(1, 20, note=None)) == negated(1, 20)
+    with pytest.raises(Misfit):
+        given.structure(negated(None, 3))
 
 
 def test_without_jsonschema(server, monkeypatch):

@@ -3,12 +3,13 @@
 jsonschema, which is an extra, says whether one fits. Nothing is fetched: a schema refers to what stands in it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextvars import ContextVar
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Final
 
 from llmkit.errors import ConfigurationError
-from llmkit.schema.misfit import Misfit, step
+from llmkit.schema.misfit import Misfit, shown, step
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 _SHOWN: Final = 200  # characters of what is said about a value, which may repeat it
 _DEFINITIONS: Final = ("$defs", "definitions")
 _REFERENCES: Final = ("$ref", "$dynamicRef")
+_FOUND: ContextVar[dict[tuple[int, int], bool]] = ContextVar("_FOUND")  # see `_once`
 
 
 class GivenSchema:
@@ -31,7 +33,7 @@ class GivenSchema:
     def __init__(self, schema: dict[str, Any]) -> None:
         try:
             from jsonschema.exceptions import SchemaError  # noqa: PLC0415 - an extra
-            from jsonschema.validators import Draft202012Validator, validator_for  # noqa: PLC0415
+            from jsonschema.validators import Draft202012Validator, extend, validator_for  # noqa: PLC0415
             from referencing.jsonschema import EMPTY_REGISTRY  # noqa: PLC0415 - what jsonschema is made with
         except ImportError:
             raise ConfigurationError(
@@ -50,6 +52,8 @@ class GivenSchema:
             raise ConfigurationError(f"output_type: no JSON Schema: {_path(error.path)}: {_said(error)}") from None
         except RecursionError:
             raise ConfigurationError("output_type: the schema is nested too deeply to be checked") from None
+        if "$ref" in cls.VALIDATORS:
+            cls = extend(cls, {"$ref": _once(cls.VALIDATORS["$ref"])})
         self._validator = cls(self.schema, registry=EMPTY_REGISTRY)
 
     def structure(self, value: Any) -> Any:
@@ -77,6 +81,7 @@ class GivenSchema:
     def _faults(self, value: Any) -> "list[ValidationError]":
         from referencing.exceptions import Unresolvable  # noqa: PLC0415 - likewise
 
+        before = _FOUND.set({})  # by identity, which holds as long as `value` does
         try:
             return [*self._validator.iter_errors(value)]
         except Unresolvable as error:
@@ -85,6 +90,29 @@ class GivenSchema:
             raise Misfit("$", "it is nested too deeply to be checked") from None
         except Exception as error:  # noqa: BLE001 - of numbers that are too large, or a reference to what is no schema
             raise Misfit("$", f"jsonschema cannot check it: {type(error).__name__}") from None
+        finally:
+            _FOUND.reset(before)
+
+
+def _once(follow: Callable[..., Iterable["ValidationError"]]) -> Callable[..., Iterator["ValidationError"]]:
+    """`follow`, which checks a value by what a `$ref` refers to; each value by each reference no more than once.
+
+    jsonschema tries all alternatives to their ends, so that what is nested in such that have alternatives themselves
+    would be checked as often as there are ways to it: a model could write what takes years.
+    """
+
+    def check(validator: Any, ref: Any, value: Any, schema: Any) -> Iterator["ValidationError"]:
+        found, this = _FOUND.get(), (id(value), id(schema))
+        if this not in found:
+            faults = [*follow(validator, ref, value, schema)]
+            found[this] = not faults
+            yield from faults
+        elif not found[this]:  # what is wrong with it was told the first time
+            from jsonschema.exceptions import ValidationError  # noqa: PLC0415 - which is there, as it calls this
+
+            yield ValidationError(f"{shown(value)} does not fit {ref}")
+
+    return check
 
 
 def movable(schema: dict[str, Any]) -> dict[str, Any]:
