@@ -89,6 +89,11 @@ class TmuxTerminal:
         return self._tmux("capture-pane", "-p").rstrip("\n")
 
     @property
+    def cursor(self) -> bool:
+        """Whether the cursor is seen."""
+        return self._tmux("display-message", "-p", "#{cursor_flag}").strip() == "1"
+
+    @property
     def colours(self) -> str:
         """The same with its escape sequences."""
         return self._tmux("capture-pane", "-pe")

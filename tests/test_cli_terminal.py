@@ -88,6 +88,7 @@ def test_control_c(server, ask):
     server.fault("stall", after=5)
     with ask("Hi") as terminal:
         terminal.see("one two")
+        assert terminal.cursor  # whatever ends or stops the process, nobody has to bring it back
         terminal.press("C-c")
         assert terminal.ended() == 130
         assert terminal.screen == "one two"  # with the cursor, and nothing told

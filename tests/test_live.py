@@ -22,7 +22,7 @@ from llmkit import (
     ToolResult,
     Usage,
 )
-from llmkit.display.rendering import blocks, markdown, words
+from llmkit.display.rendering import blocks, cut, markdown, words
 from llmkit.display.terminal import Live
 from llmkit.display.transcript import Transcript
 
@@ -104,6 +104,70 @@ def test_finished_blocks_are_written_once():
     transcript.feed(TextDelta("three."))
     then = transcript.picture()
     assert ([*then.done], [*map(words, then.tail)]) == ([], ["", "Two three."])
+
+
+class Counting(Console):
+    """Knows how many lines were laid out at once, at most."""
+
+    most = 0
+
+    def render_lines(self, *args, **more):
+        lines = super().render_lines(*args, **more)
+        self.most = max(self.most, len(lines))
+        return lines
+
+
+# first line, each of 400 others, how it is shown
+ENDLESS = {
+    "code": (
+        "```python\n",
+        "variable_{0} = {0}  # that nobody counts\n",
+        "variable_{0} = {0}  # that nobody counts",
+    ),
+    "list": ("", "- item number {0} that nobody counts\n", "• item number {0} that nobody counts"),
+    "table": (
+        "| a | b |\n|---|---|\n",
+        "| {0} | item that nobody counts |\n",
+        "{0} item that nobody counts",
+    ),
+    "lines": ("", "line number {0} that nobody counts  \n", "line number {0} that nobody counts"),
+}
+
+
+@pytest.mark.parametrize(("first", "other", "expected"), ENDLESS.values(), ids=ENDLESS.keys())
+def test_what_a_word_takes_does_not_grow_with_what_is_before_it(first, other, expected):
+    screen = Counting(file=io.StringIO(), width=60, height=12)
+    transcript = Transcript(screen, thinking=True)
+    transcript.feed(TextDelta(first))
+    done = []
+    for number in range(400):
+        transcript.feed(TextDelta(other.format(number)))
+        if number % 100 == 99:
+            done += map(words, transcript.picture().done)
+    transcript.close()
+    done += map(words, transcript.picture().done)
+    found = [" ".join(line.split()) for line in done if line.strip()]
+    wanted = [" ".join(expected.format(number).split()) for number in range(400)]
+    assert [line for line in found if line in {*wanted}] == wanted  # each once, in their order
+    assert screen.most < 350
+
+
+# block, size → its two parts
+CUTS = {
+    "paragraph": ("one\ntwo\nthree\n", 12, ("one\ntwo\n", "three\n")),
+    "one line": ("one two three", 8, ("one two ", "three")),
+    "code": ("~~~ c\nx = 1;\ny = 2;\n\n\nz = 3;\n", 24, ("~~~ c\nx = 1;\ny = 2;\n", "~~~ c\n\n\nz = 3;\n")),
+    "code, told in many words": (f"``` {'c' * 9}\nx\ny\n", 16, (f"``` {'c' * 9}\nx\n", "y\n")),
+    "code in a line": ("```\none two three four", 18, ("```\none two three ", "```\nfour")),
+    "items": ("- one\n\n  more\n- two\n\n  more\n", 26, ("- one\n\n  more\n", "- two\n\n  more\n")),
+    "an item": ("- one\n\n  more\n\n  and more\n", 18, ("- one\n\n  more\n", "\n  and more\n")),
+    "table, below nothing": ("\n|a|\n|-|\n" + "|1|\n" * 8, 37, ("\n|a|\n|-|\n" + "|1|\n" * 7, "|a|\n|-|\n|1|\n")),
+}
+
+
+@pytest.mark.parametrize(("block", "size", "parts"), CUTS.values(), ids=CUTS.keys())
+def test_cut(block, size, parts):
+    assert cut(block, size) == parts
 
 
 BLOCKS = {

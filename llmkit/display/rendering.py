@@ -1,9 +1,11 @@
 """Markdown as lines of a terminal, by rich, and where in a growing text what is before will not change any more."""
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import ClassVar, Final, TypeAlias
 
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.markdown import CodeBlock, Heading, ListElement, Markdown
 from rich.segment import Segment
@@ -21,7 +23,10 @@ _OUTLINE: Final = MarkdownIt("commonmark", _OPTIONS).enable("table").disable("in
 _DIGITS: Final = 2
 _NARROWEST: Final = 10  # columns for text between its indents
 _INDENTS: Final = {"blockquote_open": 4, "list_item_open": 4}
-_LONGEST: Final = 10_000  # characters of a paragraph; what only looks like Markdown takes its square to be understood
+LONGEST: Final = 10_000
+"""Characters of a block: it is laid out anew while it grows, and what only looks like Markdown takes its square."""
+_END: Final = re.compile(r"\S[ \t]*\n")  # of a line; empty ones stay with what is below them
+_HEAD: Final = 2  # lines of a table
 _DEEPEST: Final = 18  # levels; what is a few levels deeper is left out by the parser
 
 
@@ -77,7 +82,7 @@ class _Markdown(Markdown):
                 indent -= _INDENTS.get(token.type.replace("_close", "_open"), 0)
             widest = max(widest, indent)
         deep = any(token.level >= _DEEPEST for token in self.parsed)
-        long = any(token.type == "inline" and len(token.content) > _LONGEST for token in self.parsed)
+        long = any(token.type == "inline" and len(token.content) > LONGEST for token in self.parsed)
         return widest + _NARROWEST <= columns and not deep and not long
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -128,6 +133,32 @@ def blocks(text: str) -> list[str]:
     lines[-1] = lines[-1][:-1]
     cuts = sorted({0, *starts[1:]})
     return ["".join(lines[start:end]) for start, end in zip(cuts, [*cuts[1:], None], strict=True)]
+
+
+def cut(block: str, size: int) -> tuple[str, str]:
+    """A long block as two that show what it would, the first of `size` characters at most.
+
+    A list is cut between its items. The second part of code or of a table begins as all of it does.
+    """
+    beginning = block[:size]
+    ends = [found.end() for found in _END.finditer(beginning, size // 2)]
+    at = ends[-1] if ends else size
+    head = ""
+    match _OUTLINE.parse(beginning):
+        case [Token(type="fence", map=[first, _]), *_]:
+            head = _lines(beginning, first, first + 1)
+        case [Token(type="table_open", map=[first, _]), *_]:
+            head = _lines(beginning, first, first + _HEAD)
+        case [Token(type="bullet_list_open" | "ordered_list_open"), *tokens]:
+            items = [token.map[0] for token in tokens if token.level == 1 and token.nesting == 1 and token.map]
+            at = len(_lines(beginning, 0, items[-1])) or at
+    if len(head) > size // 4:  # it would be all that there is
+        head = ""
+    return block[:at], head + block[at:]
+
+
+def _lines(text: str, first: int, end: int) -> str:
+    return "".join(f"{line}\n" for line in text.split("\n")[first:end])
 
 
 def is_table(text: str) -> bool:

@@ -45,7 +45,7 @@ class Live:
         self._live = self._new()
 
     def __enter__(self) -> Self:
-        self._live.start()
+        self._start()
         self._thread.start()
         return self
 
@@ -66,7 +66,7 @@ class Live:
                 self._transcript.close()
                 self._draw()
         finally:
-            self._live.stop()  # also where Ctrl-C is pressed again: the cursor must be seen
+            self._live.stop()  # also where Ctrl-C is pressed again: what rich redirects is given back
         if self._failed is not None and error is None:
             raise self._failed
 
@@ -93,7 +93,12 @@ class Live:
                 yield
             finally:
                 self._live = self._new()
-                self._live.start()
+                self._start()
+
+    def _start(self) -> None:
+        self._live.start()
+        # rich hides it, and nobody would bring it back where a signal ends or stops the process.
+        self._console.show_cursor()
 
     def _new(self) -> live.Live:
         return live.Live(

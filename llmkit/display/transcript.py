@@ -9,13 +9,14 @@ from rich.spinner import Spinner
 
 from llmkit.display.calls import medium, source, written
 from llmkit.display.controls import shown
-from llmkit.display.rendering import Line, Lines, blocks, is_table, markdown, plain, rendered, words
+from llmkit.display.rendering import LONGEST, Line, Lines, blocks, cut, is_table, markdown, plain, rendered, words
 from llmkit.events import Event, TextDelta, ThinkingDelta, ToolCallDelta
 from llmkit.media import Audio, Document, Image, Video
 from llmkit.messages import Citation, Refusal, Text, ToolCall, ToolResult
 
 _RESULT_LINES: Final = 4
 _RESULT_LETTERS: Final = 4000  # which fill more lines than that
+_HINTED: Final = 1000  # letters of thoughts, at least as many as a line has
 _THOUGHT: Final = "dim italic"
 _BELOW: Final = 1  # lines of the window that stay free
 _MORE: Final = "…"
@@ -126,6 +127,9 @@ class Transcript:
         *finished, rest = blocks("".join(self._pieces))
         for block in finished:
             self._write(self._laid_out(block))
+        while len(rest) > LONGEST:
+            first, rest = cut(rest, LONGEST // 2)
+            self._write_beginning(self._laid_out(first))
         self._pieces = [rest]
         return rest
 
@@ -149,15 +153,14 @@ class Transcript:
             self._shown += map(words, lines[:above])
             self._begun, self._tools = True, False
             return lines[above:]
-        return [[], *lines] if self._begun and not self._shown else lines
+        return [[], *lines] if self._begun and not self._shown and not self._close else lines
 
     def _unseen(self, lines: Lines) -> Lines:
-        """Those that were not written yet; all, where they have come out otherwise now: better twice than never."""
-        begins = len(self._shown)
-        if [words(line) for line in lines[:begins]] == self._shown:
-            return lines[begins:]
-        self._shown = []
-        return lines
+        """Those that were not written yet; where lines have come out otherwise now: better twice than never."""
+        same = [words(line) == shown_ for line, shown_ in zip(lines, self._shown, strict=False)]
+        begins = same.index(False) if False in same else len(same)
+        del self._shown[begins:]
+        return lines[begins:]
 
     def _write(self, lines: Lines) -> None:
         lines = self._unseen(lines)
@@ -165,6 +168,13 @@ class Transcript:
         self._done += lines
         self._shown = []
         self._begun, self._tools = True, False
+
+    def _write_beginning(self, lines: Lines) -> None:
+        """Of a block whose rest stands right below it, and may have been seen already, too."""
+        begins = len(lines)
+        seen = self._shown[begins:] if [*map(words, lines)] == self._shown[:begins] else []
+        self._write(lines)
+        self._shown, self._close = seen, True
 
     def _separate(self) -> None:
         if self._begun and not self._shown and not self._close:
@@ -189,7 +199,7 @@ class Transcript:
             return []
         said = f" {self._status}{_MORE}"
         if not self._kept and text.strip():
-            said += f" {' '.join(text.split())[-self._console.width // 2 :]}"
+            said += f" {' '.join(text[-_HINTED:].split())[-self._console.width // 2 :]}"
         frame = rendered(self._console, self._spinner.render(self._console.get_time()))
         words_ = plain(self._console, said[: max(self._console.width - 2, 1)], "dim")
         return [[*frame[0], *words_[0]]] if frame and words_ else []
