@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from conftest import PATIENCE, visit
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Dialog, Page, expect
 
 from llmkit import (
     AuthenticationError,
@@ -410,5 +410,8 @@ def test_the_list_of_conversations_on_a_telephone(page: Page, provider: FakeServ
     page.get_by_role("link", name="One").click()
     expect(page.locator(".assistant .text")).to_have_text("One")
     page.get_by_role("button", name="Conversations").click()
-    page.get_by_role("button", name="Delete this conversation").click()
+    for decide in (Dialog.dismiss, Dialog.accept):
+        expect(page.locator("#conversations li")).to_have_count(1)
+        page.once("dialog", decide)
+        page.get_by_role("button", name="Delete this conversation").click()
     expect(page.locator("#conversations li")).to_have_count(0)

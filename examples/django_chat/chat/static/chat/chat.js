@@ -204,6 +204,10 @@ document.querySelector("[data-attach]").addEventListener("click", () => {
   image.click();
 });
 
+byId("conversations").addEventListener("submit", (event) => {
+  if (!confirm("Delete this conversation for good?")) event.preventDefault();
+});
+
 const sidebar = byId("sidebar");
 function show(open) {
   if (sidebar.classList.contains("open") === open) return;
