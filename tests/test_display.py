@@ -2,6 +2,7 @@
 
 import re
 import struct
+import time
 import wave
 from base64 import b64decode
 from decimal import Decimal
@@ -124,6 +125,7 @@ PIECES = [
     *("`", "``", "```", "~~~", "```html\n", "\n```\n", "\n   ```\n", "\n    ```\n", "    ", "\t"),
     *("$", "$$", "\\(", "\\)", "\\[", "\\]", "a", "b\n", "\n", "\n\n", "\r", " ", "|", "|---|\n", "\n---\n"),
     *("- ", "1. ", "> ", "*", "_", "[a]", "[a](", "](", ")", "![", "!", "[a]: ", '"', "'"),
+    *("(<", "< javascript:x>", "\\begin{a}", "\\end{a}", "\x0b", "\u2028", "vbscript:x", "]\n("),
     *("javascript:x", "java&Tab;script:x", "javascript&colon;x", "data:text/html,x"),
 ]
 HOSTILE = st.lists(st.sampled_from(PIECES), max_size=12).map("".join)
@@ -135,17 +137,19 @@ PARSERS = {
 }
 
 
-@pytest.mark.parametrize("parser", PARSERS.values(), ids=PARSERS.keys())
 @settings(max_examples=200, deadline=None)
 @given(text=HOSTILE)
-def test_no_parser_finds_anything_to_run(parser, text):
-    assert Page(parser(harmless(text))).found == []
+def test_no_parser_finds_anything_to_run(text):
+    made = harmless(text)
+    assert {name: Page(parser(made)).found for name, parser in PARSERS.items()} == {name: [] for name in PARSERS}
 
 
 def test_long_answers_take_no_longer_than_their_length():
-    """A quadratic way would take half a minute for each."""
+    """All of them together half a second, and in a quadratic way a minute."""
+    began = time.process_time()
     for piece in ("`", "` ", "$ ", "``a`", "\\(", "[", "![", "](a ", "```\n", "> ", "- ", "<", "\n "):
-        harmless(piece * 20_000)
+        harmless(piece * 8_000)
+    assert time.process_time() - began < 15
 
 
 QUOTE = Citation("the *passage*", url="https://a.example/b (c)", title="A [title]")
