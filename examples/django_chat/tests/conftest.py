@@ -15,6 +15,7 @@ from typing import IO
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
+from llmkit.media.png import encode
 from llmkit.testing import FakeServer
 
 FOLDER = Path(__file__).parent.parent
@@ -23,6 +24,7 @@ GUNICORN = ("gunicorn", "-k", "gthread", "--threads", "64", "--preload", "--grac
 CHROMIUM = ("--no-sandbox", "--disable-dev-shm-usage")  # as root, and in containers with little shared memory
 DESK: ViewportSize = {"width": 1280, "height": 800}
 UVICORN = ("uvicorn", "--timeout-graceful-shutdown", "1")
+PICTURE = encode(bytes(value for y in range(120) for x in range(160) for value in (x, 2 * y, 140)), 160, 120, 3)
 expect.set_options(timeout=PATIENCE * 1000)
 
 
@@ -147,3 +149,14 @@ def page(tab: Page) -> Iterator[Page]:
         tab.goto("/")
         yield tab
     tab.unroute_all()
+
+
+def say(page: Page, text: str) -> None:
+    page.fill("#text", text)
+    page.click("#send")
+
+
+def answered(page: Page) -> None:
+    """Wait for the end of an answer."""
+    expect(page.locator("#stop")).to_be_hidden()
+    expect(page.locator(".waiting")).to_have_count(0)

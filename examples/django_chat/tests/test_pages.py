@@ -1,14 +1,13 @@
 """The site in a browser."""
 
-import os
 import re
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import PATIENCE, visit
-from playwright.sync_api import Browser, Dialog, Page, expect
+from conftest import PATIENCE, PICTURE, answered, say, visit
+from playwright.sync_api import Browser, Page, expect
 
 from llmkit import (
     AuthenticationError,
@@ -19,25 +18,11 @@ from llmkit import (
     ToolCall,
     UserMessage,
 )
-from llmkit.media.png import encode
 from llmkit.testing import FakeServer
 
 WORDS = 40
 DELAY = 0.05  # seconds between two words
 SECOND = 1.0
-PICTURE = encode(bytes(value for y in range(120) for x in range(160) for value in (x, 2 * y, 140)), 160, 120, 3)
-WIDTHS = {"a telephone": (390, 844), "a desk": (1280, 800)}
-
-
-def say(page: Page, text: str) -> None:
-    page.fill("#text", text)
-    page.click("#send")
-
-
-def answered(page: Page) -> None:
-    """Wait for the end of an answer."""
-    expect(page.locator("#stop")).to_be_hidden()
-    expect(page.locator(".waiting")).to_have_count(0)
 
 
 # ---- text ------------------------------------------------------------------------------------------------------------
@@ -271,15 +256,6 @@ def test_what_the_site_has_not_got_stays_typed(page: Page, provider: FakeServer)
     expect(page.locator(".user .text")).to_have_text("A long thought")
 
 
-def test_without_scripts(browser: Browser, gunicorn: str) -> None:
-    """The page says so, and offers nothing that then does not work."""
-    with browser.new_context(base_url=gunicorn, java_script_enabled=False) as context:
-        page = context.new_page()
-        page.goto("/")
-        expect(page.locator("noscript p")).to_be_visible()
-        expect(page.locator("#composer")).to_be_hidden()
-
-
 # ---- pictures --------------------------------------------------------------------------------------------------------
 
 
@@ -350,68 +326,3 @@ def test_nothing_that_a_model_writes_is_run(page: Page, provider: FakeServer) ->
         expect(page.locator("#transcript").locator(made)).to_have_count(0)
         assert page.evaluate("window.hacked ?? null") is None
         page.reload()
-
-
-# ---- looks -----------------------------------------------------------------------------------------------------------
-
-LONG = (
-    f"```{'language' * 20}\n```\n"
-    f"A word that is {'very' * 60} long, a [link](https://example.org/{'path/' * 40}), and a table:\n\n"
-    + "\n".join(f"| {' | '.join(cells)} |" for cells in (["column"] * 9, ["--"] * 9, ["a value"] * 9))
-)
-
-
-@pytest.mark.parametrize(("width", "height"), WIDTHS.values(), ids=WIDTHS.keys())
-def test_all_of_it_fits(page: Page, provider: FakeServer, tmp_path: Path, width: int, height: int) -> None:
-    """Pictures of it are in the folder that CHAT_SCREENSHOTS names, for people to look at."""
-    folder = Path(os.environ.get("CHAT_SCREENSHOTS", tmp_path))
-    page.set_viewport_size({"width": width, "height": height})
-    page.screenshot(path=folder / f"{width}-welcome.png")
-    provider.reply([Thinking("Two places.", "signature"), ToolCall("c", "weather", {"city": "Oslo" * 50})])
-    provider.reply([ToolCall("d", "weather" * 30, {})])
-    provider.reply(LONG)
-    page.set_input_files("#image", {"name": f"{'long' * 40}.png", "mimeType": "image/png", "buffer": PICTURE})
-    page.screenshot(path=folder / f"{width}-attached.png")
-    say(page, f"Do I need an umbrella? {'Really' * 40}")
-    answered(page)
-    provider.fault("cut stream", after=6)
-    say(page, "More")
-    expect(page.get_by_role("alert")).to_be_visible()
-    answered(page)
-    page.screenshot(path=folder / f"{width}-error.png")
-    page.locator("#scroller").evaluate("(it) => { it.scrollTop = 0; }")
-    page.locator("#transcript details summary").first.click()
-    page.screenshot(path=folder / f"{width}-answer.png")
-    widest = (
-        "[...document.querySelectorAll('.room, .room > *, .turn, .text, .call, .state, figcaption *, .failure, .box')]"
-    )
-    right = page.evaluate(f"Math.max(...{widest}.map((one) => one.getBoundingClientRect().right))")
-    assert right <= width
-    assert page.evaluate("[document.documentElement.scrollWidth, document.getElementById('scroller').scrollLeft]") == [
-        width,
-        0,
-    ]
-    expect(page.locator("#send")).to_be_in_viewport(ratio=1)
-
-
-def test_the_list_of_conversations_on_a_telephone(page: Page, provider: FakeServer) -> None:
-    page.set_viewport_size({"width": 390, "height": 844})
-    say(page, "One")
-    answered(page)
-    expect(page.get_by_role("link", name="New chat")).not_to_be_in_viewport()
-    page.get_by_role("button", name="Conversations").click()
-    expect(page.get_by_role("button", name="Close the list")).to_be_focused()
-    page.keyboard.press("Escape")
-    expect(page.get_by_role("button", name="Conversations")).to_be_focused()
-    page.keyboard.press("Enter")
-    page.get_by_role("link", name="New chat").click()
-    expect(page.locator("#welcome")).to_be_visible()
-    page.get_by_role("button", name="Conversations").click()
-    page.get_by_role("link", name="One").click()
-    expect(page.locator(".assistant .text")).to_have_text("One")
-    page.get_by_role("button", name="Conversations").click()
-    for decide in (Dialog.dismiss, Dialog.accept):
-        expect(page.locator("#conversations li")).to_have_count(1)
-        page.once("dialog", decide)
-        page.get_by_role("button", name="Delete this conversation").click()
-    expect(page.locator("#conversations li")).to_have_count(0)
