@@ -55,6 +55,7 @@ class Conversation(models.Model):
 def table(database):
     with database.schema_editor() as editor:
         editor.create_model(Conversation)
+    return database
 
 
 def again(row):
@@ -67,6 +68,9 @@ GIVEN = {
     "JSON": to_data([UserMessage("Hi")]),
     "its text": dumps([UserMessage("Hi")]),
 }
+
+
+OLD = {"dicts": [{"role": "user", "content": "Hi"}], "none": []}
 
 
 WRONG = {
@@ -143,10 +147,39 @@ class TestField:
         Conversation.objects.create(messages=[UserMessage("Hi")])
         found = Conversation.objects.filter(messages__messages__0__role="user")
         assert [row.messages for row in found] == [[UserMessage("Hi")]]
-        assert Conversation.objects.get(messages=[UserMessage("Hi")]).messages == [UserMessage("Hi")]
+        for given in GIVEN.values():
+            assert Conversation.objects.get(messages=given).messages == [UserMessage("Hi")]
         assert not Conversation.objects.filter(messages__messages=[]).exists()
         assert list(found.values_list("messages__messages__0__role", flat=True)) == ["user"]
         assert Conversation.objects.filter(draft__isnull=True).count() == 2
+
+    def test_look_ups_of_empty_ones(self, table):
+        """What is stored of them is more than an empty list."""
+        empty, full = Conversation.objects.create(), Conversation.objects.create(messages=TALK)
+        assert Conversation.objects.get(messages=[]) == empty
+        assert Conversation.objects.exclude(messages=[]).get() == full
+        assert set(Conversation.objects.filter(messages__in=[[], TALK])) == {empty, full}
+        assert set(Conversation.objects.filter(messages=models.F("messages"))) == {empty, full}
+        assert not Conversation.objects.filter(draft=[]).exists()
+        assert not Conversation.objects.filter(draft__in=[None, []]).exists()
+
+    def test_what_queries_make_of_them(self, table):
+        """Messages are such, and what is inside of them is JSON, whatever the expression."""
+        row = Conversation.objects.create(messages=[UserMessage("Hi")])
+        role = "messages__messages__0__role"
+        assert Conversation.objects.aggregate(found=models.Max(role)) == {"found": "user"}
+        same = Conversation.objects.filter(pk=models.OuterRef("pk"))
+        found = Conversation.objects.annotate(
+            role=models.Subquery(same.values(role)), all=models.Subquery(same.values("messages"))
+        ).get()
+        assert (found.role, found.all) == ("user", row.messages)
+
+    @pytest.mark.parametrize("stored", OLD.values(), ids=OLD.keys())
+    def test_what_was_a_field_of_json_before(self, table, stored):
+        row = Conversation.objects.create()
+        with table.cursor() as cursor:
+            cursor.execute("UPDATE llmkit_conversation SET messages = %s", [json.dumps(stored)])
+        assert [message.text for message in again(row).messages] == [message["content"] for message in stored]
 
     @pytest.mark.parametrize("form", ["json", "python"])
     def test_fixtures(self, table, form):
@@ -196,13 +229,19 @@ class TestForms:
         assert field.prepare_value(None) == "null"
         assert field.clean("null") is None
 
-    @pytest.mark.parametrize("text", ["{", "7", '{"llmkit": "history"}', '[{"role": "nobody"}]', ""])
+    @pytest.mark.parametrize(
+        "text",
+        ["{", "7", '{"llmkit": "history"}', '[{"role": "nobody"}]', "", pytest.param("[" * 100_000, id="too deep")],
+    )
     def test_what_is_none(self, text):
         form = ConversationForm({"messages": text})
         assert list(form.errors) == ["messages"]
         if text:
             assert form.has_changed()
             assert form["messages"].value() is not None
+
+    def test_one_that_begins_with_text(self):
+        assert not MessagesFormField(initial="[]").has_changed("[]", json.dumps(to_data([])))
 
     def test_one_that_cannot_be_edited(self):
         field = MessagesFormField(disabled=True)
@@ -231,7 +270,20 @@ REFUSED = {
 }
 
 
+MISTAKEN = {
+    "kinds": ("image", ["pictures"], []),
+    "media_types": ("image/png", ["png"]),
+    "max_bytes": ("5", 0, True),
+}
+
+
 class TestUploads:
+    @pytest.mark.parametrize("name", MISTAKEN)
+    def test_a_field_that_would_take_nothing(self, name):
+        for value in MISTAKEN[name]:
+            with pytest.raises(ConfigurationError, match=f"^{name}: expected"):
+                UploadField(**{name: value})
+
     @pytest.mark.parametrize(("kinds", "file", "cls", "media_type"), TAKEN.values(), ids=TAKEN.keys())
     def test_taken(self, kinds, file, cls, media_type):
         part = UploadField(kinds=kinds).clean(file)

@@ -64,6 +64,10 @@ CHECKS = {
         {"default": {**GOOD, "fallback": "other"}},
         [("E006", "LLMKIT['default']: 'fallback' is a list of aliases, got str")],
     ),
+    "a fallback on what is no name": (
+        {"default": {**GOOD, "fallback": [["other"]]}},
+        [("E006", "LLMKIT: there is no alias ['other']; there are 'default'")],
+    ),
     "a fallback on nobody": (
         {"default": {**GOOD, "fallback": ["other"]}},
         [("E006", "LLMKIT: there is no alias 'other'; there are 'default'")],
@@ -163,6 +167,7 @@ WRONG = {
     "no aliases": ({}, ConfigurationError, "LLMKIT: there is no alias 'default'; there are none"),
     "no provider": ({"default": {}}, ConfigurationError, r"LLMKIT\['default'\]: 'provider' is missing"),
     "no key": ({"default": {"provider": "groq"}}, MissingAuthError, r"LLMKIT\['default'\]: no API key for groq"),
+    "no text": ({"default": {**GOOD, 7: 1}}, ConfigurationError, r"LLMKIT\['default'\]: 7: no such option"),
     "no option": ({"default": {**GOOD, "x": 1}}, ConfigurationError, r"LLMKIT\['default'\]: x: no such option"),
 }
 

@@ -133,6 +133,7 @@ EVENTS = {
         {"type": "ServerError", "message": "Busy.", "code": None, "retryable": True, "retry_after": 2.5},
     ),
     "the end": (End(True), "end", {"complete": True}),
+    "line ends": (TextDelta("a\x85b\u2028c\u2029d"), "text_delta", {"text": "a\x85b\u2028c\u2029d"}),
     "half a character": (TextDelta("\ud83d"), "text_delta", {"text": "\ufffd"}),
 }
 SECRET = "sk-secret-and-a-prompt"
@@ -214,7 +215,7 @@ def silent():
 @pytest.mark.parametrize(("event", "name", "data"), EVENTS.values(), ids=EVENTS.keys())
 def test_what_is_sent(event, name, data):
     assert sent(encode(event)) == [(name, data)]
-    assert encode(event).count(b"\n") == 3, "one line of data"
+    assert len(encode(event).decode().splitlines()) == 3, "one line of data, whatever is taken for the end of one"
 
 
 def test_text_of_several_lines():
@@ -286,6 +287,16 @@ class TestAnswers:
         with stream, pytest.raises(ConfigurationError, match="^heartbeat: "):
             event_stream(stream, heartbeat=wrong)
 
+    @pytest.mark.parametrize("name", ["encode", "on_end"])
+    def test_a_function_that_cannot_be_called(self, stream, name):
+        async def later(*args):
+            """Nobody would wait for it."""
+
+        with stream:
+            for wrong in (7, later):
+                with pytest.raises(ConfigurationError, match=f"^{name}: expected a plain function"):
+                    event_stream(stream, **{name: wrong})
+
     def test_a_wrong_stream(self):
         with pytest.raises(ConfigurationError, match="^stream: "):
             event_stream(iter(["text"]))
@@ -339,6 +350,32 @@ class TestEndings:
         ]
         assert SECRET in caplog.text
 
+    @pytest.mark.parametrize("where", ["tool", "encode", "on_end"])
+    def test_something_asks_the_process_to_exit(self, server, caplog, where):
+        """Which ends the answer alone, and is told like any error."""
+        told = []
+
+        def leave(*args):
+            told.append(args)
+            raise SystemExit(SECRET)
+
+        def look() -> str:
+            """Look."""
+            return leave() if where == "tool" else "It is red."
+
+        server.reply([ToolCall("c1", "look", {})])
+        chat = server.client("anthropic").chat(tools=[look])
+        functions = {"encode": encode, "on_end": lambda *args: told.append(args), where: leave}
+        functions.pop("tool", None)
+        body = b"".join(event_stream(chat.stream("Go."), **functions))
+        assert sent(body)[-2:] == [
+            ("error", asdict(Problem("Exception", "Something went wrong."))),
+            ("end", {"complete": False}),
+        ]
+        assert SECRET.encode() not in body
+        assert "SystemExit was raised while an answer was streamed" in caplog.text
+        assert sum(len(args) == 2 for args in told) == 1
+
     def test_the_view_cannot_encode_the_end(self, stream, caplog):
         def fussy(event):
             if isinstance(event, End):
@@ -389,10 +426,29 @@ class TestEndings:
         assert silent.left.wait(sockets.PATIENCE)
         assert told is None or [type(error) for _, error in told] == [StreamClosedError]
 
+    @pytest.mark.parametrize("begun", [False, True], ids=["before it was sent", "in silence"])
+    def test_a_response_that_is_dropped(self, silent, begun):
+        """As Django does under ASGI where the browser goes before the view has returned."""
+        told, done = [], threading.Event()
+
+        def keep(response, error):
+            told.append((response.text, type(error)))
+            done.set()
+
+        response = event_stream(silent.model.stream("Go on."), on_end=keep)
+        content = iter(response)
+        if begun:
+            until(content, b"Once")
+        del response, content
+        gc.collect()
+        assert silent.left.wait(sockets.PATIENCE)
+        assert done.wait(sockets.PATIENCE)
+        assert told == [("Once" if begun else "", StreamClosedError)]
+
     def test_a_response_that_nobody_closes(self, server, client):
         """Its thread does not wait for ever for somebody to take what it has."""
         server.chunking = list
-        response = event_stream(client.stream("y" * (MOST_WAITING + 500)))
+        response = event_stream(client.stream("y" * (MOST_WAITING // len(encode(TextDelta("y"))) + 500)))
         content = iter(response)
         while b"text_delta" not in next(content):
             pass
@@ -436,9 +492,9 @@ class TestHeartbeats:
 
 class TestChannel:
     def test_who_brings_waits_for_who_takes(self):
+        """From so many bytes on, in however few frames."""
         channel = Channel()
-        for _ in range(MOST_WAITING):
-            channel.put(b"x")
+        channel.put(b"x" * MOST_WAITING)
         brings = threading.Thread(target=channel.put, args=(b"last",))
         brings.start()
         brings.join(0.05)
@@ -451,8 +507,7 @@ class TestChannel:
 
     def test_who_brings_goes_on_where_nobody_takes_any_more(self):
         channel = Channel()
-        for _ in range(MOST_WAITING):
-            channel.put(b"x")
+        channel.put(b"x" * MOST_WAITING)
         brings = threading.Thread(target=channel.put, args=(b"last",))
         brings.start()
         channel.leave()

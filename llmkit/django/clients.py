@@ -69,7 +69,7 @@ def chain(alias: str, known: Mapping[str, Mapping[str, Any]], before: tuple[str,
 
 
 def _row(alias: str, known: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
-    if alias not in known:
+    if alias not in [*known]:  # also where it is something that no dict can have as a key
         there = ", ".join(map(repr, known)) or "none"
         raise ConfigurationError(f"LLMKIT: there is no alias {alias!r}; there are {there}")
     return known[alias]
@@ -83,7 +83,7 @@ def plain(alias: str, known: Mapping[str, Mapping[str, Any]]) -> Client:
     provider, key = row.pop("provider"), row.pop("key", None)
     fixed = {name: row.pop(name) for name in CLIENT_KEYWORDS & row.keys()}
     try:
-        return Client(provider, api_key=key, **fixed).with_options(**row)
+        return Client(provider, api_key=key, **fixed).with_options(**{str(name): value for name, value in row.items()})
     except ConfigurationError as error:
         error.args = (f"LLMKIT[{alias!r}]: {error}",)
         raise

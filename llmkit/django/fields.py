@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models.fields.json import KeyTransform
+from django.db.models.expressions import Col
+from django.db.models.fields.json import JSONExact, KeyTransform
+from django.db.models.lookups import In
 
 from llmkit.errors import ConfigurationError
 from llmkit.history import from_data, loads, to_data, typed
@@ -38,9 +40,13 @@ class MessagesField(models.JSONField):
         return name, "llmkit.django.MessagesField", args, kwargs
 
     def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
-        """The messages; what a lookup finds inside of them is JSON."""
+        """The messages, also of lists of dicts from before it was a `MessagesField`; what is inside of them is JSON."""
         found = super().from_db_value(value, expression, connection)
-        return found if found is None or isinstance(expression, KeyTransform) else from_data(found)
+        if isinstance(expression, Col):
+            return messages_of(found)
+        if isinstance(expression, KeyTransform) or not isinstance(found, Mapping) or found.get("llmkit") != "history":
+            return found
+        return from_data(found)  # of a subquery, say, which may be of either
 
     def to_python(self, value: Any) -> list[Message] | None:
         """Messages of what they can be given as: a sequence of them, the JSON of one, or its text.
@@ -65,7 +71,7 @@ class MessagesField(models.JSONField):
             ConfigurationError: They are none.
         """
         if value is not None and not hasattr(value, "resolve_expression"):
-            value = to_data(messages_of(value) or [])
+            value = _stored(value)
         return super().get_db_prep_save(value, connection)
 
     def validate(self, value: Any, model_instance: Any) -> None:
@@ -107,3 +113,31 @@ def messages_of(value: Any) -> list[Message] | None:
 
 def _messages(value: Sequence[Any]) -> bool:
     return any(isinstance(item, (SystemMessage, UserMessage, AssistantMessage)) for item in value)
+
+
+@MessagesField.register_lookup
+class _Exact(JSONExact):
+    """Compares with what is stored of messages: of none, that is no empty list."""
+
+    rhs: Any
+
+    def get_prep_lookup(self) -> Any:
+        if self.rhs is not None and self.rhs_is_direct_value():
+            self.rhs = _stored(self.rhs)
+        return super().get_prep_lookup()
+
+
+@MessagesField.register_lookup
+class _In(In):
+    """Likewise, with each of several."""
+
+    rhs: Any
+
+    def get_prep_lookup(self) -> Any:
+        if self.rhs_is_direct_value():
+            self.rhs = [one if one is None else _stored(one) for one in self.rhs]
+        return super().get_prep_lookup()
+
+
+def _stored(value: Any) -> dict[str, Any]:
+    return to_data(messages_of(value) or [])

@@ -1,12 +1,14 @@
 """Fields of forms: an uploaded file as a part of a message, and a conversation as JSON."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.forms.fields import InvalidJSONInput
 from django.utils.translation import gettext_lazy as _
 
+from llmkit.checks import wrong
 from llmkit.django.fields import messages_of
 from llmkit.errors import ConfigurationError, MediaError
 from llmkit.history import dumps, to_data
@@ -29,6 +31,9 @@ class UploadField(forms.FileField):
         max_bytes: How long it may be; what is longer is not read.
         **kwargs: As of `django.forms.FileField`. The codes of `error_messages` are ``too_large``, ``wrong_kind`` and
             ``unreadable`` beside Django's own.
+
+    Raises:
+        ConfigurationError: An argument is wrong.
     """
 
     widget = forms.FileInput
@@ -49,6 +54,12 @@ class UploadField(forms.FileField):
         self.kinds = tuple(kinds)
         self.media_types = None if media_types is None else tuple(media_types)
         self.max_bytes = max_bytes
+        if not self.kinds or not {*self.kinds} <= {*get_args(Kind)}:  # letters, where it is one text
+            raise wrong("kinds", f"a list of {', '.join(get_args(Kind))}", kinds)
+        if not all("/" in name for name in self.media_types or ()) or isinstance(media_types, str):
+            raise wrong("media_types", "a list of media types, as in image/png", media_types)
+        if isinstance(max_bytes, bool) or not isinstance(max_bytes, int) or max_bytes < 1:
+            raise wrong("max_bytes", "a whole number of bytes above 0", max_bytes)
         super().__init__(**kwargs)
 
     def to_python(self, data: Any) -> Media | None:
@@ -95,6 +106,15 @@ class MessagesFormField(forms.JSONField):
             return messages_of(super().to_python(value))
         except ConfigurationError as error:
             raise ValidationError(str(error), code="invalid") from error
+        except RecursionError:  # of brackets within brackets
+            raise ValidationError(self.error_messages["invalid"], code="invalid", params={"value": "…"}) from None
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        """What was sent, to be shown again."""
+        try:
+            return super().bound_data(data, initial)
+        except RecursionError:
+            return InvalidJSONInput(data)
 
     def prepare_value(self, value: Any) -> Any:
         """Its text, to be read and edited."""
@@ -112,4 +132,4 @@ class MessagesFormField(forms.JSONField):
             found = self.to_python(data)
         except ValidationError:
             return True
-        return to_data(initial or []) != to_data(found or [])
+        return to_data(self.to_python(initial) or []) != to_data(found or [])

@@ -74,6 +74,7 @@ class End:
 Sent: TypeAlias = Event | Problem | End
 
 _LINE_ENDS: Final = re.compile("\r\n|\r|\n")
+_ENDS_ELSEWHERE: Final = re.compile("[\x85\u2028\u2029]")  # to regular expressions of JavaScript, and to Python
 _BUSY: Final = "The model has too much to do at present. Please try again in a moment."
 _TOO_LONG: Final = "The conversation is too long for the model."
 _SETUP: Final = "The model cannot be reached, as this site is not set up for it."
@@ -120,9 +121,13 @@ def frame(name: str, data: str | Mapping[str, Any]) -> bytes:
         name: Its type, which a page listens for; in one line, whatever it holds.
         data: Text, HTML for instance, of one or several lines; or an object, sent as JSON.
     """
-    text = data if isinstance(data, str) else dump_text(data, name)
+    text = data if isinstance(data, str) else _ENDS_ELSEWHERE.sub(_escaped, dump_text(data, name))
     lines = "".join(f"data: {line}\n" for line in _LINE_ENDS.split(text))
     return to_utf8(f"event: {_LINE_ENDS.sub(' ', name)}\n{lines}\n")
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}"
 
 
 def encode(event: Sent) -> bytes:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
-from asgiref.sync import sync_to_async
+from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.db import connections
 from django.http import StreamingHttpResponse
 
@@ -48,7 +48,15 @@ def event_stream(
         raise wrong("stream", "what Client.stream or Chat.stream returns", stream)
     if isinstance(heartbeat, bool) or not isinstance(heartbeat, (int, float)) or not 0 < heartbeat <= 3600:  # noqa: PLR2004
         raise wrong("heartbeat", "seconds above 0, at most 3600", heartbeat)
+    _called("encode", encode)
+    if on_end is not None:
+        _called("on_end", on_end)
     return EventStream(Reading(stream, encode, on_end), float(heartbeat))
+
+
+def _called(name: str, given: object) -> None:
+    if not callable(given) or iscoroutinefunction(given):
+        raise wrong(name, "a plain function, which is called in a thread", given)
 
 
 class EventStream(StreamingHttpResponse):
