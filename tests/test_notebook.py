@@ -286,6 +286,7 @@ def result(index=0, text="Oslo", output=None, model="m-1", **more):
 
 OUTPUTS = {
     "attrs": (City("Oslo", 1), {"name": "Oslo", "output_model": 1}),
+    "names of each other": ({"output_model": 1, "model": 2}, {"output_model": 1, "output_output_model": 2}),
     "a dataclass": (Data("Oslo"), {"name": "Oslo"}),
     "a TypedDict": (Typed(name="Oslo"), {"name": "Oslo"}),
     "a NamedTuple": (Named("Oslo"), {"name": "Oslo"}),

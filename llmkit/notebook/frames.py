@@ -98,9 +98,9 @@ def frame(results: Iterable[Result[Any]], asked: "pd.DataFrame | None" = None) -
         raise wrong("asked", "a DataFrame of pandas", asked)
     found = sorted(results, key=lambda result: result.index)
     outputs = [None if result.response is None else _fields(result.response) for result in found]
-    names = list(dict.fromkeys(name for fields in outputs if fields for name in fields))
-    rows = [_row(result, fields or {}, names) for result, fields in zip(found, outputs, strict=True)]
-    order = ["prompt", "text", *(_free(name) for name in names), *_AFTER, *_COUNTS, *_MEASURED]
+    columns = _columns(dict.fromkeys(name for fields in outputs if fields for name in fields))
+    rows = [_row(result, fields or {}, columns) for result, fields in zip(found, outputs, strict=True)]
+    order = ["prompt", "text", *columns.values(), *_AFTER, *_COUNTS, *_MEASURED]
     index = pandas.Index([result.index for result in found], name="index")
     made = pandas.DataFrame({name: [row[name] for row in rows] for name in order}, index=index)
     for name in _MEASURED:
@@ -127,7 +127,7 @@ def _beside(asked: Any, made: Any) -> Any:
     return _pandas().concat([asked, made.rename(columns=names)], axis=1)
 
 
-def _row(result: Result[Any], fields: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+def _row(result: Result[Any], fields: Mapping[str, Any], columns: Mapping[str, str]) -> dict[str, Any]:
     error = result.error
     answer = result.response if error is None else paid_for(error) or error.partial
     usage = Usage() if answer is None else answer.usage
@@ -136,7 +136,7 @@ def _row(result: Result[Any], fields: Mapping[str, Any], names: Iterable[str]) -
     return {
         "prompt": _said(result.prompt),
         "text": None if result.response is None else result.response.text,
-        **{_free(name): fields.get(name) for name in names},
+        **{column: fields.get(name) for name, column in columns.items()},
         "error": None if error is None else f"{type(error).__name__}: {error}",
         "finish_reason": None if answer is None else answer.finish_reason.reason,
         "provider": answer.provider if answer is not None else getattr(error, "provider", None),
@@ -168,9 +168,14 @@ def _by_field(output: Any) -> Mapping[str, Any]:
     return {_OUTPUT: output}
 
 
-def _free(name: str) -> str:
-    """The column of a field of an output: its name, unless that is a column of every answer."""
-    return f"{_OUTPUT}_{name}" if name in {"prompt", "text", *_AFTER, *_COUNTS, *_MEASURED} else name
+def _columns(names: Iterable[str]) -> dict[str, str]:
+    """The columns of an output's fields: their names, unless those are of columns that every answer has."""
+    own = {"prompt", "text", *_AFTER, *_COUNTS, *_MEASURED}
+    columns = {name: name for name in names}
+    for name in own.intersection(columns):
+        while columns[name] in own or columns[name] in columns:
+            columns[name] = f"{_OUTPUT}_{columns[name]}"
+    return columns
 
 
 def _said(prompt: Any) -> str | None:
