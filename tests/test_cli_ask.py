@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import re
 import stat
 import sys
@@ -148,14 +149,16 @@ def test_schema_and_events(server, ask):
 NO_SCHEMAS = {
     "no file": (["--schema", "nowhere.json"], "schema: nowhere.json: No such file or directory"),
     "no JSON": (["--schema", "{type"], "schema: it is no JSON: "),
-    "no schema": (["--schema", '{"type": "town"}'], "output_type: no JSON Schema: $.type: "),
+    "no schema": (["--schema", '{"type": "town"}'], "schema: no JSON Schema: $.type: "),
     "a list": (["--schema", "list.json"], "schema: list.json: expected a JSON object"),
+    "too deep": (["--schema", "deep.json"], "schema: deep.json: it is no JSON: "),
 }
 
 
 @pytest.mark.parametrize(("arguments", "said"), NO_SCHEMAS.values(), ids=NO_SCHEMAS.keys())
 def test_no_schema(server, ask, tmp_path, arguments, said):
     (tmp_path / "list.json").write_text("[]", encoding="utf-8")
+    (tmp_path / "deep.json").write_text('{"a":' * 100_000, encoding="utf-8")
     code, out, err = ask(*arguments, "A town?")
     assert (code, out) == (2, "")
     assert err.startswith(f"llmkit: {said}")
@@ -165,12 +168,15 @@ def test_no_schema(server, ask, tmp_path, arguments, said):
 # ---- --tool ----------------------------------------------------------------------------------------------------------
 
 MODULE = '''
+print("imported")
+
 def weather(city: str) -> str:
     """The weather.
 
     Args:
         city: Where.
     """
+    print("looking out of the window")
     return f"sunny in {city}"
 
 class Here:
@@ -196,7 +202,7 @@ def test_tool_is_run(server, ask, tools):
     server.reply("It is sunny.")
     code, out, err = ask("--yes", "--tool", f"{tools}:weather", "--tool", f"{tools}:Here.now", "The weather?")
     assert (code, out) == (0, "It is sunny.\n")
-    assert err == 'llmkit: the model calls weather(city="Oslo")\n'
+    assert err == 'imported\nllmkit: the model calls weather(city="Oslo")\nlooking out of the window\n'
     assert [tool["name"] for tool in server.requests[0].json["tools"]] == ["weather", "now"]
     assert server.requests[1].messages[-1].content[0].text == "sunny in Oslo"
 
@@ -206,7 +212,7 @@ def test_tool_and_events(server, ask, tools):
     server.reply("It is sunny.")
     code, out, _ = ask("--json", "--yes", "--tool", f"{tools}:weather", "The weather?")
     assert code == 0
-    (result,) = [line for line in lines(out) if line["type"] == "tool_result"]
+    (result,) = [line for line in lines(out) if line["type"] == "tool_result"]  # what they print goes elsewhere
     assert result["content"][0]["text"] == "sunny in Oslo"
 
 
@@ -217,6 +223,7 @@ NO_TOOLS = {
     "not there": ("{}:rain", "has no rain"),
     "no function in it": ("{}:nothing", "nothing is no function, but int"),
     "broken": ("broken_tools:f", "broken_tools cannot be imported: ZeroDivisionError: division by zero"),
+    "a command": ("leaving_tools:f", "leaving_tools cannot be imported: SystemExit: 0"),
     "lacking": ("lacking_tools:f", "lacking_tools cannot be imported: No module named 'not_to_be_found'"),
 }
 
@@ -224,10 +231,11 @@ NO_TOOLS = {
 @pytest.mark.parametrize(("name", "said"), NO_TOOLS.values(), ids=NO_TOOLS.keys())
 def test_no_tool(server, ask, tools, tmp_path, name, said):
     (tmp_path / "broken_tools.py").write_text("1 / 0", encoding="utf-8")
+    (tmp_path / "leaving_tools.py").write_text("raise SystemExit(0)", encoding="utf-8")
     (tmp_path / "lacking_tools.py").write_text("import not_to_be_found", encoding="utf-8")
     code, _, err = ask("--yes", "--tool", name.format(tools), "Hi")
     assert code == 2
-    assert err.startswith("llmkit: tool: ")
+    assert err.splitlines()[-1].startswith("llmkit: tool: ")
     assert said in err
     assert not server.requests
 
@@ -262,6 +270,40 @@ def test_user_is_asked(server, ask, tools, monkeypatch, typed, run):
     results = [request.messages[-1].content[0] for request in server.requests[1:]]
     assert [not result.is_error for result in results] == run
     assert {result.text for result in results if result.is_error} <= {"the user did not allow this call"}
+
+
+def test_no_call_passes_for_another(server, ask, tools, monkeypatch):
+    """Not with blanks that fill the window, nor with what looks like the end of a question."""
+    other = "Run now()? [y]es, [a]ll, [N]o: "
+    server.reply(ToolCall("c1", "weather", {"city": f"{chr(0x2800) * 2000}{other}{chr(0x3164) * 2000}"}))
+    server.reply("Done.")
+    told = Terminal()
+    monkeypatch.setattr(sys, "stdin", Terminal("n\n"))
+    monkeypatch.setattr(sys, "stderr", told)
+    assert ask("--tool", f"{tools}:weather", "Hi")[0] == 0
+    assert not {chr(0x2800), chr(0x3164)} & {*told.getvalue()}
+    assert "\nThat is weather, with the 24,047 letters above. Run it? [y]es, [a]ll, [N]o: " in told.getvalue()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no such terminals")
+def test_what_was_typed_before_the_question_is_no_answer(server, ask, tools, monkeypatch):
+    user, terminal = os.openpty()
+
+    class Told(Terminal):
+        def write(self, text):
+            if "[N]o" in text:
+                os.write(user, b"n\n")
+            return super().write(text)
+
+    server.reply(ToolCall("c1", "weather", {"city": "Oslo"}))
+    server.reply("Done.")
+    with os.fdopen(terminal) as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        monkeypatch.setattr(sys, "stderr", Told())
+        os.write(user, b"y\n")
+        assert ask("--tool", f"{tools}:weather", "Hi")[0] == 0
+    os.close(user)
+    assert server.requests[1].messages[-1].content[0].is_error
 
 
 # ---- attachments -----------------------------------------------------------------------------------------------------
@@ -338,7 +380,8 @@ def test_conversation_that_cannot_be_read(server, ask, tmp_path):
     (state / "last.json").write_text("{", encoding="utf-8")
     code, _, err = ask("-c", "Hi")
     assert (code, not server.requests) == (2, True)
-    assert err.startswith("llmkit: ")
+    assert err.startswith("llmkit: history is not JSON: ")
+    assert err.endswith(f" (in {state / 'last.json'}); `llmkit ask --new` begins another conversation\n")
     assert ask("--new", "Hi")[0] == 0
     assert ask("-c", "Hi")[0] == 0
 

@@ -259,6 +259,14 @@ def test_kept(server, talk, tmp_path):
     assert asked(server) == ["c", "c", "d"]
 
 
+def test_kept_and_broken(server, talk, tmp_path):
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "last.json").write_text("{", encoding="utf-8")
+    code, _, err = talk("a", arguments=["-c"])
+    assert (code, not server.requests) == (2, True)
+    assert err.endswith("; `llmkit ask --new` begins another conversation\n")
+
+
 def test_what_is_undone_is_not_kept(server, talk):
     assert talk("a", "b", "/undo", arguments=["-c"])[0] == 0
     assert talk("/new", arguments=["-c"])[0] == 0, "nothing takes its place"
@@ -594,10 +602,10 @@ def test_tools_are_run_if_one_says_so(server, terminal, tmp_path):
     server.reply(ToolCall("call_2", "weather", {"city": "Rome"}))
     server.reply("4 °C.")
     with terminal("--tool", "chat_tools:weather") as seen:
-        for answer, expected in (("n", "I may not know."), ("y", "4 °C.")):
+        for town, answer, expected in (("Oslo", "n", "I may not know."), ("Rome", "y", "4 °C.")):
             seen.type("How cold?")
             seen.press("Enter")
-            seen.see("[N]o:")
+            seen.see(f'Run weather(city="{town}")? [y]es, [a]ll, [N]o:')
             seen.type(answer)
             seen.press("Enter")
             seen.see(lambda screen, expected=expected: expected in screen and ready(screen))

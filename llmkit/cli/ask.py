@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from llmkit.cli.functions import Approval, add_tools, tools_of
 from llmkit.cli.json_lines import JsonLines, print_value
 from llmkit.cli.options import add_how, add_showing, add_who, client_of, options_of
-from llmkit.cli.output import tell
+from llmkit.cli.output import aside, tell
 from llmkit.cli.screen import Screen, remark
 from llmkit.errors import ConfigurationError, LLMKitError
 
@@ -74,7 +74,8 @@ def run(arguments: argparse.Namespace) -> int:
     """
     sink = JsonLines() if arguments.json else Screen(plain=arguments.plain, thinking=arguments.thinking)
     try:
-        response = _asked(arguments, sink)
+        with aside():
+            response = _asked(arguments, sink)
         output = None if arguments.schema is None else response.output
     except LLMKitError as error:
         if isinstance(sink, JsonLines):
@@ -122,15 +123,17 @@ def _chat(client: "Client", arguments: argparse.Namespace, sink: "JsonLines | Sc
     if arguments.tool:
         options["tools"] = tools_of(arguments.tool)
     approve = Approval(yes=arguments.yes, paused=sink.paused) if arguments.tool else None
-    history: Path | list[Message] | None = None
     if keeps:
         from llmkit.cli import conversations  # noqa: PLC0415 - only where it was asked for
 
-        history = None if arguments.new else conversations.last()
-        if history is None and arguments.system is not None:
+        kept = None if arguments.new else conversations.last()
+        history: Path | list[Message] = kept or []
+        if kept is None and arguments.system is not None:
             options.pop("system")
             history = [SystemMessage(arguments.system)]  # said once, and kept
-    return client.chat(history=history or (), approve=approve, **options)
+        with conversations.named(kept):
+            return client.chat(history=history, approve=approve, **options)
+    return client.chat(approve=approve, **options)
 
 
 def _schema(text: str) -> dict[str, Any]:
@@ -145,7 +148,7 @@ def _schema(text: str) -> dict[str, Any]:
         found = json.loads(text if inline else Path(text).read_bytes())
     except OSError as error:
         raise ConfigurationError(f"{where}: {error.strerror or error}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigurationError(f"{where}: it is no JSON: {error}") from error
     if not isinstance(found, dict):
         raise ConfigurationError(f"{where}: expected a JSON object")

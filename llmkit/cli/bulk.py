@@ -163,7 +163,7 @@ def _opened(place: str) -> "Answer | File":
 
     if place == STANDARD:
         print_utf8()
-        return Answer()
+        return Answer(sys.stdout)
     try:
         return File(place)
     except OSError as error:

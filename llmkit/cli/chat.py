@@ -11,7 +11,7 @@ from llmkit.cli.failures import report
 from llmkit.cli.functions import Approval, add_tools, tools_of
 from llmkit.cli.interrupts import Interrupts
 from llmkit.cli.options import add_how, add_showing, add_who, client_of, options_of
-from llmkit.cli.output import show, tell, whisper
+from llmkit.cli.output import aside, show, tell, whisper
 from llmkit.cli.screen import Screen, remark
 from llmkit.errors import ConfigurationError, LLMKitError, StreamClosedError
 
@@ -70,7 +70,6 @@ def run(arguments: argparse.Namespace) -> int:
     """
     from llmkit.cli.commands import completed  # noqa: PLC0415 - with all of llmkit, which --help needs not
     from llmkit.cli.lines import Piped, Typed  # noqa: PLC0415
-    from llmkit.cli.session import Session  # noqa: PLC0415
 
     def client(name: str, **more: Any) -> "Client":
         return client_of(argparse.Namespace(**{**vars(arguments), "provider": name}), **more)
@@ -81,17 +80,19 @@ def run(arguments: argparse.Namespace) -> int:
     options: dict[str, Any] = {**options_of(arguments)}
     hooks: dict[str, Any] = {}
     if arguments.tool:
-        options["tools"] = tools_of(arguments.tool)
+        with aside():
+            options["tools"] = tools_of(arguments.tool)
         hooks["approve"] = Approval(yes=arguments.yes, paused=lambda: _asking(screen, interrupts))
     typed = sys.stdin.isatty()
+    lines = Typed(completed) if typed else Piped(sys.stdin)
     with (
         interrupts if typed else nullcontext(),
-        closing(Session(client, arguments.provider, options, hooks, _history(arguments))) as session,
+        closing(_session(client, arguments, options, hooks)) as session,
         _warnings_in_a_line(),
+        aside(),
     ):
         for place in arguments.attach:
             session.attach(place)
-        lines = Typed(completed) if typed else Piped(sys.stdin)
         _Talk(arguments, session, lines, screen, interrupts, typed=typed).go_on()
     return 0
 
@@ -103,27 +104,36 @@ def _asking(screen: Screen, interrupts: Interrupts) -> Iterator[None]:
         yield
 
 
-def _history(arguments: argparse.Namespace) -> "Path | tuple[()]":
-    """Where the conversation is kept that is gone on with.
+def _session(
+    clients: "Callable[..., Client]", arguments: argparse.Namespace, options: dict[str, Any], hooks: dict[str, Any]
+) -> "Session":
+    """A new one, or one that goes on with what is kept.
 
     Raises:
-        ConfigurationError: Two are named, or one that is not there.
+        ConfigurationError: Two are named, or one that is not there, or is none.
     """
-    from pathlib import Path  # noqa: PLC0415 - with those above
+    from llmkit.cli import conversations  # noqa: PLC0415 - with those above
+    from llmkit.cli.session import Session  # noqa: PLC0415 - likewise
 
     if not arguments.kept:
-        if arguments.file is None:
-            return ()
-        if not (path := Path(arguments.file)).exists():
-            raise ConfigurationError(
-                f"{arguments.file!r} is no file: llmkit chat takes one that /save wrote, and llmkit ask a question"
-            )
-        return path
+        return Session(clients, arguments.provider, options, hooks, _file(arguments))
     if arguments.file is not None:
         raise ConfigurationError("-c goes on with the last conversation that was kept: leave FILE out")
-    from llmkit.cli import conversations  # noqa: PLC0415 - only where it was asked for
+    with conversations.named(last := conversations.last()):
+        return Session(clients, arguments.provider, options, hooks, last or ())
 
-    return conversations.last() or ()
+
+def _file(arguments: argparse.Namespace) -> "Path | tuple[()]":
+    """The conversation that is named."""
+    from pathlib import Path  # noqa: PLC0415 - with those above
+
+    if arguments.file is None:
+        return ()
+    if not (path := Path(arguments.file)).exists():
+        raise ConfigurationError(
+            f"{arguments.file!r} is no file: llmkit chat takes one that /save wrote, and llmkit ask a question"
+        )
+    return path
 
 
 @contextmanager

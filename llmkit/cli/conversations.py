@@ -7,7 +7,8 @@ Source: https://specifications.freedesktop.org/basedir-spec/latest/
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -59,6 +60,21 @@ def last() -> Path | None:
     """
     path = folder() / LAST
     return path if path.is_file() else None
+
+
+@contextmanager
+def named(path: Path | None) -> Iterator[None]:
+    """Meanwhile, what is wrong with a conversation is said of the file that it is kept in, and what to do about it.
+
+    Raises:
+        ConfigurationError: It cannot be gone on with.
+    """
+    try:
+        yield
+    except ConfigurationError as error:
+        if path is None or not str(error).startswith("history"):
+            raise
+        raise ConfigurationError(f"{error} (in {path}); `llmkit ask --new` begins another conversation") from error
 
 
 def keep(chat: "Chat", name: str = LAST) -> Path:

@@ -73,6 +73,9 @@ _WORDS: Final = (  # of Python, and what there is in their place here
     ("does not fit output_type", "does not fit --schema"),
     (", or let output_retries do so", ""),
     ("raise max_tokens", "raise --max-tokens"),
+    ("output_type: ", "schema: "),
+    ("; pass media_type=", ""),
+    ("; pass url= if the provider reads it", ""),
     (", or pass a Provider", "; `llmkit providers` lists all"),
     (
         "pass model=, to the call or to Client, or name it with the provider, as in Client('provider:model')",

@@ -6,7 +6,7 @@ import io
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from llmkit.errors import ConfigurationError
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _FORM: Final = "write module:function, as in tools:weather for weather of ./tools.py"
 _REFUSED: Final = "the user did not allow this call"
+_SEEN_AT_ONCE: Final = 300  # letters
 _TERMINAL: Final = "/dev/tty"
 
 
@@ -64,7 +65,7 @@ def _imported(name: str) -> Any:
             hint = f": {_FORM}" if name.endswith(".py") or os.sep in name else ", neither here nor installed"
             raise ConfigurationError(f"tool: there is no module {name}{hint}") from error
         raise ConfigurationError(f"tool: {name} cannot be imported: {error}") from error
-    except Exception as error:  # whatever a module does
+    except (Exception, SystemExit) as error:  # whatever a module does, also one that is a command of its own
         raise ConfigurationError(f"tool: {name} cannot be imported: {type(error).__name__}: {error}") from error
 
 
@@ -92,7 +93,8 @@ class Approval:
         if self._yes:
             return True
         with self.paused(), _terminal() as terminal:
-            print(f"Run {called(call)}? [y]es, [a]ll, [N]o: ", end="", file=sys.stderr, flush=True)
+            _forget_typed(terminal)
+            print(f"{_question(called(call))} [y]es, [a]ll, [N]o: ", end="", file=sys.stderr, flush=True)
             answer = terminal.readline()
             if not answer:
                 print(file=sys.stderr)
@@ -106,6 +108,23 @@ def called(call: "ToolCall") -> str:
     from llmkit.display.calls import written  # noqa: PLC0415 - as above
 
     return written(call)
+
+
+def _question(call: str) -> str:
+    """What is asked; below a long call its name stands again, as the call may hold what looks like another question."""
+    if len(call) <= _SEEN_AT_ONCE:
+        return f"Run {call}?"
+    return f"Run {call}?\nThat is {call.partition('(')[0]}, with the {len(call):,} letters above. Run it?"
+
+
+def _forget_typed(terminal: TextIO) -> None:
+    """What was typed before the question was seen is no answer to it."""
+    try:
+        import termios  # noqa: PLC0415 - not everywhere
+    except ImportError:
+        return
+    with suppress(OSError, termios.error):  # it is no terminal, as where there is none
+        termios.tcflush(terminal.fileno(), termios.TCIFLUSH)
 
 
 def _somebody() -> bool:

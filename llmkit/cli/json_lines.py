@@ -21,6 +21,7 @@ class JsonLines:
         from llmkit.cli.sinks import print_utf8  # noqa: PLC0415 - with all of llmkit, which --help needs not
 
         print_utf8()
+        self._out = sys.stdout
 
     def ask(self, begin: "Callable[[], Stream[Any]]") -> "Stream[Any]":
         """Ask, and print the events, to the end.
@@ -32,7 +33,7 @@ class JsonLines:
 
         with begin() as stream:
             for event in stream:
-                _print(NAMES[type(event)], data_of(event))
+                self._print(NAMES[type(event)], data_of(event))
         return stream
 
     def show_whole(self, response: "Response[Any]") -> None:
@@ -51,7 +52,7 @@ class JsonLines:
         """
         reason, cost = response.finish_reason, response.cost
         usage = {name: getattr(response.usage, name) for name in _COUNTS}
-        _print(
+        self._print(
             "response",
             {
                 "id": response.id,
@@ -75,7 +76,10 @@ class JsonLines:
             about |= {"status": error.status, "code": error.code}
         partial = None if error.partial is None else error.partial.text
         told = {"retry_after": error.retry_after, "request_id": error.request_id, "text": partial}
-        _print("error", {**about, **told})
+        self._print("error", {**about, **told})
+
+    def _print(self, name: str, data: dict[str, Any]) -> None:
+        print(_written({"type": name, **data}, None), file=self._out, flush=True)
 
 
 # What would steer a terminal or end a line for some readers, and halves of surrogate pairs, which UTF-8 cannot hold.
@@ -88,10 +92,6 @@ _COUNTS: Final = (
     "reasoning_tokens",
     "total_tokens",
 )
-
-
-def _print(name: str, data: dict[str, Any]) -> None:
-    print(_written({"type": name, **data}, None), flush=True)
 
 
 def print_value(value: object) -> None:

@@ -3,7 +3,8 @@
 import os
 import sys
 from collections.abc import Mapping
-from typing import Self
+from contextlib import AbstractContextManager, nullcontext, redirect_stdout
+from typing import Self, TextIO
 
 from llmkit.display.controls import CONTROLS
 
@@ -36,14 +37,27 @@ def styled() -> bool:
     return not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
 
 
+def aside() -> AbstractContextManager[object]:
+    """What others print meanwhile, such as tools, goes to standard error, where a program may read the answer."""
+    return nullcontext() if sys.stdout.isatty() else redirect_stdout(sys.stderr)
+
+
 class Answer:
     """An answer on standard output, as it arrives; its last line is ended, however it ends. A context manager.
 
     On a terminal it is kept from steering it; elsewhere it is written as it is.
+
+    Args:
+        out: Standard output.
+
+    Attributes:
+        seen: Whether it is a terminal.
     """
 
-    def __init__(self) -> None:
-        self._table: Mapping[int, None] = CONTROLS if sys.stdout.isatty() else {}
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self.seen = out.isatty()
+        self._table: Mapping[int, None] = CONTROLS if self.seen else {}
         self._open = False
 
     def __enter__(self) -> Self:
@@ -62,8 +76,8 @@ class Answer:
         shown = text.translate(self._table) if self._table else text
         if shown:
             self._open = not shown.endswith("\n")
-            sys.stdout.write(shown)
-            sys.stdout.flush()
+            self._out.write(shown)
+            self._out.flush()
 
 
 class Count:

@@ -38,6 +38,7 @@ class Screen:
 
     def __init__(self, *, plain: bool = False, thinking: bool = True) -> None:
         self._lively = not plain and _lively()
+        self._out = sys.stdout
         self._thinking = thinking
         self._live: Live | None = None
 
@@ -55,7 +56,7 @@ class Screen:
 
     def _show(self, begin: "Callable[[], AbstractContextManager[Events]]") -> "Events":
         if not self._lively:
-            with Answer() as answer, begin() as events:
+            with Answer(self._out) as answer, begin() as events:
                 for event in events:
                     _write(event, answer)
                 return events
@@ -101,7 +102,7 @@ def _write(event: "Event", answer: Answer) -> None:
     if isinstance(event, TextDelta):
         answer.write(event.text)
     elif isinstance(event, ToolCall):
-        if sys.stdout.isatty():
+        if answer.seen:
             answer.end()
         tell(f"the model calls {written(event)}")
 

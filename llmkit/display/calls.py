@@ -1,9 +1,12 @@
 """Tools, media and sources in a line each, as terminals show them."""
 
 import json
+from typing import Final
 
 from llmkit.media import Media
 from llmkit.messages import Citation, ToolCall
+
+_BLANK: Final = "\u115f\u1160\u2800\u3164\uffa0"  # letters for Unicode, and nothing to the eye
 
 
 def written(call: ToolCall) -> str:
@@ -15,7 +18,7 @@ def written(call: ToolCall) -> str:
         arguments = ", ".join(f"{name}={json.dumps(value, ensure_ascii=False, default=repr)}" for name, value in pairs)
     line = " ".join(f"{call.name}({arguments})".split())
     # Also what makes letters change their places: somebody may have to allow the call.
-    return "".join(mark if mark.isprintable() else f"\\u{ord(mark):04x}" for mark in line)
+    return "".join(mark if mark.isprintable() and mark not in _BLANK else f"\\u{ord(mark):04x}" for mark in line)
 
 
 def medium(part: Media) -> str:
