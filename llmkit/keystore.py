@@ -11,12 +11,18 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from llmkit.errors import ConfigurationError
+from llmkit.folders import Folder
 from llmkit.private_files import PrivateFolder, attempted
 
 FILE: Final = "credentials.json"
 LOCK: Final = "credentials.lock"
 DEFAULT_PROFILE: Final = "default"
-FOLDER_VARIABLE: Final = "LLMKIT_CONFIG"
+_FOLDER: Final = Folder(
+    "LLMKIT_CONFIG",
+    "keys",
+    windows=("APPDATA", ("AppData", "Roaming")),
+    others=("XDG_CONFIG_HOME", (".config",)),
+)
 PROFILE_VARIABLE: Final = "LLMKIT_PROFILE"
 VERSION: Final = 1
 _LONGEST_NAME: Final = 200
@@ -32,27 +38,9 @@ def folder(
     """Where llmkit's settings of this user are: `LLMKIT_CONFIG`, else where the platform wants them.
 
     Raises:
-        ConfigurationError: `LLMKIT_CONFIG` is relative to wherever one stands, or nothing tells the user's home.
-
-    Source: https://specifications.freedesktop.org/basedir-spec/latest/
+        ConfigurationError: As `Folder.path`.
     """
-    variables = os.environ if environ is None else environ
-    if told := variables.get(FOLDER_VARIABLE):
-        if not Path(told).is_absolute():
-            raise ConfigurationError(f"{FOLDER_VARIABLE}: expected an absolute path, got {told!r:.200}")
-        return Path(told)
-    name = {"win32": "APPDATA", "darwin": ""}.get(platform, "XDG_CONFIG_HOME")
-    above = Path(variables.get(name, ""))
-    if not above.is_absolute():  # as the specification wants it
-        try:
-            known = home()
-        except RuntimeError:
-            known = None
-        if known is None or not known.is_absolute():
-            raise ConfigurationError(f"nothing tells where your home is; set {FOLDER_VARIABLE} to a folder for keys")
-        parts = {"win32": ("AppData", "Roaming"), "darwin": ("Library", "Application Support")}
-        above = known.joinpath(*parts.get(platform, (".config",)))
-    return above / "llmkit"
+    return _FOLDER.path(environ, platform, home)
 
 
 def profile_of(profile: object) -> str:
@@ -97,7 +85,7 @@ def load(*, for_client: bool = False) -> Profiles | ConfigurationError:
     try:
         place = folder()
     except ConfigurationError as error:
-        return {} if not os.environ.get(FOLDER_VARIABLE) else error.with_traceback(None)
+        return {} if not os.environ.get(_FOLDER.variable) else error.with_traceback(None)
     return attempted(lambda: _load(place, for_client=for_client), place / FILE)
 
 

@@ -23,8 +23,8 @@ FLOORS = (
     "json_codec sse growing accumulate history resolve output partial_json calling",
     "wire",
     (
-        "provider rows addresses agreement credentials keys keystore private_files dotenv authorization google_auth "
-        "secrets transport retry provider_errors"
+        "provider rows addresses agreement credentials keys keystore folders private_files dotenv authorization "
+        "google_auth secrets transport retry provider_errors"
     ),
     "switch limits pacing published",
     (

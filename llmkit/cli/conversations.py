@@ -1,11 +1,8 @@
 """Conversations that the command keeps, in the user's folder for the state of programs: only where it was asked to.
 
 A conversation is a file of `Chat.save`, for its owner alone.
-
-Source: https://specifications.freedesktop.org/basedir-spec/latest/
 """
 
-import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,11 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from llmkit.errors import ConfigurationError
+from llmkit.folders import Folder
 
 if TYPE_CHECKING:
     from llmkit.chat import Chat
 
-FOLDER_VARIABLE: Final = "LLMKIT_STATE"
+_FOLDER: Final = Folder(
+    "LLMKIT_STATE",
+    "conversations",
+    windows=("LOCALAPPDATA", ("AppData", "Local")),
+    others=("XDG_STATE_HOME", (".local", "state")),
+)
 LAST: Final = "last.json"
 
 
@@ -29,27 +32,9 @@ def folder(
     """Where the conversations of this user are: `LLMKIT_STATE`, else where the platform wants them.
 
     Raises:
-        ConfigurationError: `LLMKIT_STATE` is relative to wherever one stands, or nothing tells the user's home.
+        ConfigurationError: As `Folder.path`.
     """
-    variables = os.environ if environ is None else environ
-    if told := variables.get(FOLDER_VARIABLE):
-        if not Path(told).is_absolute():
-            raise ConfigurationError(f"{FOLDER_VARIABLE}: expected an absolute path, got {told!r:.200}")
-        return Path(told)
-    name = {"win32": "LOCALAPPDATA", "darwin": ""}.get(platform, "XDG_STATE_HOME")
-    above = Path(variables.get(name, ""))
-    if not above.is_absolute():  # as the specification wants it
-        try:
-            known = home()
-        except RuntimeError:
-            known = None
-        if known is None or not known.is_absolute():
-            raise ConfigurationError(
-                f"nothing tells where your home is; set {FOLDER_VARIABLE} to a folder for conversations"
-            )
-        parts = {"win32": ("AppData", "Local"), "darwin": ("Library", "Application Support")}
-        above = known.joinpath(*parts.get(platform, (".local", "state")))
-    return above / "llmkit"
+    return _FOLDER.path(environ, platform, home)
 
 
 def last() -> Path | None:
