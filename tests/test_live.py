@@ -249,6 +249,9 @@ LAID_OUT = {
     "no room": ("- one two three four\n", 13, ["- one two", "three four"]),  # beside the bullets
     "ten items": ("9. a\n10. b\n", 60, ["  9 a", " 10 b"]),
     "code": ("```python\nx\n\ny\n```\n", 10, [" x        ", " " * 10, " y        "]),
+    "a narrow table": ("|a|\n|-|\n|one-two-three|\n", 10, [" a", " ────────", " one-two-", " three"]),
+    "a table that is too wide": ("|a|b|c|d|\n|-|-|-|-|\n|1|2|3|4|", 10, ["|a|b|c|d|", "|-|-|-|-|", "|1|2|3|4|"]),
+    "letters that would change places": ("a\u202eb\u2066c **\u202dd** &#8238;e", 60, ["abc d e"]),
     "a wide letter": ("狐" * 5, 10, ["狐" * 5]),
 }
 

@@ -7,9 +7,10 @@ from typing import ClassVar, Final, TypeAlias
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
-from rich.markdown import CodeBlock, Heading, ListElement, Markdown
+from rich.markdown import CodeBlock, Heading, ListElement, Markdown, TableElement
 from rich.segment import Segment
 from rich.syntax import Syntax
+from rich.table import Table
 from rich.text import Text
 
 from llmkit.display.controls import CONTROLS, shown
@@ -22,6 +23,7 @@ _PARSER: Final = MarkdownIt("commonmark", _OPTIONS).enable(["strikethrough", "ta
 _OUTLINE: Final = MarkdownIt("commonmark", _OPTIONS).enable("table").disable("inline")
 _DIGITS: Final = 2
 _NARROWEST: Final = 10  # columns for text between its indents
+_CELL: Final = 3  # columns of the screen that one of a table takes, at least
 _INDENTS: Final = {"blockquote_open": 4, "list_item_open": 4}
 LONGEST: Final = 10_000
 """Characters of a block: it is laid out anew while it grows, and what only looks like Markdown takes its square."""
@@ -57,12 +59,24 @@ class _Code(CodeBlock):
         yield Syntax(code, self.lexer_name, theme=self.theme, word_wrap=True, padding=(0, 1))
 
 
+class _Table(TableElement):
+    """A table whose words go on in the next line where they are longer than there is room, and are not cut."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for found in super().__rich_console__(console, options):
+            if isinstance(found, Table):
+                for column in found.columns:
+                    column.overflow = "fold"
+            yield found
+
+
 class _Markdown(Markdown):
     elements: ClassVar = {
         **Markdown.elements,
         "heading_open": _Left,
         "ordered_list_open": _Steady,
         "fence": _Code,
+        "table_open": _Table,
         "code_block": _Code,
     }
 
@@ -74,13 +88,16 @@ class _Markdown(Markdown):
 
     def fits(self, columns: int) -> bool:
         """Whether so many columns have room for it, it is understood in time, and nothing was left out."""
-        indent = widest = 0
+        indent = widest = cells = 0
         for token in self.parsed:
             if token.nesting == 1:
                 indent += _INDENTS.get(token.type, 0)
             elif token.nesting == -1:
                 indent -= _INDENTS.get(token.type.replace("_close", "_open"), 0)
-            widest = max(widest, indent)
+            if token.type == "tr_open":
+                cells = 0
+            cells += token.type in ("th_open", "td_open")
+            widest = max(widest, indent, indent + cells * _CELL - _NARROWEST)
         deep = any(token.level >= _DEEPEST for token in self.parsed)
         long = any(token.type == "inline" and len(token.content) > LONGEST for token in self.parsed)
         return widest + _NARROWEST <= columns and not deep and not long
