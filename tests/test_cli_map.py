@@ -705,9 +705,21 @@ TYPED = {
 }
 
 
+def typed(line, server, capsys):
+    """What a line comes to: its exit code, its output and its errors; one with a pipe is a shell's."""
+    _, *words = shlex.split(line)
+    if "|" not in words:
+        return main([*words, "--base-url", server.url]), *capsys.readouterr()
+    run = f"{shlex.quote(sys.executable)} -m llmkit map --base-url {server.url} "
+    done = subprocess.run(
+        line.replace("llmkit map ", run), shell=True, capture_output=True, text=True, timeout=60, check=False
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
 @pytest.mark.parametrize("page", TYPED)
-def test_examples(server, page):
-    """Each is run by a shell, in a folder with the files that they name."""
+def test_examples(server, capsys, page):
+    """Each is run in a folder with the files that they name."""
     Path("questions.txt").write_text("Why is the sky blue?\nAnd the sea?\n")
     Path("articles.jsonl").write_text('{"text": "a", "id": "one"}\n{"text": "b"}\n')
     Path("articles.csv").write_text("text,language\na,French\nb,Dutch\n")
@@ -716,13 +728,10 @@ def test_examples(server, page):
         for output in Path().glob("out.*"):
             output.unlink()
         begun = len(server.requests)
-        run = f"{shlex.quote(sys.executable)} -m llmkit map --base-url {server.url} "
-        done = subprocess.run(
-            line.replace("llmkit map ", run), shell=True, capture_output=True, text=True, timeout=60, check=False
-        )
-        assert done.returncode == 0, (line, done.stderr)
+        code, out, err = typed(line, server, capsys)
+        assert code == 0, (line, err)
         assert len(server.requests) == begun + 2, line
-        (output,) = [path.read_text() for path in Path().glob("out.*")] or [done.stdout]
+        (output,) = [path.read_text() for path in Path().glob("out.*")] or [out]
         assert len(output.splitlines()) in (2, 3), line
 
 
