@@ -85,6 +85,8 @@ class Falling(Asking):
         return FallingStream(Descent(self), made)
 
 
+_WORTH_ASKING = 0.05  # seconds that must be left: the limits of all members do not begin at the very same instant
+
 A = TypeVar("A", bound=Asking)
 
 
@@ -128,7 +130,7 @@ class Descent:
             return None
         while self._waiting:
             following = self._waiting.popleft()
-            if following.asking.deadlines.allows(0):
+            if following.asking.deadlines.allows(_WORTH_ASKING):
                 self._passed.append(frameless(error))
                 for told in self._told:
                     told(error)
