@@ -41,14 +41,16 @@ class TmuxTerminal:
     ) -> None:
         self._command = [*command]
         self._size = ["-x", str(columns), "-y", str(rows)]
-        self._environment = {**os.environ, "COLORTERM": "", **(environment or {})}
+        around = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+        self._environment = {**around, "COLORTERM": "", **(environment or {})}
         self._folder = folder
         self._own = tempfile.TemporaryDirectory(prefix="llmkit-tmux-")
 
     def __enter__(self) -> Self:
         # The exit code is kept in a file, and the terminal stays until it is looked at.
         # Ctrl-C is for the program, and not for the shell that waits for it.
-        line = f"trap : INT; {shlex.join(self._command)}; printf %d $? > {shlex.quote(self._code)}; sleep 600"
+        size = "stty cols {1} rows {3}".format(*self._size)  # whatever tmux has made of it
+        line = f"trap : INT; {size}; {shlex.join(self._command)}; printf %d $? > {shlex.quote(self._code)}; sleep 600"
         self._tmux("-f", os.devnull, "new-session", "-d", *self._size, "sh", "-c", line, env=self._environment)
         return self
 

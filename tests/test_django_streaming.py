@@ -422,6 +422,7 @@ class TestEndings:
     def test_nothing_is_ever_sent(self, silent, told):
         """To a HEAD, say, or where a middleware answers for the view."""
         stream = silent.model.stream("Go on.")
+        assert silent.reached.wait(sockets.PATIENCE)
         event_stream(stream, on_end=None if told is None else lambda *args: told.append(args)).close()
         assert silent.left.wait(sockets.PATIENCE)
         assert told is None or [type(error) for _, error in told] == [StreamClosedError]
@@ -437,6 +438,7 @@ class TestEndings:
 
         response = event_stream(silent.model.stream("Go on."), on_end=keep)
         content = iter(response)
+        assert silent.reached.wait(sockets.PATIENCE)
         if begun:
             until(content, b"Once")
         del response, content

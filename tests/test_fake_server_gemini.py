@@ -40,25 +40,32 @@ PICTURE = png(bytes(12), 2, 2, 3)
 IN_BASE64 = base64.b64encode(PICTURE).decode()
 
 
-@pytest.fixture
-def server():
+@pytest.fixture(scope="module")
+def running():
     with FakeServer() as server:
         yield server
 
 
 @pytest.fixture
-def client(server):
-    with genai.Client(api_key="k", http_options={"base_url": server.url}) as client:
+def server(running):
+    running.reset()
+    return running
+
+
+@pytest.fixture(scope="module")
+def client(running):
+    """One for all: it takes as long to make as twenty calls."""
+    with genai.Client(api_key="k", http_options={"base_url": running.url}) as client:
         yield client
 
 
-@pytest.fixture
-def vertex(server):
+@pytest.fixture(scope="module")
+def vertex(running):
     """The vendor's client as it asks Vertex AI."""
     from google.oauth2.credentials import Credentials
 
     token = Credentials("token", expiry=datetime(2999, 1, 1, tzinfo=UTC).replace(tzinfo=None))
-    options = {"base_url": server.url}
+    options = {"base_url": running.url}
     with genai.Client(vertexai=True, project="p", location="l", credentials=token, http_options=options) as client:
         yield client
 
