@@ -161,31 +161,6 @@ def test_silence_before_the_first_byte_is_idle_where_the_caller_says_how_long():
     transport.close()
 
 
-def test_a_server_that_writes_is_told_at_once(tls, verify):
-    """By its very next write: one that writes into a full network may not look at what comes back for minutes."""
-    told = []
-
-    def script(wire):
-        wire.receive()
-        wire.send(CHUNKED + chunk(b"begun"))
-        assert wire.server.reached.wait(PATIENCE)
-        try:
-            wire.send(chunk(b"more"))
-        except OSError as error:
-            told.append(error)
-
-    exchange = Exchange(Deadlines(None))
-    transport = Transport(verify=verify)
-    with Server(script, tls=tls) as server:
-        answer = transport.send(Outgoing("POST", server.url, {}, b"{}", stream=True), exchange)
-        assert next(iter(answer.pieces())) == b"begun"
-        exchange.abort()
-        answer.close()
-        server.reached.set()
-    assert len(told) == 1
-    transport.close()
-
-
 # Before a byte can be sent.
 
 

@@ -11,7 +11,6 @@ import math
 import os
 import queue
 import socket
-import struct
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Literal, NoReturn
@@ -24,8 +23,6 @@ BODY_MOST = 256 * 1024 * 1024  # raw bytes of a body, or of a stream between two
 BARE_MOST = 1024 * 1024  # raw bytes that bring none of the body: trailers, extensions of chunks, empty gzip members
 EXPANDED_FREE = 8 * 1024 * 1024  # bytes of a body that may come of however few compressed ones
 EXPANDED_MOST = 100  # times what came, beyond that: text shrinks to a tenth or so, to less only what is made for it
-
-RESET = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)  # SO_LINGER: the last to close tells the peer at once
 
 Stage = Literal["connect", "tunnel", "tls", "send", "wait", "body"]
 
@@ -268,8 +265,6 @@ class Exchange:
         except IndexError:
             return
         with contextlib.suppress(OSError):
-            # Else a server whose buffers are full, as nobody reads, may not hear of the end for minutes.
-            twin.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             twin.shutdown(socket.SHUT_RDWR)
         twin.close()
 
