@@ -21,7 +21,7 @@ from llmkit.wire.openai import strict as openai
 
 NULL = {"type": "null"}
 STRING = {"type": "string"}
-EXAMPLES = int(os.environ.get("LLMKIT_EXAMPLES") or 30)
+EXAMPLES = int(os.environ.get("LLMKIT_EXAMPLES") or 15)
 quick = settings(
     deadline=None,
     derandomize=True,

@@ -1,4 +1,4 @@
-"""What nobody should send: a hundred examples of each target of `fuzz.py`; and that time is linear in any input.
+"""What nobody should send: fifty examples of each target of `fuzz.py`; and that time is linear in any input.
 
 `make fuzz` tries as long as it is told to, and something else each time.
 """
@@ -27,7 +27,7 @@ from llmkit.rows import rows
 from llmkit.sse import SSEDecoder
 from llmkit.wire import wire
 
-EXAMPLES = 100
+EXAMPLES = 50
 WIRES = {row.name: row.wire for row in rows()}
 
 

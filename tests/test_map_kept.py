@@ -190,7 +190,7 @@ RUN = """
 """
 
 
-KILLS = 10
+KILLS = 6
 
 
 def test_killed_again_and_again(tmp_path):

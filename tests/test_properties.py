@@ -59,7 +59,7 @@ from llmkit.wire.anthropic_messages import WIRE
 from llmkit.wire.base import ModelPage
 from llmkit.wire.signals import ErrorEvent
 
-EXAMPLES = int(os.environ.get("LLMKIT_EXAMPLES") or 30)
+EXAMPLES = int(os.environ.get("LLMKIT_EXAMPLES") or 15)
 settings.register_profile(
     "llmkit",
     deadline=None,

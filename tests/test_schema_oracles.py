@@ -21,7 +21,7 @@ from strategies_schema import JSONS, TEXTS, Case, accepts, mutated
 
 from llmkit.schema import Misfit, json_schema, structure, unstructure
 
-EXAMPLES = int(os.environ.get("LLMKIT_EXAMPLES") or 30)
+EXAMPLES = int(os.environ.get("LLMKIT_EXAMPLES") or 15)
 quick = settings(
     deadline=None,
     derandomize=True,

@@ -11,7 +11,7 @@ from strategies_schema import JSONS, accepts, mutated, types
 from llmkit.partial_json import UNKNOWN, completed
 from llmkit.schema import Misfit, json_schema, partial, structure, unstructure
 
-EXAMPLES = int(os.environ.get("LLMKIT_EXAMPLES") or 30)
+EXAMPLES = int(os.environ.get("LLMKIT_EXAMPLES") or 15)
 quick = settings(
     deadline=None,
     derandomize=True,

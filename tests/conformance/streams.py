@@ -12,8 +12,8 @@ from llmkit.accumulate import Accumulator
 from llmkit.sse import ServerSentEvent, SSEDecoder
 from llmkit.wire.base import StreamDecoder
 
-EDGES = 600  # every cut in the first and the last so many bytes
-SAMPLE = 400  # cuts between
+EDGES = 300  # every cut in the first and the last so many bytes
+SAMPLE = 200  # cuts between
 AROUND = 4096  # bytes on both sides of a cut, at least, that are read again for it
 DECODED = 60  # cuts after which the wire's decoder reads all of it again
 BLANK_LINE = re.compile(rb"\r\n\r\n|\n\n|\r\r")
