@@ -5,8 +5,7 @@ Whoever has seen what stands in it returns an error rather than to raise it, so 
 
 import json
 import os
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -23,24 +22,13 @@ _FOLDER: Final = Folder(
     windows=("APPDATA", ("AppData", "Roaming")),
     others=("XDG_CONFIG_HOME", (".config",)),
 )
+folder = _FOLDER.path
+"""Where llmkit's settings of this user are."""
 PROFILE_VARIABLE: Final = "LLMKIT_PROFILE"
 VERSION: Final = 1
 _LONGEST_NAME: Final = 200
 
 Profiles: TypeAlias = dict[str, dict[str, str]]
-
-
-def folder(
-    environ: Mapping[str, str] | None = None,
-    platform: str = sys.platform,
-    home: Callable[[], Path] = Path.home,
-) -> Path:
-    """Where llmkit's settings of this user are: `LLMKIT_CONFIG`, else where the platform wants them.
-
-    Raises:
-        ConfigurationError: As `Folder.path`.
-    """
-    return _FOLDER.path(environ, platform, home)
 
 
 def profile_of(profile: object) -> str:

@@ -3,8 +3,7 @@
 A conversation is a file of `Chat.save`, for its owner alone.
 """
 
-import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -21,20 +20,9 @@ _FOLDER: Final = Folder(
     windows=("LOCALAPPDATA", ("AppData", "Local")),
     others=("XDG_STATE_HOME", (".local", "state")),
 )
+folder = _FOLDER.path
+"""Where the conversations of this user are."""
 LAST: Final = "last.json"
-
-
-def folder(
-    environ: Mapping[str, str] | None = None,
-    platform: str = sys.platform,
-    home: Callable[[], Path] = Path.home,
-) -> Path:
-    """Where the conversations of this user are: `LLMKIT_STATE`, else where the platform wants them.
-
-    Raises:
-        ConfigurationError: As `Folder.path`.
-    """
-    return _FOLDER.path(environ, platform, home)
 
 
 def last() -> Path | None:
