@@ -19,10 +19,12 @@ examples: .venv/tested
 	cd examples/django_chat && $(CURDIR)/$(BIN)/python -m pytest -q
 	$(BIN)/python -m pytest -q examples/tour/tests
 
-# What some tests need of the system, and skip where it is missing: a browser for pages, a terminal to drive. For root on Debian.
+# What some tests need of the system, and skip where it is missing: a browser for pages, a terminal to drive, a broker of tasks.
+# For root on Debian.
 system:
-	{ command -v chromium && command -v tmux; } >/dev/null || { apt-get update -qq && \
-		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core tmux >/dev/null; }
+	{ command -v chromium && command -v redis-server && command -v tmux; } >/dev/null || { apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+			chromium fonts-dejavu-core redis-server tmux >/dev/null; }
 
 lint: .venv/tested
 	$(BIN)/ruff check .

@@ -174,6 +174,12 @@ class Server:
         if self._failed:
             raise self._failed[0]
 
+    def over(self) -> None:
+        """Wait until each script that began is over, and its connection closed."""
+        for thread in self._threads[1:]:
+            thread.join(PATIENCE)
+            assert not thread.is_alive(), "a script goes on"
+
     def wrap(self, sock: socket.socket, context: ssl.SSLContext | None = None) -> socket.socket:
         """TLS over an accepted connection; None for that of `server_context`."""
         wrapped = (context or server_context()).wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
