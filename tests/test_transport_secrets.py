@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import traceback
 
 import pytest
@@ -13,8 +14,9 @@ from calls import KEY, authorize, once, post
 from sockets import CHUNKED, PATIENCE, Server, echo
 
 from llmkit.deadlines import Deadlines
-from llmkit.errors import ConfigurationError, ConnectionFailedError, InvalidResponseError
+from llmkit.errors import ConfigurationError, ConnectionFailedError, DeadlineError, InvalidResponseError
 from llmkit.transport import Exchange, Outgoing, Transport
+from llmkit.transport.failures import failure
 
 pytest_plugins = ["calls"]
 
@@ -64,6 +66,17 @@ def test_the_key_is_nowhere(transport, script, tls):
             if link is not None and link.__traceback__ is not None:
                 frames = [trace.f_code.co_filename for trace in _frames(link)]
                 assert not [name for name in frames if "site-packages/requests" in name or "urllib3" in name]
+
+
+def test_a_limit_that_passes_while_a_failure_is_told():
+    exchange = Exchange(Deadlines(0.001))
+    time.sleep(0.002)
+    try:
+        raise OSError(f"/?key={KEY}")
+    except OSError as error:
+        found = failure(error, exchange, "the host")
+    assert isinstance(found, DeadlineError)
+    assert (found.__cause__, found.__context__, found.__traceback__) == (None, None, None)
 
 
 @pytest.mark.parametrize("body", [b"{}", b"x" * 20_000_000], ids=["while it waits", "while it sends"])

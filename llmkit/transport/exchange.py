@@ -177,6 +177,7 @@ class Exchange:
             return self.deadlines.left(idle=idle)
         except DeadlineError as error:
             self.ended = error.with_traceback(None)
+            self.ended.__context__ = None  # what is being handled is not ours, and may hold what was sent
             raise OverError from None
 
     def expire(self) -> NoReturn:
