@@ -4,13 +4,14 @@ Source: https://www.rfc-editor.org/rfc/rfc8259
 """
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from json.encoder import c_make_encoder, encode_basestring  # type: ignore[attr-defined]  # in C, where Python has it
 from math import isfinite
 from types import NoneType
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeAlias
 
 from llmkit.errors import BODY_SHOWN, ConfigurationError, InvalidResponseError
 
@@ -49,12 +50,39 @@ _decode = _decoder.decode
 _scan = _decoder.scan_once  # type: ignore[attr-defined]  # what `decode` calls between two searches for blanks, which providers send none of
 # Cycles are noticed as what is nested too deeply, and not looked for at each step.
 _encoder = json.JSONEncoder(check_circular=False, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+_Pieces: TypeAlias = Callable[[object, bool], Iterable[str]]
+
+
+def _writer(default: Callable[[Any], object]) -> _Pieces:
+    """What writes values as `_encoder` does, and what `default` returns for those that it does not know."""
+    if c_make_encoder is None:
+        return json.JSONEncoder(
+            check_circular=False, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=default
+        ).iterencode
+    made: _Pieces = c_make_encoder(None, default, encode_basestring, None, ":", ",", False, False, False)  # noqa: FBT003 - C takes no names
+    return made
+
+
 # Made once, as `_encoder.encode` makes one for each value, which takes longer than writing the arguments of a call.
-_pieces: Callable[[object, bool], Iterable[str]] = (
-    c_make_encoder(None, _encoder.default, encode_basestring, None, ":", ",", False, False, False)  # noqa: FBT003 - C takes no names
-    if c_make_encoder
-    else _encoder.iterencode
-)
+_pieces: Final = _writer(_encoder.default)
+# What is written for `Written`, to be found again: a number that nobody knows, so that no value can hold it.
+_HOLE: Final = 1 << 63 | int.from_bytes(os.urandom(7), "big")
+_HOLE_BYTES: Final = b"%d" % _HOLE
+
+
+class Written:
+    """What is JSON in UTF-8 already, for `dump_body` to put where it stands: a value, or several items of a list.
+
+    Attributes:
+        data: The JSON; that of items with commas between them.
+        count: How many items.
+    """
+
+    __slots__ = ("count", "data")
+
+    def __init__(self, data: bytes, count: int = 1) -> None:
+        self.data = data
+        self.count = count
 
 
 def loads(text: str, what: str = "the answer", deepest: int = DEEPEST) -> Any:
@@ -193,8 +221,44 @@ def dump_text(value: object, what: str = "request") -> str:
     Raises:
         ConfigurationError: As `dump_bytes`.
     """
+    return _written(_pieces, value, what)
+
+
+def dump_body(value: object, what: str = "request") -> bytes:
+    """As `dump_bytes`, with what is `Written` in `value` as it is.
+
+    Raises:
+        ConfigurationError: As `dump_bytes`.
+    """
+    found: list[bytes] = []
+
+    def default(other: object) -> Any:
+        if type(other) is Written:
+            found.append(other.data)
+            return _HOLE
+        return _encoder.default(other)  # raises
+
+    data = to_utf8(_written(_writer(default), value, what))
+    if not found:
+        return data
+    pieces = [b""] * (2 * len(found) + 1)
+    pieces[::2] = data.split(_HOLE_BYTES)
+    pieces[1::2] = found
+    return b"".join(pieces)
+
+
+def string_bytes(text: str) -> bytes:
+    """As `dump_bytes`, of a text."""
+    written: str = encode_basestring(text)
     try:
-        return "".join(_pieces(value, False))  # noqa: FBT003 - as above
+        return written.encode() if len(written) <= _PIECE else to_utf8(written)
+    except UnicodeEncodeError:
+        return to_utf8(written)
+
+
+def _written(pieces: _Pieces, value: object, what: str) -> str:
+    try:
+        return "".join(pieces(value, False))  # noqa: FBT003 - as above
     except (TypeError, ValueError, RecursionError) as exc:
         reason = "nested too deeply" if isinstance(exc, RecursionError) else str(exc)
     raise ConfigurationError(f"{_fault(value, what) or what}: cannot be written as JSON: {reason}")
@@ -202,9 +266,9 @@ def dump_text(value: object, what: str = "request") -> str:
 
 def to_utf8(text: str) -> bytes:
     """`text` in UTF-8; two halves of a surrogate pair are joined, one that stands alone becomes U+FFFD."""
-    if text.isascii():
-        return text.encode()
     try:
+        if len(text) <= _PIECE or text.isascii():
+            return text.encode()
         # Python makes room for three bytes a letter, which for a long text comes from the system anew each time.
         return b"".join([text[at : at + _PIECE].encode() for at in range(0, len(text), _PIECE)])
     except UnicodeEncodeError:
@@ -218,14 +282,17 @@ def _fault(value: object, path: str) -> str | None:
         found, where, depth = rest.pop()
         if isinstance(found, float) and not isfinite(found):
             return where
-        if depth > DEEPEST or found is None or isinstance(found, (str, int, float)):
+        if depth > DEEPEST or found is None or isinstance(found, (str, int, float, Written)):
             continue
         if isinstance(found, dict):
             if not all(isinstance(key, (str, int, float, NoneType)) for key in found):
                 return where
             rest += [(item, f"{where}.{key}", depth + 1) for key, item in found.items()]
         elif isinstance(found, (list, tuple)):
-            rest += [(item, f"{where}[{index}]", depth + 1) for index, item in enumerate(found)]
+            index = 0
+            for item in found:
+                rest.append((item, f"{where}[{index}]", depth + 1))
+                index += item.count if isinstance(item, Written) else 1
         else:
             return where
     return None

@@ -1,15 +1,19 @@
-"""Media in a JSON body, without copying them through the JSON encoder.
+"""What of a JSON body does not go through the JSON encoder.
 
-A body is built with a mark where base64 belongs; the marks are replaced when it has
-become bytes. Encoding five megabytes as part of the JSON takes thrice as long.
+Media: a body is built with a mark where base64 belongs; the marks are replaced when it has become bytes. Encoding five
+megabytes as part of the JSON takes thrice as long. And messages that differ in nothing but their texts, as most do:
+their dicts would be made only to be taken apart again.
 """
 
 import re
+from collections.abc import Iterable
 from secrets import token_hex
-from typing import Any
+from typing import Any, Final, TypeVar
 
-from llmkit.json_codec import dump_bytes
+from llmkit.json_codec import Written, dump_body
 from llmkit.media import Media, base64_of
+
+Item = TypeVar("Item")
 
 # Unknown to anyone who writes a prompt, so that none can hold it.
 _MARK = f"base64:{token_hex(16)}:"
@@ -29,9 +33,35 @@ class Blobs:
 
     def dump(self, body: dict[str, Any]) -> bytes:
         """`body` as JSON, each mark replaced by its base64."""
-        text = dump_bytes(body)
+        text = dump_body(body)
         if not self._found:
             return text
         pieces = _FIND.split(text)  # text, number, text, number, …, text
         pieces[1::2] = [self._found[int(number)] for number in pieces[1::2]]
         return b"".join(pieces)
+
+
+HOLE: Final = Written(b"%b")
+"""Where something differs in the values of a `shape`."""
+
+
+def shape(value: object) -> bytes:
+    """What ``%`` makes a value of, given the JSON of what belongs into each `HOLE` of `value`, which has no ``%``."""
+    return dump_body(value)
+
+
+def listed(items: Iterable[Item | bytes]) -> list[Item]:
+    """A list for a body, of items of which some are JSON already."""
+    found: list[Any] = []
+    run: list[bytes] = []
+    for item in items:
+        if type(item) is bytes:
+            run.append(item)
+            continue
+        if run:
+            found.append(Written(b",".join(run), len(run)))
+            run = []
+        found.append(item)
+    if run:
+        found.append(Written(b",".join(run), len(run)))
+    return found

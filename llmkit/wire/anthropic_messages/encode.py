@@ -5,9 +5,11 @@ Source: https://platform.claude.com/docs/en/api/messages
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final, Literal, TypeAlias, TypeVar, assert_never, cast
 
 from llmkit.errors import ConfigurationError
+from llmkit.json_codec import dump_bytes, string_bytes
 from llmkit.messages import (
     Audio,
     CacheTime,
@@ -34,7 +36,7 @@ from llmkit.wire.anthropic_messages.schema import WIRE_NAME
 from llmkit.wire.base import Call, Refuse, merge_body, need
 from llmkit.wire.call_ids import CallIds
 from llmkit.wire.quirks import AnthropicMessagesQuirks
-from llmkit.wire.splice import Blobs
+from llmkit.wire.splice import HOLE, Blobs, listed, shape
 
 FILES_BETA: Final = "files-api-2025-04-14"
 _IMAGE_TYPES: Final = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
@@ -46,6 +48,13 @@ _BEYOND: Final = (
     "another of itself, and more than a few optional properties and unions"
 )
 _LOCATION: Final = "_location"  # how all of its kinds of citation end, and none of another wire's
+_ROLES: Final = ("system", "user", "assistant")
+_TEXT: Final = {"type": "text", "text": HOLE}
+_SAID: Final = {role: shape({"role": role, "content": [_TEXT]}) for role in _ROLES}
+_TURN: Final = {role: shape({"role": role, "content": [HOLE]}) for role in _ROLES}
+_WORDS: Final = shape(_TEXT)
+_CALL: Final = shape({"type": "tool_use", "id": HOLE, "name": HOLE, "input": HOLE})
+_RESULT: Final = shape({"type": "tool_result", "tool_use_id": HOLE, "content": [_TEXT]})
 _Other: TypeAlias = Text | Refusal | Image | Document | Audio | Video | Thinking | Opaque  # but calls and results
 _COUNTED: Final = ("model", "messages", "system", "tools", "tool_choice", "thinking", "output_config", "cache_control")
 
@@ -147,7 +156,7 @@ class _Encoder:
         return self._blocks(parts, "system")
 
     def _messages(self) -> list[schema.Turn]:
-        found: list[schema.Turn] = []
+        found: list[schema.Turn | bytes] = []
         for number, message in enumerate(self._request.messages, self._request.skipped):
             role = message.role
             if role == "system" and not self._quirks.system_turns:
@@ -155,23 +164,23 @@ class _Encoder:
             if role == "assistant":
                 self._call_ids.turn()
             content = message.content
-            if len(content) == 1 and isinstance(only := content[0], Text):  # as in most
-                block = _text(only)
-                blocks = [] if block is None else [block]
-            else:
-                blocks = self._turn(message, number)
+            if len(content) == 1 and type(only := content[0]) is Text and _is_bare(only):  # as in most
+                found.append(_SAID[role] % string_bytes(only.text))
             # A turn of which nothing may be sent (an empty answer) is left out; the provider merges its neighbours.
-            if blocks:
-                found.append({"role": role, "content": blocks})
-        return found
+            elif blocks := self._turn(message, number):
+                try:
+                    found.append(_TURN[role] % b",".join(blocks))  # type: ignore[arg-type]
+                except TypeError:  # not all of it is JSON yet
+                    found.append({"role": role, "content": listed(blocks)})
+        return listed(found)
 
-    def _turn(self, message: Message, number: int) -> list[schema.Block]:
+    def _turn(self, message: Message, number: int) -> list[schema.Block | bytes]:
         """The blocks for the caller's message of that number. No path is written of what nothing can be wrong with."""
-        found: list[schema.Block] = []
+        found: list[schema.Block | bytes] = []
         for index, part in _ordered(message):
-            block: schema.Block | None
+            block: schema.Block | bytes | None
             if isinstance(part, Text):
-                block = _text(part)
+                block = _WORDS % string_bytes(part.text) if _is_bare(part) else _text(part)
             elif isinstance(part, ToolCall):
                 block = self._tool_use(part)
             elif isinstance(part, ToolResult):
@@ -257,18 +266,21 @@ class _Encoder:
         self._betas.add(FILES_BETA)
         return {"type": "file", "file_id": part.file_id or ""}
 
-    def _tool_use(self, part: ToolCall) -> schema.Block:
+    def _tool_use(self, part: ToolCall) -> schema.Block | bytes:
         id_ = self._call_ids.call(part.id)
+        if part.cache is None and not part.extra:  # as of nearly all
+            with suppress(ConfigurationError):  # which the whole body will tell, with the path
+                return _CALL % (string_bytes(id_), string_bytes(part.name), dump_bytes(part.arguments))
         block: schema.ToolUseBlock = {"type": "tool_use", "id": id_, "name": part.name, "input": part.arguments}
         return _whole(block, part)
 
-    def _tool_result(self, part: ToolResult, number: int, index: int) -> schema.Block:
+    def _tool_result(self, part: ToolResult, number: int, index: int) -> schema.Block | bytes:
         """The block for the result that stands at `index` of the caller's message of that number."""
-        block: schema.ToolResultBlock = {"type": "tool_result", "tool_use_id": self._call_ids.result(part.call_id)}
-        if len(part.content) == 1 and isinstance(only := part.content[0], Text):  # as nearly all are
-            if words := _text(only):
-                block["content"] = [words]
-        elif content := self._blocks(part.content, f"prompt[{number}].content[{index}].content"):
+        id_ = self._call_ids.result(part.call_id)
+        if words := _bare_words(part):
+            return _RESULT % (string_bytes(id_), words)
+        block: schema.ToolResultBlock = {"type": "tool_result", "tool_use_id": id_}
+        if content := self._blocks(part.content, f"prompt[{number}].content[{index}].content"):
             block["content"] = content
         if part.is_error:
             block["is_error"] = True
@@ -355,6 +367,20 @@ def _whole(block: _WholeBlock, part: Text | ToolCall | ToolResult) -> _WholeBloc
     if part.cache is None and not part.extra:  # as of nearly all
         return block
     return _with_extra(_with_cache(block, part.cache), part)
+
+
+def _is_bare(part: Text) -> bool:
+    """Whether there are words in `part`, and nothing beside them."""
+    text = part.text
+    return bool(text) and not (text.isspace() or part.citations or part.extra) and part.cache is None
+
+
+def _bare_words(part: ToolResult) -> bytes:
+    """The words of a result that is nothing else, as nearly all are; none where it is anything else."""
+    if len(part.content) != 1 or part.is_error or part.cache is not None or part.extra:
+        return b""
+    only = part.content[0]
+    return string_bytes(only.text) if type(only) is Text and _is_bare(only) else b""
 
 
 def _text(part: Text) -> schema.Block | None:

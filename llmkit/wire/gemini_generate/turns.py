@@ -5,12 +5,13 @@ Sources: https://ai.google.dev/api/caching#Content, https://ai.google.dev/gemini
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any, Final, Literal, TypeAlias, assert_never, cast
 
 from attrs import evolve
 
 from llmkit.errors import ConfigurationError, InvalidResponseError
-from llmkit.json_codec import loads
+from llmkit.json_codec import dump_bytes, loads, string_bytes
 from llmkit.messages import (
     Audio,
     Document,
@@ -29,13 +30,25 @@ from llmkit.wire.base import Refuse
 from llmkit.wire.gemini_generate import schema
 from llmkit.wire.gemini_generate.media import media_part, resolution
 from llmkit.wire.gemini_generate.schema import WIRE_NAME
-from llmkit.wire.splice import Blobs
+from llmkit.wire.splice import HOLE, Blobs, listed, shape
 
 Json: TypeAlias = dict[str, Any]
+_Role: TypeAlias = Literal["user", "model"]
+_Turn: TypeAlias = tuple[_Role, list[Json | bytes]]
+_TURN: Final = {role: shape({"role": role, "parts": [HOLE]}) for role in ("user", "model")}
+_WORDS: Final = shape({"text": HOLE})
+_SPEECH: Final = {role: shape({"role": role, "parts": [{"text": HOLE}]}) for role in ("user", "model")}
+_SAID: Final[Json] = {"name": HOLE, "response": {"output": HOLE}}
+_CALL: Final = shape({"functionCall": {"id": HOLE, "name": HOLE, "args": HOLE}})
+_CALL_WITHOUT_ID: Final = shape({"functionCall": {"name": HOLE, "args": HOLE}})
+_CALL_BEGINS: Final = b'{"functionCall":'
+_RESULT: Final = shape({"functionResponse": {"id": HOLE, **_SAID}})
+_RESULT_WITHOUT_ID: Final = shape({"functionResponse": _SAID})
 
 # In base64, as all signatures: "skip_thought_signature_validator", which the documentation gives for calls that were
 # not made by the model that is asked.
 UNSIGNED: Final = "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I="
+_PLAIN: Final = {"output"}
 _OWN_NOTES: Final = frozenset({"id", "functionCall", "inlineData", "fileData", "bare"})
 _Other: TypeAlias = Text | Refusal | Image | Audio | Video | Document | Thinking | Opaque  # but calls and results
 
@@ -74,39 +87,52 @@ class Turns:
             messages: The conversation.
             skipped: How many messages the caller had before them.
         """
-        turns: list[schema.SentContent] = []
+        turns: list[_Turn | bytes] = []
         last = ""
-        parts: list[Json] = []
+        speech = ""  # all of the last turn, where it is one text: as most are
+        parts: list[Json | bytes] = []
         places: list[int] = []
         for number, message in enumerate(messages, skipped):
             if message.role == "system":
                 continue
-            role: Literal["user", "model"] = "model" if message.role == "assistant" else "user"
+            role: _Role = "model" if message.role == "assistant" else "user"
+            content = message.content
             if role == last:
-                self._add(message.content, number, parts, places)
+                if speech:  # not all of it
+                    parts, places = [_WORDS % string_bytes(speech)], []
+                    turns[-1] = (role, parts)
+                    speech = ""
+                self._add(content, number, parts, places)
                 continue
-            more: list[Json] = []
+            if len(content) == 1 and type(only := content[0]) is Text and _is_bare(only):
+                last, speech = role, only.text
+                turns.append(_SPEECH[role] % string_bytes(speech))
+                continue
+            more: list[Json | bytes] = []
             order: list[int] = []
-            self._add(message.content, number, more, order)
+            self._add(content, number, more, order)
             if more:  # a turn of which nothing may be sent (an empty answer) is left out
-                last, parts, places = role, more, order
-                turns.append({"role": role, "parts": parts})
-        if self._signed:
-            for turn in turns:
-                if turn["role"] == "model":
-                    turn["parts"] = _sealed(turn["parts"])
-        return turns
+                last, speech, parts, places = role, "", more, order
+                turns.append((role, parts))
+        return listed(turn if isinstance(turn, bytes) else self._sent(*turn) for turn in turns)
 
-    def _add(self, content: Sequence[Part], number: int, parts: list[Json], places: list[int]) -> None:
+    def _sent(self, role: _Role, parts: list[Json | bytes]) -> schema.SentContent | bytes:
+        if self._signed and role == "model":
+            parts = _sealed(parts)
+        try:
+            return _TURN[role] % b",".join(parts)  # type: ignore[arg-type]
+        except TypeError:  # not all of it is JSON yet
+            return {"role": role, "parts": listed(parts)}
+
+    def _add(self, content: Sequence[Part], number: int, parts: list[Json | bytes], places: list[int]) -> None:
         """Add to a turn what is sent for the caller's message of that number.
 
         Results stand first in their turn, in the order of their calls: `places` has that of each.
         """
         for index, part in enumerate(content):
             # No path is written of what nothing can be wrong with.
-            if type(part) is Text and not part.extra:
-                if part.text and not part.text.isspace():  # the provider refuses blank text
-                    parts.append({"text": part.text})
+            if type(part) is Text and _is_bare(part):
+                parts.append(_WORDS % string_bytes(part.text))
             elif isinstance(part, ToolCall):
                 parts.append(self._call(part))
             elif isinstance(part, ToolResult):
@@ -147,10 +173,14 @@ class Turns:
         sent = {kind: {**inner, **told.get(kind, {})} for kind, inner in sent.items()} if told else sent
         yield {**sent, **(resolution(part) if self._resolutions else {}), **_extra(part)}
 
-    def _call(self, part: ToolCall) -> Json:
+    def _call(self, part: ToolCall) -> Json | bytes:
         self._called += 1
         self._calls[part.id] = (self._called, part)
         sent = self._call_ids and not _is_made_up(part)
+        if not part.extra:  # as nearly all
+            with suppress(ConfigurationError):  # which the whole body will tell, with the path
+                told = string_bytes(part.name), dump_bytes(part.arguments)
+                return _CALL % (string_bytes(part.id), *told) if sent else _CALL_WITHOUT_ID % told
         call: Json = {"id": part.id} if sent else {}
         call["name"], call["args"] = part.name, part.arguments
         own = part.extra.get(WIRE_NAME)
@@ -158,7 +188,7 @@ class Turns:
             return {"functionCall": call}
         return {"functionCall": {**call, **own.get("functionCall", {})}, **_extra(part)}
 
-    def _result(self, part: ToolResult, call: ToolCall | None, number: int, index: int) -> Json:
+    def _result(self, part: ToolResult, call: ToolCall | None, number: int, index: int) -> Json | bytes:
         """What is sent for the result of `call`, which stands at `index` of the caller's message of that number."""
         name = part.name or (call.name if call is not None else "")
         if not name:
@@ -177,11 +207,21 @@ class Turns:
             if found and isinstance(item, Document) and item.context is not None:
                 told.append(item.context)
             beside += found
+        response = _response(told, is_error=part.is_error)
+        if not (beside or part.extra) and response.keys() == _PLAIN and isinstance(words := response["output"], str):
+            about = string_bytes(name), string_bytes(words)
+            return _RESULT % (string_bytes(part.call_id), *about) if sent else _RESULT_WITHOUT_ID % about
         result: Json = {"id": part.call_id} if sent else {}
-        result["name"], result["response"] = name, _response(told, is_error=part.is_error)
+        result["name"], result["response"] = name, response
         if beside:
             result["parts"] = beside
         return {"functionResponse": {**result, **_extra(part)} if part.extra else result}
+
+
+def _is_bare(part: Text) -> bool:
+    """Whether there are words in `part`, as the provider refuses blank text, and nothing beside them."""
+    text = part.text
+    return bool(text) and not (part.extra or text.isspace())
 
 
 def _is_made_up(call: ToolCall) -> bool:
@@ -248,11 +288,19 @@ def object_in(text: str) -> Json | None:
     return found if isinstance(found, dict) else None
 
 
-def _sealed(parts: list[Json]) -> list[Json]:
+def _sealed(parts: list[Json | bytes]) -> list[Json | bytes]:
     """The parts of a turn; without any signature, its first call gets the one that is not looked at."""
-    if any("thoughtSignature" in part for part in parts):
+    if any(isinstance(part, dict) and "thoughtSignature" in part for part in parts):
         return parts
     for index, part in enumerate(parts):
-        if "functionCall" in part:
-            return [*parts[:index], {**part, "thoughtSignature": UNSIGNED}, *parts[index + 1 :]]
+        sealed: Json | bytes
+        if isinstance(part, bytes):
+            if not part.startswith(_CALL_BEGINS):
+                continue
+            sealed = b'%b,"thoughtSignature":%b}' % (part[:-1], string_bytes(UNSIGNED))
+        elif "functionCall" in part:
+            sealed = {**part, "thoughtSignature": UNSIGNED}
+        else:
+            continue
+        return [*parts[:index], sealed, *parts[index + 1 :]]
     return parts

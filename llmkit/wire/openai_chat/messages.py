@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import Any, Final, TypeGuard, assert_never, cast
 
 from llmkit.errors import InvalidResponseError
-from llmkit.json_codec import dump_text, loads
+from llmkit.json_codec import dump_text, load_bytes, loads, string_bytes
 from llmkit.messages import (
     AssistantMessage,
     Audio,
@@ -35,6 +35,12 @@ from llmkit.wire.openai_chat.parts import KEPT
 from llmkit.wire.openai_chat.schema import WIRE_NAME
 from llmkit.wire.quirks import OpenAIChatQuirks
 from llmkit.wire.reading import object_or_empty
+from llmkit.wire.splice import HOLE, listed, shape
+
+_SAID: Final = {role: shape({"role": role, "content": HOLE}) for role in ("system", "user", "assistant")}
+_CALL: Final = shape({"id": HOLE, "type": "function", "function": {"name": HOLE, "arguments": HOLE}})
+_CALLING: Final = shape({"role": "assistant", "content": HOLE, "tool_calls": [HOLE]})
+_RESULT: Final = shape({"role": "tool", "tool_call_id": HOLE, "content": HOLE})
 
 
 class Messages:
@@ -47,14 +53,14 @@ class Messages:
 
     def of(self, request: ResolvedRequest) -> list[schema.Message]:
         """The messages of `request`, its instructions first; empty where nothing is left to send."""
-        spoken: list[schema.Message] = []
+        spoken: list[schema.Message | bytes] = []
         for number, message in enumerate(request.messages, request.skipped):
             parts = message.content
             # Most messages are a text, words with calls, or results, and nothing beside them: to look for all that
             # there may be takes several times as long.
             if len(parts) == 1 and type(part := parts[0]) is Text and not part.extra and part.cache is None:
                 if part.text and not part.text.isspace():
-                    spoken.append({"role": message.role, "content": part.text})
+                    spoken.append(_SAID[message.role] % string_bytes(part.text))
             elif plain := self._calling(parts) if message.role == "assistant" else self._results(parts):
                 spoken += plain
             else:
@@ -62,32 +68,34 @@ class Messages:
         if not spoken:
             return []
         if request.cache is not None:
-            self._cache(spoken[-1], request.cache)
-        return [*self._system(request.system, "system"), *spoken]
+            last = spoken[-1]
+            spoken[-1] = last = load_bytes(last) if isinstance(last, bytes) else last
+            self._cache(last, request.cache)
+        return [*self._system(request.system, "system"), *listed(spoken)]
 
-    def _calling(self, parts: tuple[Part, ...]) -> list[schema.Message]:
+    def _calling(self, parts: tuple[Part, ...]) -> list[schema.Message | bytes]:
         """As `_assistant`, of words with calls that have nothing beside them; nothing where they are anything else."""
         words = ""
-        calls: list[schema.ToolCall] = []
+        calls: list[bytes] = []
         for part in parts:
             if type(part) is ToolCall and not part.extra:
-                arguments = part.raw if part.raw is not None else dump_text(part.arguments)
-                function: schema.FunctionCall = {"name": part.name, "arguments": arguments}
-                calls.append({"id": self._call_id(part.id), "type": "function", "function": function})
+                arguments = part.raw if part.raw is not None else dump_text(part.arguments, "arguments")
+                told = string_bytes(self._call_id(part.id)), string_bytes(part.name), string_bytes(arguments)
+                calls.append(_CALL % told)
             elif type(part) is Text and not part.extra and part.cache is None:
                 words += "" if part.text.isspace() else part.text
             else:
                 return []
         if not calls:
             return []
-        found: schema.Message = {"role": "assistant", "content": words or None, "tool_calls": calls}
-        if self._quirks.reasoning_with_calls is not None:
-            found[self._quirks.reasoning_key] = self._quirks.reasoning_with_calls
-        return [found]
+        if self._quirks.reasoning_with_calls is None:
+            return [_CALLING % (string_bytes(words) if words else b"null", b",".join(calls))]
+        said: dict[str, Any] = {"role": "assistant", "content": words or None, "tool_calls": listed(calls)}
+        return [cast("schema.Message", said | {self._quirks.reasoning_key: self._quirks.reasoning_with_calls})]
 
-    def _results(self, parts: tuple[Part, ...]) -> list[schema.Message]:
+    def _results(self, parts: tuple[Part, ...]) -> list[schema.Message | bytes]:
         """As `_user`, of results that are a text each with nothing beside it; nothing where they are anything else."""
-        found: list[schema.Message] = []
+        found: list[schema.Message | bytes] = []
         for part in parts:
             if type(part) is not ToolResult or part.extra or part.cache is not None or len(part.content) != 1:
                 return []
@@ -95,7 +103,7 @@ class Messages:
             if type(only) is not Text or only.extra or only.cache is not None:
                 return []
             content = "" if only.text.isspace() else only.text
-            found.append({"role": "tool", "tool_call_id": self._call_id(part.call_id), "content": content})
+            found.append(_RESULT % (string_bytes(self._call_id(part.call_id)), string_bytes(content)))
         return found
 
     def _turns(self, message: Message, number: int) -> Iterator[schema.Message]:
@@ -320,7 +328,7 @@ def _very_text(part: ToolCall) -> str:
                 return text
         except InvalidResponseError:
             pass
-    return dump_text(part.arguments)
+    return dump_text(part.arguments, "arguments")
 
 
 def _field(part: Part) -> object:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeAlias, assert_never, cast
 
+from llmkit.json_codec import dump_bytes, dump_text, string_bytes
 from llmkit.messages import (
     Audio,
     Citation,
@@ -30,7 +31,7 @@ from llmkit.wire.openai_responses.images import image_item, was_made
 from llmkit.wire.openai_responses.media import MediaEncoder, text
 from llmkit.wire.openai_responses.schema import WIRE_NAME
 from llmkit.wire.reading import object_or_empty
-from llmkit.wire.splice import Blobs
+from llmkit.wire.splice import HOLE, Blobs, listed, shape
 
 PARTS: Final = ("input_text", "input_image", "input_file", "input_audio", "output_text", "refusal")
 """What stands in messages; whatever else has a type is an item."""
@@ -44,30 +45,41 @@ _MESSAGE: Final = ("id", "phase")  # what tells one message of an answer from th
 Told: TypeAlias = Text | Image | Audio | Video | Document | Opaque
 """What the model can be told: messages see to it that no other part stands where it is."""
 _Other: TypeAlias = Refusal | Thinking | Image | Audio | Video | Document | ToolResult | Opaque  # but texts and calls
+_INPUT: Final = {"type": "input_text", "text": HOLE}
+_OUTPUT: Final = {"type": "output_text", "text": HOLE, "annotations": []}
+_SAID: Final = {
+    role: shape({"type": "message", "role": role, "content": [words]})
+    for role, words in (("system", _INPUT), ("user", _INPUT), ("assistant", _OUTPUT))
+}
+_WORDS: Final = shape(_OUTPUT)
+_ANSWER: Final = shape({"type": "message", "role": "assistant", "content": [HOLE]})
+_CALL: Final = shape({"type": "function_call", "call_id": HOLE, "name": HOLE, "arguments": HOLE})
+_RESULT: Final = shape({"type": "function_call_output", "call_id": HOLE, "output": HOLE})
 _NEW: Final[Mapping[str, Any]] = {}  # of a message of which nothing is known
 
 
 class Conversation:
-    """The items of one request, oldest first.
-
-    Attributes:
-        items: What has been added.
-    """
+    """The items of one request, oldest first."""
 
     def __init__(self, blobs: Blobs, refuse: Refuse, *, stored: bool) -> None:
-        self.items: list[schema.Item | dict[str, Any]] = []
+        self._items: list[schema.Item | dict[str, Any] | bytes] = []
         self._media = MediaEncoder(blobs, refuse)
         self._refuse = refuse
         self._stored = stored  # then the provider knows its items by their ids
         self._call_ids = CallIds(_CALL_ID)
         self._custom: set[str] = set()  # ids of calls of custom tools, as they were sent
 
+    @property
+    def items(self) -> list[schema.Item | dict[str, Any]]:
+        """What has been added, for a body."""
+        return listed(self._items)
+
     def system(self, parts: Sequence[Part]) -> None:
         """Add instructions."""
         turn = _Turn(self, "system")
         for index, part in enumerate(parts):
             turn.told(part, f"system[{index}]")
-        self.items += turn.items
+        self._items += turn.items
 
     def message(self, message: Message, number: int) -> None:
         """Add a message, the caller's of that number. No path is written of what nothing can be wrong with."""
@@ -75,37 +87,42 @@ class Conversation:
         if role == "assistant":
             self._call_ids.turn()
         only = content[0] if len(content) == 1 else None  # as most have
-        if type(only) is Text and not only.extra:
-            words: dict[str, Any]
-            if role == "assistant":
-                words = _output_text(only)
-            else:
-                words = {"type": "input_text", "text": only.text}
+        if type(only) is Text and not only.extra and not (only.citations and role == "assistant"):
             if only.text:
-                self.items.append({"type": "message", "role": role, "content": [words]})
+                self._items.append(_SAID[role] % string_bytes(only.text))
         elif type(only) is ToolResult:
-            self.items.append(self.result(only, number, 0))
+            self._items.append(self._usual_result(only) or self.result(only, number, 0))
         elif role == "assistant":
             for part in content:
                 if not isinstance(part, (Text, ToolCall)) or part.extra:
-                    self.items += _Turn(self, role).answer(content, number)
+                    self._items += _Turn(self, role).answer(content, number)
                     return
             self._usual_answer(content)
         else:
-            self.items += _Turn(self, role).question(content, number)
+            self._items += _Turn(self, role).question(content, number)
 
     def _usual_answer(self, content: Sequence[Part]) -> None:
         """Add an answer of plain texts and calls, as `_Turn.answer` would, in half the time."""
-        words: list[Any] | None = None  # of the message that takes further ones
+        words: list[bytes] = []  # of the message that takes further ones
         for part in content:
             if type(part) is ToolCall:
-                self.items.append(self.call(part))
-                words = None
-            elif type(part) is Text and part.text:
-                if words is None:
+                if words:
+                    self._items.append(_ANSWER % b",".join(words))
                     words = []
-                    self.items.append({"type": "message", "role": "assistant", "content": words})
-                words.append(_output_text(part))
+                arguments = dump_text(part.arguments, "arguments") if part.raw is None else part.raw
+                told = string_bytes(self._call_ids.call(part.id)), string_bytes(part.name), string_bytes(arguments)
+                self._items.append(_CALL % told)
+            elif type(part) is Text and part.text:
+                words.append(dump_bytes(_output_text(part)) if part.citations else _WORDS % string_bytes(part.text))
+        if words:
+            self._items.append(_ANSWER % b",".join(words))
+
+    def _usual_result(self, part: ToolResult) -> bytes:
+        """As `result`, of a plain text for a function; nothing for all else."""
+        content = part.content
+        if len(content) != 1 or type(only := content[0]) is not Text or part.extra or self._custom:
+            return b""
+        return _RESULT % (string_bytes(self._call_ids.result(part.call_id)), string_bytes(only.text))
 
     def input_parts(self, part: Told, where: str) -> list[Any]:
         """What stands for `part` in what is told to the model; none for what is refused or empty."""
