@@ -66,8 +66,8 @@ def _writer(default: Callable[[Any], object]) -> _Pieces:
 # Made once, as `_encoder.encode` makes one for each value, which takes longer than writing the arguments of a call.
 _pieces: Final = _writer(_encoder.default)
 # What is written for `Written`, to be found again: a number that nobody knows, so that no value can hold it.
-_HOLE: Final = 1 << 63 | int.from_bytes(os.urandom(7), "big")
-_HOLE_BYTES: Final = b"%d" % _HOLE
+_STAND_IN: Final = 1 << 63 | int.from_bytes(os.urandom(7), "big")
+_STAND_IN_BYTES: Final = b"%d" % _STAND_IN
 
 
 class Written:
@@ -221,10 +221,10 @@ def dump_text(value: object, what: str = "request") -> str:
     Raises:
         ConfigurationError: As `dump_bytes`.
     """
-    return _written(_pieces, value, what)
+    return _dumped(_pieces, value, what)
 
 
-def dump_body(value: object, what: str = "request") -> bytes:
+def dump_body(value: object) -> bytes:
     """As `dump_bytes`, with what is `Written` in `value` as it is.
 
     Raises:
@@ -235,20 +235,20 @@ def dump_body(value: object, what: str = "request") -> bytes:
     def default(other: object) -> Any:
         if type(other) is Written:
             found.append(other.data)
-            return _HOLE
+            return _STAND_IN
         return _encoder.default(other)  # raises
 
-    data = to_utf8(_written(_writer(default), value, what))
+    data = to_utf8(_dumped(_writer(default), value, "request"))
     if not found:
         return data
     pieces = [b""] * (2 * len(found) + 1)
-    pieces[::2] = data.split(_HOLE_BYTES)
+    pieces[::2] = data.split(_STAND_IN_BYTES)
     pieces[1::2] = found
     return b"".join(pieces)
 
 
 def string_bytes(text: str) -> bytes:
-    """As `dump_bytes`, of a text."""
+    """As `dump_bytes`, of a text: most are short."""
     written: str = encode_basestring(text)
     try:
         return written.encode() if len(written) <= _PIECE else to_utf8(written)
@@ -256,7 +256,7 @@ def string_bytes(text: str) -> bytes:
         return to_utf8(written)
 
 
-def _written(pieces: _Pieces, value: object, what: str) -> str:
+def _dumped(pieces: _Pieces, value: object, what: str) -> str:
     try:
         return "".join(pieces(value, False))  # noqa: FBT003 - as above
     except (TypeError, ValueError, RecursionError) as exc:

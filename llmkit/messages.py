@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Final, Literal, TypeAlias
 
 from attrs import field, frozen
+from attrs.validators import optional
 
 from llmkit.errors import ConfigurationError
 from llmkit.media import Audio, CacheTime, Document, Image, Media, Video
@@ -144,7 +145,7 @@ class ToolResult(_Shown):
     """
 
     call_id: str = field(validator=is_text)
-    name: str = ""
+    name: str = field(default="", validator=is_text)
     content: "tuple[Part, ...]" = field(default=(), converter=_result_content)
     is_error: bool = False
     cache: CacheTime | None = field(default=None, validator=is_cache_time)
@@ -171,7 +172,7 @@ class ToolCall(_Shown):
     id: str = field(validator=is_text)
     name: str = field(validator=is_text)
     arguments: dict[str, Any] = field(factory=dict, hash=False, converter=_frozen_dict)
-    raw: str | None = field(default=None, hash=False, eq=False)
+    raw: str | None = field(default=None, hash=False, eq=False, validator=optional(is_text))
     cache: CacheTime | None = field(default=None, kw_only=True, validator=is_cache_time)
     extra: dict[str, dict[str, Any]] = extra_field()
 

@@ -2,17 +2,32 @@
 
 import json
 import math
+import warnings
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import any_text, json_values
 
-from llmkit import AssistantMessage, ConfigurationError, ToolCall, UserMessage
+from llmkit import (
+    AssistantMessage,
+    Citation,
+    Client,
+    ConfigurationError,
+    Image,
+    SystemMessage,
+    Text,
+    ToolCall,
+    ToolResult,
+    UserMessage,
+)
 from llmkit.json_codec import Written, dump_body, dump_bytes, string_bytes
+from llmkit.media.png import encode as png
 from llmkit.testing import FakeServer
-from llmkit.wire.splice import HOLE, listed, shape
+from llmkit.wire.gemini_generate.turns import UNSIGNED
+from llmkit.wire.splice import HOLE, joined, listed, shape
 
+PICTURE = Image(png(bytes(3 * 4 * 4), 4, 4, 3))
 PROVIDERS = ("anthropic", "openai", "openai-chat", "gemini")
 
 
@@ -27,6 +42,9 @@ def test_a_text_is_written_as_it_would_be_in_a_value(text, times):
 def test_items_that_are_json_already(pairs):
     values = [value for value, _ in pairs]
     items = listed([dump_bytes(value) if is_written else value for value, is_written in pairs])
+    assert (
+        joined([dump_bytes(value) if is_written else value for value, is_written in pairs]) == dump_bytes(values)[1:-1]
+    )
     assert dump_body({"a": items, "b": [items]}) == dump_bytes({"a": values, "b": [values]})
 
 
@@ -34,9 +52,8 @@ def test_nothing_is_listed_as_nothing():
     assert (listed([]), dump_body({"a": listed([])})) == ([], b'{"a":[]}')
 
 
-def test_a_shape_takes_json_for_its_holes():
-    form = shape({"a": HOLE, "b": [{"c": HOLE}, 1]})
-    assert form % (string_bytes('"%b"'), b"[1,2]") == rb'{"a":"\"%b\"","b":[{"c":[1,2]},1]}'
+def test_a_shape_is_what_stands_around_its_holes():
+    assert shape({"a": HOLE, "b": [{"c": HOLE}, "%b"]}) == (b'{"a":', b',"b":[{"c":', b'},"%b"]}')
 
 
 def test_what_cannot_be_written_is_named_by_its_place_among_all_items():
@@ -153,3 +170,89 @@ def test_what_one_side_says_at_once_is_one_turn_of_gemini():
         ("model", ["g"]),
         ("user", ["h"]),
     ]
+
+
+# ---- what stands beside what is written at once ----------------------------------------------------------------------
+
+
+def body_of(name, prompt, model="m", **options):
+    """What is sent for `prompt`."""
+    with FakeServer() as server, warnings.catch_warnings(action="ignore"):
+        server.client(name, model=model, unsupported="warn").complete(prompt, **options)
+        return json.loads(server.requests[-1].body)
+
+
+ASKED = [UserMessage("Hi"), AssistantMessage(["Hm", ToolCall("c1", "look", {})])]
+LAST = {
+    "a text": ([UserMessage("Hi")], {"role": "user"}),
+    "a result": ([*ASKED, UserMessage(ToolResult("c1", "look", "it"))], {"role": "tool", "tool_call_id": "c1"}),
+}
+
+
+@pytest.mark.parametrize(("prompt", "expected"), LAST.values(), ids=LAST.keys())
+def test_the_last_message_of_chat_takes_the_mark_of_a_cache(prompt, expected):
+    with FakeServer() as server:
+        client = Client("openrouter", api_key="k", base_url=f"{server.url}/v1", model="a/m")
+        client.complete(prompt, cache="5m")
+        last = json.loads(server.requests[-1].body)["messages"][-1]
+    assert expected.items() <= last.items()
+    assert last["content"][-1]["cache_control"] == {"type": "ephemeral", "ttl": "5m"}
+
+
+def test_a_turn_of_gemini_3_is_signed_also_where_its_call_is_written_at_once():
+    turns = body_of("gemini", [*ASKED, UserMessage(ToolResult("c1", "look", "it"))], model="gemini-3-pro")["contents"]
+    call = {"id": "c1", "name": "look", "args": {}}
+    assert turns[1]["parts"] == [{"text": "Hm"}, {"functionCall": call, "thoughtSignature": UNSIGNED}]
+
+
+def test_calls_of_custom_tools_are_answered_as_such():
+    custom = ToolCall("c2", "run", {"input": "ls"}, extra={"openai-responses": {"type": "custom_tool_call"}})
+    said = [*ASKED, UserMessage(ToolResult("c1", "look", "it")), AssistantMessage([custom])]
+    items = body_of("openai", [*said, UserMessage(ToolResult("c2", "run", "files"))])["input"]
+    assert [item["type"] for item in items][-3:] == [
+        "function_call_output",
+        "custom_tool_call",
+        "custom_tool_call_output",
+    ]
+
+
+MIXED = [UserMessage("Hi"), AssistantMessage(["a", Text("b", cache="5m"), "c"]), UserMessage([PICTURE, "d"])]
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_what_is_rarer_stands_in_its_place(name):
+    with FakeServer() as server:
+        server.client(name, model="m").complete(MIXED)
+        (asked,) = server.requests
+    assert asked.messages[0].text == "Hi"
+    assert asked.messages[1].text == "abc"
+    assert [type(part) for part in asked.messages[2].content] == [Image, Text]
+    assert asked.messages[2].content[0].data == PICTURE.data
+
+
+class Developer(SystemMessage):
+    """What OpenAI calls instructions now."""
+
+    role = "developer"
+
+
+@pytest.mark.parametrize("name", ["openai", "openai-chat"])
+def test_a_role_that_is_not_known_is_sent(name):
+    body = body_of(name, [UserMessage("Hi"), Developer("Be brief"), UserMessage("On")])
+    assert "developer" in [message["role"] for message in body.get("messages") or body["input"]]
+
+
+def test_a_citation_that_cannot_be_written_is_named_by_its_path():
+    cited = Text("t", [Citation(raw={"type": "url_citation", "x": math.nan})])
+    with pytest.raises(ConfigurationError, match=r"^request\.input\[1\]\.content\[1\]\.annotations\[0\]\.x: "):
+        body_of("openai", [UserMessage("Hi"), AssistantMessage(["said", cited])])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda: ToolCall("c", "f", {}, b"raw"), lambda: ToolCall("c", "f", {}, 5), lambda: ToolResult("c", 5, "r")],
+    ids=["raw bytes", "a raw number", "a name that is none"],
+)
+def test_what_is_no_text_is_refused_when_it_is_made(make):
+    with pytest.raises(ConfigurationError, match=r"Tool(Call|Result)\.(raw|name)"):
+        make()

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from secrets import token_hex
 from typing import Any, Final, TypeVar
 
-from llmkit.json_codec import Written, dump_body
+from llmkit.json_codec import Written, dump_body, dump_bytes
 from llmkit.media import Media, base64_of
 
 Item = TypeVar("Item")
@@ -41,17 +41,17 @@ class Blobs:
         return b"".join(pieces)
 
 
-HOLE: Final = Written(b"%b")
-"""Where something differs in the values of a `shape`."""
+HOLE: Final = Written(b"\0")
+"""Where the values of a `shape` differ: what stands nowhere in JSON."""
 
 
-def shape(value: object) -> bytes:
-    """What ``%`` makes a value of, given the JSON of what belongs into each `HOLE` of `value`, which has no ``%``."""
-    return dump_body(value)
+def shape(value: object) -> tuple[bytes, ...]:
+    """The JSON of `value` around each `HOLE` in it, to be joined with the JSON of what belongs there."""
+    return tuple(dump_body(value).split(HOLE.data))
 
 
 def listed(items: Iterable[Item | bytes]) -> list[Item]:
-    """A list for a body, of items of which some are JSON already."""
+    """A list for `dump_body` alone, of items of which some are JSON already: of those several may be one in it."""
     found: list[Any] = []
     run: list[bytes] = []
     for item in items:
@@ -65,3 +65,12 @@ def listed(items: Iterable[Item | bytes]) -> list[Item]:
     if run:
         found.append(Written(b",".join(run), len(run)))
     return found
+
+
+def joined(items: Iterable[object]) -> bytes:
+    """The items of a list as JSON, of which some are that already.
+
+    Raises:
+        ConfigurationError: One cannot be written.
+    """
+    return b",".join([item if type(item) is bytes else dump_bytes(item) for item in items])

@@ -6,6 +6,7 @@ Source: https://platform.claude.com/docs/en/api/messages
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 from typing import Any, Final, Literal, TypeAlias, TypeVar, assert_never, cast
 
 from llmkit.errors import ConfigurationError
@@ -36,7 +37,7 @@ from llmkit.wire.anthropic_messages.schema import WIRE_NAME
 from llmkit.wire.base import Call, Refuse, merge_body, need
 from llmkit.wire.call_ids import CallIds
 from llmkit.wire.quirks import AnthropicMessagesQuirks
-from llmkit.wire.splice import HOLE, Blobs, listed, shape
+from llmkit.wire.splice import HOLE, Blobs, joined, listed, shape
 
 FILES_BETA: Final = "files-api-2025-04-14"
 _IMAGE_TYPES: Final = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
@@ -48,10 +49,7 @@ _BEYOND: Final = (
     "another of itself, and more than a few optional properties and unions"
 )
 _LOCATION: Final = "_location"  # how all of its kinds of citation end, and none of another wire's
-_ROLES: Final = ("system", "user", "assistant")
 _TEXT: Final = {"type": "text", "text": HOLE}
-_SAID: Final = {role: shape({"role": role, "content": [_TEXT]}) for role in _ROLES}
-_TURN: Final = {role: shape({"role": role, "content": [HOLE]}) for role in _ROLES}
 _WORDS: Final = shape(_TEXT)
 _CALL: Final = shape({"type": "tool_use", "id": HOLE, "name": HOLE, "input": HOLE})
 _RESULT: Final = shape({"type": "tool_result", "tool_use_id": HOLE, "content": [_TEXT]})
@@ -165,12 +163,14 @@ class _Encoder:
                 self._call_ids.turn()
             content = message.content
             if len(content) == 1 and type(only := content[0]) is Text and _is_bare(only):  # as in most
-                found.append(_SAID[role] % string_bytes(only.text))
+                before, after = _said(role)
+                found.append(b"".join((before, string_bytes(only.text), after)))
             # A turn of which nothing may be sent (an empty answer) is left out; the provider merges its neighbours.
             elif blocks := self._turn(message, number):
+                before, after = _turn(role)
                 try:
-                    found.append(_TURN[role] % b",".join(blocks))  # type: ignore[arg-type]
-                except TypeError:  # not all of it is JSON yet
+                    found.append(b"".join((before, joined(blocks), after)))
+                except ConfigurationError:  # which the whole body will tell, with the path
                     found.append({"role": role, "content": listed(blocks)})
         return listed(found)
 
@@ -180,7 +180,7 @@ class _Encoder:
         for index, part in _ordered(message):
             block: schema.Block | bytes | None
             if isinstance(part, Text):
-                block = _WORDS % string_bytes(part.text) if _is_bare(part) else _text(part)
+                block = _words(part) if _is_bare(part) else _text(part)
             elif isinstance(part, ToolCall):
                 block = self._tool_use(part)
             elif isinstance(part, ToolResult):
@@ -270,7 +270,10 @@ class _Encoder:
         id_ = self._call_ids.call(part.id)
         if part.cache is None and not part.extra:  # as of nearly all
             with suppress(ConfigurationError):  # which the whole body will tell, with the path
-                return _CALL % (string_bytes(id_), string_bytes(part.name), dump_bytes(part.arguments))
+                given = dump_bytes(part.arguments)
+                return b"".join(
+                    (_CALL[0], string_bytes(id_), _CALL[1], string_bytes(part.name), _CALL[2], given, _CALL[3])
+                )
         block: schema.ToolUseBlock = {"type": "tool_use", "id": id_, "name": part.name, "input": part.arguments}
         return _whole(block, part)
 
@@ -278,7 +281,7 @@ class _Encoder:
         """The block for the result that stands at `index` of the caller's message of that number."""
         id_ = self._call_ids.result(part.call_id)
         if words := _bare_words(part):
-            return _RESULT % (string_bytes(id_), words)
+            return b"".join((_RESULT[0], string_bytes(id_), _RESULT[1], words, _RESULT[2]))
         block: schema.ToolResultBlock = {"type": "tool_result", "tool_use_id": id_}
         if content := self._blocks(part.content, f"prompt[{number}].content[{index}].content"):
             block["content"] = content
@@ -367,6 +370,20 @@ def _whole(block: _WholeBlock, part: Text | ToolCall | ToolResult) -> _WholeBloc
     if part.cache is None and not part.extra:  # as of nearly all
         return block
     return _with_extra(_with_cache(block, part.cache), part)
+
+
+@cache
+def _said(role: str) -> tuple[bytes, ...]:
+    return shape({"role": role, "content": [_TEXT]})
+
+
+@cache
+def _turn(role: str) -> tuple[bytes, ...]:
+    return shape({"role": role, "content": [HOLE]})
+
+
+def _words(part: Text) -> bytes:
+    return b"".join((_WORDS[0], string_bytes(part.text), _WORDS[1]))
 
 
 def _is_bare(part: Text) -> bool:

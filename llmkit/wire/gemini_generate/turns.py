@@ -30,7 +30,7 @@ from llmkit.wire.base import Refuse
 from llmkit.wire.gemini_generate import schema
 from llmkit.wire.gemini_generate.media import media_part, resolution
 from llmkit.wire.gemini_generate.schema import WIRE_NAME
-from llmkit.wire.splice import HOLE, Blobs, listed, shape
+from llmkit.wire.splice import HOLE, Blobs, joined, listed, shape
 
 Json: TypeAlias = dict[str, Any]
 _Role: TypeAlias = Literal["user", "model"]
@@ -38,17 +38,15 @@ _Turn: TypeAlias = tuple[_Role, list[Json | bytes]]
 _TURN: Final = {role: shape({"role": role, "parts": [HOLE]}) for role in ("user", "model")}
 _WORDS: Final = shape({"text": HOLE})
 _SPEECH: Final = {role: shape({"role": role, "parts": [{"text": HOLE}]}) for role in ("user", "model")}
-_SAID: Final[Json] = {"name": HOLE, "response": {"output": HOLE}}
+_OUTPUT: Final[Json] = {"name": HOLE, "response": {"output": HOLE}}
 _CALL: Final = shape({"functionCall": {"id": HOLE, "name": HOLE, "args": HOLE}})
 _CALL_WITHOUT_ID: Final = shape({"functionCall": {"name": HOLE, "args": HOLE}})
-_CALL_BEGINS: Final = b'{"functionCall":'
-_RESULT: Final = shape({"functionResponse": {"id": HOLE, **_SAID}})
-_RESULT_WITHOUT_ID: Final = shape({"functionResponse": _SAID})
+_RESULT: Final = shape({"functionResponse": {"id": HOLE, **_OUTPUT}})
+_RESULT_WITHOUT_ID: Final = shape({"functionResponse": _OUTPUT})
 
 # In base64, as all signatures: "skip_thought_signature_validator", which the documentation gives for calls that were
 # not made by the model that is asked.
 UNSIGNED: Final = "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I="
-_PLAIN: Final = {"output"}
 _OWN_NOTES: Final = frozenset({"id", "functionCall", "inlineData", "fileData", "bare"})
 _Other: TypeAlias = Text | Refusal | Image | Audio | Video | Document | Thinking | Opaque  # but calls and results
 
@@ -98,15 +96,16 @@ class Turns:
             role: _Role = "model" if message.role == "assistant" else "user"
             content = message.content
             if role == last:
-                if speech:  # not all of it
-                    parts, places = [_WORDS % string_bytes(speech)], []
+                if speech:  # the turn goes on
+                    parts, places = [_words(speech)], []
                     turns[-1] = (role, parts)
                     speech = ""
                 self._add(content, number, parts, places)
                 continue
             if len(content) == 1 and type(only := content[0]) is Text and _is_bare(only):
                 last, speech = role, only.text
-                turns.append(_SPEECH[role] % string_bytes(speech))
+                before, after = _SPEECH[role]
+                turns.append(b"".join((before, string_bytes(speech), after)))
                 continue
             more: list[Json | bytes] = []
             order: list[int] = []
@@ -119,9 +118,10 @@ class Turns:
     def _sent(self, role: _Role, parts: list[Json | bytes]) -> schema.SentContent | bytes:
         if self._signed and role == "model":
             parts = _sealed(parts)
+        before, after = _TURN[role]
         try:
-            return _TURN[role] % b",".join(parts)  # type: ignore[arg-type]
-        except TypeError:  # not all of it is JSON yet
+            return b"".join((before, joined(parts), after))
+        except ConfigurationError:  # which the whole body will tell, with the path
             return {"role": role, "parts": listed(parts)}
 
     def _add(self, content: Sequence[Part], number: int, parts: list[Json | bytes], places: list[int]) -> None:
@@ -132,7 +132,7 @@ class Turns:
         for index, part in enumerate(content):
             # No path is written of what nothing can be wrong with.
             if type(part) is Text and _is_bare(part):
-                parts.append(_WORDS % string_bytes(part.text))
+                parts.append(_words(part.text))
             elif isinstance(part, ToolCall):
                 parts.append(self._call(part))
             elif isinstance(part, ToolResult):
@@ -179,8 +179,11 @@ class Turns:
         sent = self._call_ids and not _is_made_up(part)
         if not part.extra:  # as nearly all
             with suppress(ConfigurationError):  # which the whole body will tell, with the path
-                told = string_bytes(part.name), dump_bytes(part.arguments)
-                return _CALL % (string_bytes(part.id), *told) if sent else _CALL_WITHOUT_ID % told
+                name, given = string_bytes(part.name), dump_bytes(part.arguments)
+                if not sent:
+                    before, between, after = _CALL_WITHOUT_ID
+                    return b"".join((before, name, between, given, after))
+                return b"".join((_CALL[0], string_bytes(part.id), _CALL[1], name, _CALL[2], given, _CALL[3]))
         call: Json = {"id": part.id} if sent else {}
         call["name"], call["args"] = part.name, part.arguments
         own = part.extra.get(WIRE_NAME)
@@ -208,14 +211,22 @@ class Turns:
                 told.append(item.context)
             beside += found
         response = _response(told, is_error=part.is_error)
-        if not (beside or part.extra) and response.keys() == _PLAIN and isinstance(words := response["output"], str):
-            about = string_bytes(name), string_bytes(words)
-            return _RESULT % (string_bytes(part.call_id), *about) if sent else _RESULT_WITHOUT_ID % about
+        if not (beside or part.extra) and len(response) == 1 and isinstance(words := response.get("output"), str):
+            name_, output = string_bytes(name), string_bytes(words)
+            if not sent:
+                before, between, after = _RESULT_WITHOUT_ID
+                return b"".join((before, name_, between, output, after))
+            id_ = string_bytes(part.call_id)
+            return b"".join((_RESULT[0], id_, _RESULT[1], name_, _RESULT[2], output, _RESULT[3]))
         result: Json = {"id": part.call_id} if sent else {}
         result["name"], result["response"] = name, response
         if beside:
             result["parts"] = beside
         return {"functionResponse": {**result, **_extra(part)} if part.extra else result}
+
+
+def _words(text: str) -> bytes:
+    return b"".join((_WORDS[0], string_bytes(text), _WORDS[1]))
 
 
 def _is_bare(part: Text) -> bool:
@@ -295,9 +306,9 @@ def _sealed(parts: list[Json | bytes]) -> list[Json | bytes]:
     for index, part in enumerate(parts):
         sealed: Json | bytes
         if isinstance(part, bytes):
-            if not part.startswith(_CALL_BEGINS):
+            if not part.startswith((_CALL[0], _CALL_WITHOUT_ID[0])):
                 continue
-            sealed = b'%b,"thoughtSignature":%b}' % (part[:-1], string_bytes(UNSIGNED))
+            sealed = b"".join((part[:-1], b',"thoughtSignature":', string_bytes(UNSIGNED), b"}"))
         elif "functionCall" in part:
             sealed = {**part, "thoughtSignature": UNSIGNED}
         else:

@@ -5,12 +5,13 @@ Source: https://platform.openai.com/docs/api-reference/chat/create
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 from hashlib import sha256
 from itertools import groupby
 from typing import Any, Final, TypeGuard, assert_never, cast
 
 from llmkit.errors import InvalidResponseError
-from llmkit.json_codec import dump_text, load_bytes, loads, string_bytes
+from llmkit.json_codec import dump_text, loads, string_bytes
 from llmkit.messages import (
     AssistantMessage,
     Audio,
@@ -37,7 +38,6 @@ from llmkit.wire.quirks import OpenAIChatQuirks
 from llmkit.wire.reading import object_or_empty
 from llmkit.wire.splice import HOLE, listed, shape
 
-_SAID: Final = {role: shape({"role": role, "content": HOLE}) for role in ("system", "user", "assistant")}
 _CALL: Final = shape({"id": HOLE, "type": "function", "function": {"name": HOLE, "arguments": HOLE}})
 _CALLING: Final = shape({"role": "assistant", "content": HOLE, "tool_calls": [HOLE]})
 _RESULT: Final = shape({"role": "tool", "tool_call_id": HOLE, "content": HOLE})
@@ -54,23 +54,25 @@ class Messages:
     def of(self, request: ResolvedRequest) -> list[schema.Message]:
         """The messages of `request`, its instructions first; empty where nothing is left to send."""
         spoken: list[schema.Message | bytes] = []
+        latest = None  # of those whose messages are written at once
         for number, message in enumerate(request.messages, request.skipped):
             parts = message.content
             # Most messages are a text, words with calls, or results, and nothing beside them: to look for all that
             # there may be takes several times as long.
             if len(parts) == 1 and type(part := parts[0]) is Text and not part.extra and part.cache is None:
                 if part.text and not part.text.isspace():
-                    spoken.append(_SAID[message.role] % string_bytes(part.text))
+                    before, after = _said(message.role)
+                    spoken.append(b"".join((before, string_bytes(part.text), after)))
+                    latest = message
             elif plain := self._calling(parts) if message.role == "assistant" else self._results(parts):
                 spoken += plain
+                latest = message
             else:
                 spoken += self._turns(message, number)
         if not spoken:
             return []
         if request.cache is not None:
-            last = spoken[-1]
-            spoken[-1] = last = load_bytes(last) if isinstance(last, bytes) else last
-            self._cache(last, request.cache)
+            self._cache(spoken, request.cache, latest)
         return [*self._system(request.system, "system"), *listed(spoken)]
 
     def _calling(self, parts: tuple[Part, ...]) -> list[schema.Message | bytes]:
@@ -80,8 +82,8 @@ class Messages:
         for part in parts:
             if type(part) is ToolCall and not part.extra:
                 arguments = part.raw if part.raw is not None else dump_text(part.arguments, "arguments")
-                told = string_bytes(self._call_id(part.id)), string_bytes(part.name), string_bytes(arguments)
-                calls.append(_CALL % told)
+                id_, name = string_bytes(self._call_id(part.id)), string_bytes(part.name)
+                calls.append(b"".join((_CALL[0], id_, _CALL[1], name, _CALL[2], string_bytes(arguments), _CALL[3])))
             elif type(part) is Text and not part.extra and part.cache is None:
                 words += "" if part.text.isspace() else part.text
             else:
@@ -89,7 +91,8 @@ class Messages:
         if not calls:
             return []
         if self._quirks.reasoning_with_calls is None:
-            return [_CALLING % (string_bytes(words) if words else b"null", b",".join(calls))]
+            content = string_bytes(words) if words else b"null"
+            return [b"".join((_CALLING[0], content, _CALLING[1], b",".join(calls), _CALLING[2]))]
         said: dict[str, Any] = {"role": "assistant", "content": words or None, "tool_calls": listed(calls)}
         return [cast("schema.Message", said | {self._quirks.reasoning_key: self._quirks.reasoning_with_calls})]
 
@@ -103,7 +106,8 @@ class Messages:
             if type(only) is not Text or only.extra or only.cache is not None:
                 return []
             content = "" if only.text.isspace() else only.text
-            found.append(_RESULT % (string_bytes(self._call_id(part.call_id)), string_bytes(content)))
+            id_ = string_bytes(self._call_id(part.call_id))
+            found.append(b"".join((_RESULT[0], id_, _RESULT[1], string_bytes(content), _RESULT[2])))
         return found
 
     def _turns(self, message: Message, number: int) -> Iterator[schema.Message]:
@@ -248,12 +252,18 @@ class Messages:
             fits = most is None or len(text) <= most
         return text if fits else sha256(text.encode("utf-8", "replace")).hexdigest()[: length or most]
 
-    def _cache(self, last: schema.Message, cache: CacheTime) -> None:
-        """Ask to cache up to the end of the conversation."""
+    def _cache(self, spoken: list[schema.Message | bytes], cache: CacheTime, latest: Message | None) -> None:
+        """Ask to cache up to the end of `spoken`, whose last is of `latest` where it is written already."""
         if self._quirks.cache is None:
             self._refuse("cache", "this host does not cache")
+        if not (mark := self._blocks.mark(cache)):
+            return
+        last = spoken[-1]
+        if isinstance(last, bytes):  # nothing can be put into it
+            assert latest is not None  # noqa: S101 - it is of that
+            last = spoken[-1] = [*self._turns(latest, 0)][-1]
         content = last.get("content")
-        if not (mark := self._blocks.mark(cache)) or not content:
+        if not content:
             return
         blocks: list[schema.Block] = [{"type": "text", "text": content}] if isinstance(content, str) else content
         last["content"] = [*blocks[:-1], {**mark, **blocks[-1]}]
@@ -261,6 +271,11 @@ class Messages:
 
 _DOCUMENTED: Final = frozenset({"refusal", "audio", "tool_calls", "function_call"})
 _INSTEAD: Final = frozenset({"refusal", "audio", "tool_calls", "function_call", "images"})
+
+
+@cache
+def _said(role: str) -> tuple[bytes, ...]:
+    return shape({"role": role, "content": HOLE})
 
 
 def _others(part: Thinking | Image | Refusal | ToolCall) -> dict[str, Any]:

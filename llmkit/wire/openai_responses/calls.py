@@ -60,8 +60,7 @@ def call_item(part: ToolCall, id_: str) -> schema.Call:
     """The item that `part` was, or would have been; `id_` is what results call it by."""
     extra = part.extra.get(WIRE_NAME)
     if not extra:
-        arguments = dump_text(part.arguments, "arguments") if part.raw is None else part.raw
-        return {"type": "function_call", "call_id": id_, "name": part.name, "arguments": arguments}
+        return {"type": "function_call", "call_id": id_, "name": part.name, "arguments": arguments_of(part)}
     known: dict[str, Any] = {key: value for key, value in extra.items() if key not in ("type", "arguments")}
     if is_custom(part):
         text = part.arguments.get("input")
@@ -71,6 +70,11 @@ def call_item(part: ToolCall, id_: str) -> schema.Call:
     arguments = _arguments(part, extra.get("arguments"))
     item = {"type": "function_call", **known, "call_id": id_, "name": part.name, "arguments": arguments}
     return cast("schema.FunctionCall", item)
+
+
+def arguments_of(part: ToolCall) -> str:
+    """The arguments of a call of which nothing else is known."""
+    return dump_text(part.arguments, "arguments") if part.raw is None else part.raw
 
 
 def _arguments(part: ToolCall, sent: object) -> str:

@@ -100,7 +100,7 @@ class _Encoder:
             found.system(request.system)
         for index, message in enumerate(request.messages, request.skipped):
             found.message(message, index)
-        return "\n\n".join(text for text in texts if text) if plain else "", found.items
+        return "\n\n".join(text for text in texts if text) if plain else "", found.items()
 
     def _reasoning(self) -> schema.ReasoningOptions | None:
         wanted = self._request.reasoning

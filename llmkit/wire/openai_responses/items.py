@@ -5,9 +5,10 @@ Source: https://platform.openai.com/docs/api-reference/responses/create#response
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, Final, TypeAlias, assert_never, cast
 
-from llmkit.json_codec import dump_bytes, dump_text, string_bytes
+from llmkit.json_codec import string_bytes
 from llmkit.messages import (
     Audio,
     Citation,
@@ -26,7 +27,7 @@ from llmkit.messages import (
 from llmkit.wire.base import Refuse
 from llmkit.wire.call_ids import CallIds
 from llmkit.wire.openai_responses import schema
-from llmkit.wire.openai_responses.calls import call_item, is_custom
+from llmkit.wire.openai_responses.calls import arguments_of, call_item, is_custom
 from llmkit.wire.openai_responses.images import image_item, was_made
 from llmkit.wire.openai_responses.media import MediaEncoder, text
 from llmkit.wire.openai_responses.schema import WIRE_NAME
@@ -47,10 +48,6 @@ Told: TypeAlias = Text | Image | Audio | Video | Document | Opaque
 _Other: TypeAlias = Refusal | Thinking | Image | Audio | Video | Document | ToolResult | Opaque  # but texts and calls
 _INPUT: Final = {"type": "input_text", "text": HOLE}
 _OUTPUT: Final = {"type": "output_text", "text": HOLE, "annotations": []}
-_SAID: Final = {
-    role: shape({"type": "message", "role": role, "content": [words]})
-    for role, words in (("system", _INPUT), ("user", _INPUT), ("assistant", _OUTPUT))
-}
 _WORDS: Final = shape(_OUTPUT)
 _ANSWER: Final = shape({"type": "message", "role": "assistant", "content": [HOLE]})
 _CALL: Final = shape({"type": "function_call", "call_id": HOLE, "name": HOLE, "arguments": HOLE})
@@ -69,7 +66,6 @@ class Conversation:
         self._call_ids = CallIds(_CALL_ID)
         self._custom: set[str] = set()  # ids of calls of custom tools, as they were sent
 
-    @property
     def items(self) -> list[schema.Item | dict[str, Any]]:
         """What has been added, for a body."""
         return listed(self._items)
@@ -89,12 +85,13 @@ class Conversation:
         only = content[0] if len(content) == 1 else None  # as most have
         if type(only) is Text and not only.extra and not (only.citations and role == "assistant"):
             if only.text:
-                self._items.append(_SAID[role] % string_bytes(only.text))
+                before, after = _said(role)
+                self._items.append(b"".join((before, string_bytes(only.text), after)))
         elif type(only) is ToolResult:
             self._items.append(self._usual_result(only) or self.result(only, number, 0))
         elif role == "assistant":
             for part in content:
-                if not isinstance(part, (Text, ToolCall)) or part.extra:
+                if not isinstance(part, (Text, ToolCall)) or part.extra or (type(part) is Text and part.citations):
                     self._items += _Turn(self, role).answer(content, number)
                     return
             self._usual_answer(content)
@@ -107,22 +104,23 @@ class Conversation:
         for part in content:
             if type(part) is ToolCall:
                 if words:
-                    self._items.append(_ANSWER % b",".join(words))
+                    self._items.append(b"".join((_ANSWER[0], b",".join(words), _ANSWER[1])))
                     words = []
-                arguments = dump_text(part.arguments, "arguments") if part.raw is None else part.raw
-                told = string_bytes(self._call_ids.call(part.id)), string_bytes(part.name), string_bytes(arguments)
-                self._items.append(_CALL % told)
+                id_, name = string_bytes(self._call_ids.call(part.id)), string_bytes(part.name)
+                given = string_bytes(arguments_of(part))
+                self._items.append(b"".join((_CALL[0], id_, _CALL[1], name, _CALL[2], given, _CALL[3])))
             elif type(part) is Text and part.text:
-                words.append(dump_bytes(_output_text(part)) if part.citations else _WORDS % string_bytes(part.text))
+                words.append(b"".join((_WORDS[0], string_bytes(part.text), _WORDS[1])))
         if words:
-            self._items.append(_ANSWER % b",".join(words))
+            self._items.append(b"".join((_ANSWER[0], b",".join(words), _ANSWER[1])))
 
     def _usual_result(self, part: ToolResult) -> bytes:
         """As `result`, of a plain text for a function; nothing for all else."""
         content = part.content
         if len(content) != 1 or type(only := content[0]) is not Text or part.extra or self._custom:
             return b""
-        return _RESULT % (string_bytes(self._call_ids.result(part.call_id)), string_bytes(only.text))
+        id_ = string_bytes(self._call_ids.result(part.call_id))
+        return b"".join((_RESULT[0], id_, _RESULT[1], string_bytes(only.text), _RESULT[2]))
 
     def input_parts(self, part: Told, where: str) -> list[Any]:
         """What stands for `part` in what is told to the model; none for what is refused or empty."""
@@ -359,6 +357,11 @@ def _known_by_id(item: Mapping[str, Any]) -> bool:
 
 def _nameless(item: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in item.items() if key != "id"} if item.get("type") in _NAMED else item
+
+
+@cache
+def _said(role: str) -> tuple[bytes, ...]:
+    return shape({"type": "message", "role": role, "content": [_OUTPUT if role == "assistant" else _INPUT]})
 
 
 def _output_text(part: Text) -> dict[str, Any]:
