@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, Unpack, over
 
 from llmkit.chat_stream import ChatStream
 from llmkit.checks import integer, raised, wrong
-from llmkit.errors import ConfigurationError, LLMKitError
+from llmkit.errors import ConfigurationError, LLMKitError, OutputError
 from llmkit.messages import Message, ToolCall, ToolResult, UserMessage
 from llmkit.observing import watched_tools
 from llmkit.output import paid_for
@@ -140,7 +140,7 @@ class Chat:
 
         The events of each round, then a `ToolResult` for each of its calls; after the last round one `FinishReason`,
         that round's, and one `Usage`, the sum of all. The history is as before until that `FinishReason` is given, and
-        where `Stream.collect` raises an `OutputError`.
+        where `Stream.collect` reads up to it and raises an `OutputError`. `Stream.text_deltas` are those of all rounds.
 
         Args:
             prompt: As `send` takes it.
@@ -185,9 +185,17 @@ class Chat:
             output_type = output_type if prompt.output_type is None else prompt.output_type
             options |= prompt.options
             prompt = prompt.prompt
-        given = raised(taken(options))
-        found = {**self._options, **given}
+        given = taken(options)
         said = self._said(prompt)
+        try:
+            return self._settled(said, output_type, raised(given))
+        except LLMKitError as error:
+            error.messages = tuple(said)
+            raise
+
+    def _settled(self, said: list[Message], output_type: object, given: dict[str, Any]) -> Turn:
+        """What is to be done, where `said` was said with the options `given`."""
+        found = {**self._options, **given}
         if (media := found.pop("media", None)) is not None and (said or "media" in given):
             said = with_media(said, media)
         asked, messages = self._with(said)
@@ -239,6 +247,8 @@ class Chat:
         except LLMKitError as error:
             if (paid := paid_for(error)) is not None:
                 self._paid(paid)
+                if isinstance(error, OutputError):
+                    error.response = turn.ended_by(paid)
             raise
         self._paid(response)
         return response

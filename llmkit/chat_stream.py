@@ -76,7 +76,7 @@ class ChatStream(Stream[T_co]):
         return evolve(self._turn.last(), finish_reason=UNFINISHED)
 
     def collect(self) -> Response[T_co]:
-        """As of any stream; where it raises an `OutputError`, the chat's history is as before."""
+        """As of any stream; where an answer that it reads is an `OutputError`, the chat's history is as before."""
         self._demanded = True
         return super().collect()
 
@@ -135,7 +135,7 @@ class ChatStream(Stream[T_co]):
         response = self._round.snapshot
         self._paid(response)
         if self._demanded:
-            demanded(response)
+            demanded(self._turn.ended_by(response))
         results, self._between = self._turn.take(response, self._crew)
         if self._between:
             self._settle()

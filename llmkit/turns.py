@@ -126,12 +126,11 @@ class Turn:
         last = self.rounds[-1]
         # Some hosts have another word for it, or none.
         reason = evolve(last.finish_reason, reason="tool_calls") if self.left else last.finish_reason
-        rounds = tuple(self.rounds)
-        return evolve(last, finish_reason=reason, usage=self.usage(), cost=all_bills(rounds), rounds=rounds)
+        return evolve(_summed(last, self.rounds), finish_reason=reason)
 
-    def usage(self) -> Usage:
-        """What all rounds cost, in tokens."""
-        return self.rounds[0].usage if len(self.rounds) == 1 else sum((one.usage for one in self.rounds), Usage())
+    def ended_by(self, response: Response[Any]) -> Response[Any]:
+        """`response`, which was paid for and fits no `output_type`, as the last answer: no round is added."""
+        return _summed(response, (*self.rounds, response))
 
     def said(self) -> tuple[Message, ...]:
         """The prompt and the completed rounds."""
@@ -182,6 +181,12 @@ def set_free(options: dict[str, Any]) -> None:
     """Let a model that was made to call a tool, and has its results, answer: else it would call for ever."""
     if options.get("tool_choice") not in (None, "none"):
         options["tool_choice"] = "auto"
+
+
+def _summed(response: Response[Any], rounds: Sequence[Response[Any]]) -> Response[Any]:
+    """`response`, the last of `rounds`, with the sum of what they cost; of a single one what the provider told."""
+    usage = response.usage if len(rounds) == 1 else sum((one.usage for one in rounds), Usage())
+    return evolve(response, usage=usage, cost=all_bills(rounds), rounds=tuple(rounds))
 
 
 def all_bills(rounds: Iterable[Response[Any]]) -> tuple[Item, ...]:

@@ -1,5 +1,6 @@
 """Chats: tools are run until the model answers, on all four wires, whole and streamed; what fails loses nothing."""
 
+import pickle
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -12,6 +13,7 @@ from chats import (
     Place,
     ask,
     broken,
+    by_hand,
     clock,
     each,
     each_way,
@@ -30,6 +32,7 @@ from llmkit import (
     Image,
     IncompleteStreamError,
     OutputError,
+    Price,
     Refusal,
     Request,
     Text,
@@ -355,6 +358,92 @@ def test_output_that_does_not_fit(server):
     assert response.output == Place("Oslo")
     assert response.usage == ONE + TWO
     assert [message.role for message in chat.messages] == ["user", "assistant"]
+
+
+COLLECTED = {
+    "sent": lambda chat, *said, **options: chat.send(*said, **options),
+    "collected": lambda chat, *said, **options: chat.stream(*said, **options).collect(),
+    "read, then collected": lambda chat, *said, **options: ask(chat, "streamed", *said, **options),
+}
+
+
+@each
+@pytest.mark.parametrize("get", COLLECTED.values(), ids=COLLECTED.keys())
+@pytest.mark.parametrize("calls", [0, 1])
+def test_an_answer_that_does_not_fit_has_what_all_rounds_cost(server, name, get, calls):
+    for _ in range(calls):
+        server.reply(Reply([ToolCall("call_1", "clock", {"city": "Oslo"})], usage=ONE))
+    server.reply(Reply(["Noon."], usage=TWO))
+    chat = server.client(name, model="m-1", prices={"m-1": Price(1, 5)}).chat(tools=[clock])
+    with pytest.raises(OutputError) as caught:
+        get(chat, "Time?", output_type=int)
+    response = caught.value.response
+    assert [one.usage for one in response.rounds] == [ONE, TWO][1 - calls :]
+    assert response.usage == sum((one.usage for one in response.rounds), Usage()) == chat.usage
+    assert response.cost == sum(one.cost for one in response.rounds) == chat.cost
+    assert (response.finish_reason.reason, response.text) == ("stop", "Noon.")
+    assert pickle.loads(pickle.dumps(caught.value)).response == response
+    with pytest.raises(OutputError) as read:
+        response.output  # noqa: B018
+    assert read.value.response == response
+
+
+def test_an_answer_that_does_not_fit_twice_is_one_round(server):
+    server.reply(Reply([ToolCall("call_1", "clock", {"city": "Oslo"})], usage=ONE))
+    server.reply(Reply(["Noon."], usage=TWO))
+    server.reply(Reply(["Noon!"], usage=THREE))
+    chat = server.client("anthropic").chat(tools=[clock])
+    with pytest.raises(OutputError) as caught:
+        chat.send("Time?", output_type=int, output_retries=1)
+    assert [one.usage for one in caught.value.response.rounds] == [ONE, TWO + THREE]
+    assert caught.value.response.usage == chat.usage == ONE + TWO + THREE
+
+
+@each_way
+def test_what_a_hook_was_answered_is_not_the_chats(server, way):
+    """Only the chat's own answer is summed."""
+
+    def approve(_):
+        client.complete("May it?", output_type=bool)
+
+    client = server.client("anthropic")
+    server.reply(Reply([ToolCall("call_1", "clock", {"city": "Oslo"})], usage=ONE))
+    server.reply(Reply(["Perhaps."], usage=TWO))
+    chat = client.chat(tools=[clock], approve=approve)
+    with pytest.raises(OutputError) as caught:
+        ask(chat, way, "Time?", output_type=int)
+    assert (caught.value.response.usage, caught.value.response.rounds) == (TWO, ())
+    assert chat.usage == ONE
+
+
+REFUSED = {
+    "a value": {"temperature": "hot"},
+    "a name": {"bogus": 1},
+    "media": {"media": [3]},
+    "a type": {"output_type": object()},
+}
+
+
+@each
+@each_way
+@pytest.mark.parametrize("options", REFUSED.values(), ids=REFUSED.keys())
+def test_refused_options_leave_what_was_said(server, name, way, options):
+    chat = server.client(name, model="m-1").chat()
+    with pytest.raises(ConfigurationError) as caught:
+        ask(chat, way, "Time?", **options)
+    assert caught.value.messages == (UserMessage("Time?"),)
+    assert chat.messages == []
+    assert server.requests == []
+
+
+@each_way
+def test_what_cannot_be_sent_now_is_left_too(server, way):
+    server.reply(Reply([ToolCall("call_1", "pay", {"sum": 1})]))
+    chat = server.client("anthropic").chat(tools=[by_hand])
+    chat.send("Pay.")
+    with pytest.raises(ConfigurationError, match="calls wait for an answer") as caught:
+        ask(chat, way, "Time?")
+    assert caught.value.messages == (UserMessage("Time?"),)
 
 
 @each_way

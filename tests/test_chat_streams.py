@@ -130,8 +130,9 @@ def test_an_output_that_does_not_fit(server):
     with chat.stream("Time?", output_type=int) as stream:
         assert [type(event) for event in stream][-2:] == [FinishReason, Usage]
     assert [message.role for message in chat.messages] == ["user", "assistant", "user", "assistant"]
-    with pytest.raises(OutputError):
+    with pytest.raises(OutputError) as caught:
         stream.collect()
+    assert caught.value.messages == ()
 
 
 def test_the_history_is_as_before_until_the_finish_reason(server):
