@@ -582,13 +582,21 @@ class Wrapping:
         response = self.get_response(request)
         if response.streaming and self.kind != "none":
             before = response.streaming_content
-            response.streaming_content = (piece for piece in before) if self.kind == "sync" else _slowly(before)
+            response.streaming_content = KINDS[self.kind](before)
         return response
 
 
 async def _slowly(pieces):
     for piece in pieces:
         yield piece
+
+
+async def _awaiting(pieces):
+    async for piece in pieces:
+        yield piece
+
+
+KINDS = {"sync": lambda pieces: (piece for piece in pieces), "async": _slowly, "awaiting": _awaiting}
 
 
 @pytest.fixture(params=["none", "sync"])
@@ -621,8 +629,28 @@ def test_asgi(site, address):
     assert sent(b"".join(pieces))[-1] == ("end", {"complete": True})
 
 
-def test_asgi_with_a_middleware_of_its_own_kind(site, client):
-    Wrapping.kind = "async"
+@ADDRESSES
+def test_asgi_read_as_its_content(site, address):
+    """By whoever reads no response, but what it streams: a test of the project's, a middleware."""
+
+    async def talk():
+        response = await AsyncClient().get(address, headers={"accept-encoding": "gzip"})
+        return [piece async for piece in response.streaming_content]
+
+    pieces = async_to_sync(talk)()
+    assert len(pieces) > 1, "not collected first"
+    assert sent(b"".join(pieces))[-1] == ("end", {"complete": True})
+
+
+def test_its_content_is_an_iterator_too(stream):
+    content = event_stream(stream).streaming_content
+    assert next(content) == b":\n"
+    assert sent(b"".join(content))[-1] == ("end", {"complete": True})
+
+
+@pytest.mark.parametrize("kind", ["async", "awaiting"])
+def test_asgi_with_a_middleware_of_its_own_kind(site, client, kind):
+    Wrapping.kind = kind
 
     async def talk():
         response = await AsyncClient().get("/answer")
@@ -631,11 +659,12 @@ def test_asgi_with_a_middleware_of_its_own_kind(site, client):
     assert sent(b"".join(async_to_sync(talk)()))[-1] == ("end", {"complete": True})
 
 
-def test_asgi_where_the_browser_goes(silent):
+@pytest.mark.parametrize("of", [lambda response: response, lambda response: response.streaming_content])
+def test_asgi_where_the_browser_goes(silent, of):
     response = event_stream(silent.model.stream("Go on."), heartbeat=0.05)
 
     async def leave():
-        content = aiter(response)
+        content = aiter(of(response))
         while b"Once" not in await anext(content):
             pass
         await content.aclose()

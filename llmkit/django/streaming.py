@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from typing import Any, Final
 
 from asgiref.sync import iscoroutinefunction, sync_to_async
@@ -65,19 +66,44 @@ class EventStream(StreamingHttpResponse):
     def __init__(self, reading: Reading, heartbeat: float) -> None:
         super().__init__(Frames(reading, heartbeat), content_type="text/event-stream", headers=HEADERS)
 
+    @property
+    def streaming_content(self) -> Any:
+        """What is sent, for both kinds of loops; of the kind that a middleware has wrapped around it, where that is."""
+        content = super().streaming_content
+        return content if self.is_async else Content(content)
+
+    @streaming_content.setter
+    def streaming_content(self, value: Any) -> None:
+        self._set_streaming_content(value)
+
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Under ASGI: the blocking reads happen in a thread. Django itself would collect them all first."""
-        await sync_to_async(release_databases)()  # in the thread of the view
-        if self.is_async:  # a middleware has wrapped it
-            async for piece in super().__aiter__():
+        """Under ASGI. Django itself would collect all pieces first."""
+        if self.is_async:  # by a middleware, which may read what it wraps in another thread than that of the view
+            await sync_to_async(release_databases)()
+        async with aclosing(aiter(self.streaming_content)) as content:
+            async for piece in content:
                 yield piece
-            return
-        content: Iterator[bytes] = iter(self.streaming_content)
+
+
+class Content(Iterator[bytes]):
+    """The pieces of a response, as a plain iterator, and as an async one whose blocking reads happen in a thread.
+
+    Which one is wanted only the server knows: a plain view is asked by servers of both kinds.
+    """
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+
+    def __next__(self) -> bytes:
+        return next(self._pieces)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        await sync_to_async(release_databases)()  # in the thread of the view
         executor = ThreadPoolExecutor(1, "llmkit-event-stream-reads")
-        read = sync_to_async(lambda: next(content, None), thread_sensitive=False, executor=executor)
+        read = sync_to_async(lambda: next(self._pieces, None), thread_sensitive=False, executor=executor)
         try:
-            while (read_piece := await read()) is not None:
-                yield read_piece
+            while (piece := await read()) is not None:
+                yield piece
         finally:
             executor.shutdown(wait=False)  # where the browser has gone, a read may go on for a moment
 
