@@ -34,6 +34,11 @@ CHECKS = {
         },
         [],
     ),
+    "a key by its name in Client": ({"default": {"provider": "openai", "api_key": "k"}}, []),
+    "a key by both names": (
+        {"default": {**GOOD, "api_key": "k"}},
+        [("E005", "LLMKIT['default']: 'key' and 'api_key' are the same: keep one of them")],
+    ),
     "a function as a key": ({"default": {"provider": "openai", "key": lambda: 1 / 0}}, []),
     "a fallback": ({"default": {**GOOD, "fallback": ["other"]}, "other": {**GOOD, "provider": "openai"}}, []),
     "no certificates checked": ({"default": {**GOOD, "verify": False}}, []),
@@ -116,6 +121,17 @@ def test_a_client_is_what_the_settings_say(server, setting):
     first, second = server.requests
     assert (first.json["model"], first.json["max_tokens"], first.messages[0].text) == ("m1", 77, "Be brief.")
     assert (second.path.rpartition("/")[2], second.json["model"]) == ("completions", "m2")
+
+
+def test_a_key_by_its_name_in_client(server, setting):
+    row = setting["default"]
+    both = override_settings(LLMKIT={"default": {**row, "api_key": row["key"], "key": None}})
+    with both, pytest.raises(ConfigurationError, match="'key' and 'api_key' are the same"):
+        get_client()
+    row["api_key"] = row.pop("key")
+    with override_settings(LLMKIT=setting):
+        get_client().complete("Hi")
+    assert server.requests[-1].headers["x-api-key"] == "k"
 
 
 def test_the_same_one_each_time(setting):

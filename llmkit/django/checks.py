@@ -24,7 +24,7 @@ from llmkit.django.clients import CLIENT_KEYWORDS, aliases, chain, plain
 from llmkit.errors import ConfigurationError, MissingAuthError, UnknownProviderError
 from llmkit.request import OPTIONS
 
-KEYS: Final = frozenset({"provider", "key", "fallback", *CLIENT_KEYWORDS, *OPTIONS})
+KEYS: Final = frozenset({"provider", "key", "api_key", "fallback", *CLIENT_KEYWORDS, *OPTIONS})
 _EXAMPLE: Final = 'LLMKIT = {"default": {"provider": "anthropic", "model": "claude-sonnet-5"}}'
 
 

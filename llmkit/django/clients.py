@@ -11,7 +11,7 @@ from llmkit.client import Client
 from llmkit.errors import ConfigurationError
 
 CLIENT_KEYWORDS: Final = frozenset(inspect.signature(Client.__init__).parameters) - {"self", "provider", "api_key"}
-"""What an alias may hold beside ``provider``, ``key``, ``fallback`` and the options of calls."""
+"""What an alias may hold beside ``provider``, ``key`` or ``api_key``, ``fallback`` and the options of calls."""
 
 _clients: dict[str, Client] = {}
 
@@ -80,7 +80,9 @@ def plain(alias: str, known: Mapping[str, Mapping[str, Any]]) -> Client:
     row = {name: value for name, value in _row(alias, known).items() if name != "fallback"}
     if "provider" not in row:
         raise ConfigurationError(f"LLMKIT[{alias!r}]: 'provider' is missing, as in 'anthropic' or 'openai:gpt-5.2'")
-    provider, key = row.pop("provider"), row.pop("key", None)
+    if {"key", "api_key"} <= row.keys():
+        raise ConfigurationError(f"LLMKIT[{alias!r}]: 'key' and 'api_key' are the same: keep one of them")
+    provider, key = row.pop("provider"), row.pop("key", row.pop("api_key", None))
     fixed = {name: row.pop(name) for name in CLIENT_KEYWORDS & row.keys()}
     try:
         return Client(provider, api_key=key, **fixed).with_options(**{str(name): value for name, value in row.items()})
