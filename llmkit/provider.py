@@ -29,11 +29,15 @@ ENTRY_POINTS: Final = "llmkit.providers"
 _SHOWN: Final = 24  # characters of a name; keys are longer
 
 
-def _names(value: Iterable[str]) -> tuple[str, ...]:
+def _names(value: Iterable[str], where: str = "Provider.key_variables", of: str = "") -> tuple[str, ...]:
     """A sequence of names as a tuple; one alone is a sequence of letters, which nobody means."""
     if isinstance(value, str):
-        raise ConfigurationError(f"Provider.key_variables: expected a sequence of names, got {value!r:.80}")
+        raise ConfigurationError(f"{where}: expected a sequence of names{of}, got {value!r:.80}")
     return tuple(value)
+
+
+def _names_of_each(value: Mapping[str, Iterable[str]]) -> Mapping[str, tuple[str, ...]]:
+    return {name: _names(names, "Provider.variables", f" for {name!r}") for name, names in value.items()}
 
 
 @frozen
@@ -71,17 +75,17 @@ class Provider:
     base_url: str = field()
     key_variables: tuple[str, ...] = field(default=(), converter=_names)
     auth: Auth = field(default="bearer")
-    needs_key: bool = True
+    needs_key: bool = field(default=True, kw_only=True)
     default_model: str | None = None
-    embedding_model: str | None = None
+    embedding_model: str | None = field(default=None, kw_only=True)
     prices: str | None = field(default=None, kw_only=True)
     telemetry: str | None = field(default=None, kw_only=True)
     aliases: Mapping[str, str] = field(factory=dict, hash=False)
     quirks: Any = field(default=None, hash=False)
-    suffix: str | None = None
-    variables: Mapping[str, tuple[str, ...]] = field(factory=dict, hash=False)
-    defaults: Mapping[str, str] = field(factory=dict, hash=False)
-    special_urls: Mapping[str, str] = field(factory=dict, hash=False)
+    suffix: str | None = field(default=None, kw_only=True)
+    variables: Mapping[str, tuple[str, ...]] = field(factory=dict, converter=_names_of_each, hash=False)
+    defaults: Mapping[str, str] = field(factory=dict, hash=False, kw_only=True)
+    special_urls: Mapping[str, str] = field(factory=dict, hash=False, kw_only=True)
     query: Mapping[str, str] = field(factory=dict, hash=False)
     headers: Mapping[str, str] = field(factory=dict, hash=False)
 

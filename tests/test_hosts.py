@@ -1,5 +1,6 @@
 """The rows: where each sends what, with which key, and what it is told apart from its wire."""
 
+import inspect
 import json
 import pickle
 from urllib.parse import urlsplit
@@ -319,6 +320,10 @@ WRONG_ROWS = {
         lambda: Provider("x", "openai-chat", "https://x.example", key_variables="KEY"),
         "Provider.key_variables: expected a sequence",
     ),
+    "letters for names of a variable": (
+        lambda: Provider("x", "openai-chat", "https://{project}.example", variables={"project": "MY_PROJECT"}),
+        "Provider.variables: expected a sequence of names for 'project', got 'MY_PROJECT'",
+    ),
     "nothing fills it": (
         lambda: Provider("x", "openai-chat", "https://{host}/v1"),
         "Provider.variables: nothing fills {host}",
@@ -339,6 +344,20 @@ def test_rows_that_are_wrong(make, message):
     with pytest.raises(ConfigurationError) as caught:
         make()
     assert str(caught.value).startswith(message)
+
+
+def test_the_order_of_a_row_is_promised():
+    """The contract's; what it does not name is by keyword alone."""
+    parameters = inspect.signature(Provider).parameters.values()
+    assert [one.name for one in parameters if one.kind is one.POSITIONAL_OR_KEYWORD] == [
+        *("name", "wire", "base_url", "key_variables", "auth", "default_model", "aliases", "quirks", "variables"),
+        *("query", "headers"),
+    ]
+
+
+def test_names_of_variables_in_any_sequence():
+    row = Provider("x", "openai-chat", "https://{project}.example", variables={"project": ["A", "B"]})
+    assert row.variables == {"project": ("A", "B")}
 
 
 # Embeddings.
