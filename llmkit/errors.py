@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 DeadlineName = Literal["connect", "first", "idle", "total"]
 CONTEXT_LENGTH_EXCEEDED = "context_length_exceeded"
-BODY_SHOWN = 1024  # characters of a body that an InvalidResponseError keeps
+BODY_SHOWN = 1024  # bytes, in UTF-8, of a body that an InvalidResponseError shows
 
 
 def _remake(cls: type["LLMKitError"], args: tuple[object, ...], state: dict[str, Any]) -> "LLMKitError":
@@ -238,7 +238,22 @@ class InvalidResponseError(LLMKitError):
     """
 
     path: str = "$"
-    body: str = ""
+
+    @property
+    def body(self) -> str:
+        """What came; cut here, as only the text without keys is what is shown, and between two letters."""
+        text: str = self.__dict__.get("body", "")
+        if len(text) <= BODY_SHOWN // 4:  # the most bytes of a letter
+            return text
+        data = text.encode("utf-8", "surrogatepass")
+        end = min(BODY_SHOWN, len(data))
+        while end < len(data) and data[end] & 0xC0 == 0x80:  # noqa: PLR2004 - within a letter
+            end -= 1
+        return data[:end].decode("utf-8", "surrogatepass")
+
+    @body.setter
+    def body(self, text: str) -> None:
+        self.__dict__["body"] = text
 
 
 class OutputError(LLMKitError):

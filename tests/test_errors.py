@@ -1,5 +1,6 @@
 """`llmkit.errors` alone."""
 
+import copy
 import inspect
 import pickle
 
@@ -9,6 +10,7 @@ from llmkit import AssistantMessage, FinishReason, Response, errors
 from llmkit.errors import (
     APIError,
     DeadlineError,
+    InvalidResponseError,
     LLMKitError,
     RateLimitError,
     ServerError,
@@ -47,6 +49,34 @@ def test_the_tree_in_the_docstring_is_the_tree():
 def test_an_attribute_that_is_none_is_refused():
     with pytest.raises(TypeError, match="no attribute 'statis'"):
         APIError("x", statis=400)
+
+
+LONG = {
+    "one byte a letter": ("a" * 1025, "a" * 1024),
+    "two": ("é" * 1024, "é" * 512),
+    "two, and one before": ("a" + "é" * 1024, "a" + "é" * 511),
+    "three": ("€" * 1024, "€" * 341),
+    "four": ("😀" * 1024, "😀" * 256),
+    "as long as it may be": ("é" * 512, "é" * 512),
+    "nothing": ("", ""),
+}
+
+
+@pytest.mark.parametrize(("body", "kept"), LONG.values(), ids=LONG.keys())
+def test_a_body_is_cut_to_a_kibibyte(body, kept):
+    """Between two letters, however the error comes by it."""
+    error, later, filled = InvalidResponseError("x", body=body), InvalidResponseError("x"), InvalidResponseError("x")
+    assert later.body == ""
+    later.body = body
+    filled.with_details(body=body)
+    for one in (error, later, filled, pickle.loads(pickle.dumps(error)), copy.copy(error)):
+        assert one.body == kept
+    assert error.with_details(body="another").body == kept
+
+
+def test_a_body_of_halves_of_pairs_is_cut_too():
+    body = InvalidResponseError("x", body="\ud83d" * 1024).body
+    assert len(body) == 341, "which no report could hold"
 
 
 def test_details_are_only_filled_in():

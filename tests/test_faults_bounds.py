@@ -34,7 +34,7 @@ def assert_refused(outcome, match, *, partial=None):
     """It is no answer, is not asked for again, and the error keeps next to nothing of it."""
     error = assert_failed(outcome, InvalidResponseError, partial=partial, retryable=False)
     assert match in str(error)
-    assert len(error.body) <= 1024
+    assert len(error.body.encode()) <= 1024
     assert outcome.seconds < SOON
 
 
