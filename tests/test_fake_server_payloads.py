@@ -1,5 +1,7 @@
 """`RecordedRequest.request`: what the server was asked, as llmkit would ask it."""
 
+import pickle
+
 import pytest
 import requests
 
@@ -53,6 +55,25 @@ def test_what_a_row_of_a_batch_asks_is_told(server):
     assert rows == [Request([UserMessage("What is new?")], model="m", max_tokens=5)]
 
 
+@pytest.mark.parametrize("provider", ["anthropic", "openai", "openai-chat", "gemini"])
+def test_what_was_asked_pickles(server, provider):
+    client = server.client(provider)
+    client.complete("What is new?", system="Be brief.", tools=(LOOK,))
+    found = server.requests[-1]
+    again = pickle.loads(pickle.dumps(found))
+    assert (again.wire, again.path, again.json, again.body) == (found.wire, found.path, found.json, found.body)
+    assert (again.headers["USER-AGENT"], again.messages) == (found.headers["user-agent"], found.messages)
+    assert again.request == found.request
+
+
+def test_what_goes_on_with_what_a_host_keeps_pickles(server):
+    client = server.client("openai")
+    first = client.complete("One.", extra_body={"store": True})
+    client.complete("Two.", extra_body={"previous_response_id": first.id})
+    again = pickle.loads(pickle.dumps(server.requests[-1]))
+    assert [message.text for message in again.messages] == ["One.", first.text, "Two."]
+
+
 def test_what_asks_for_nothing_is_none(server):
     requests.get(f"{server.url}/v1/models", headers={"x-api-key": "k", "anthropic-version": "2023-06-01"}, timeout=10)
     with pytest.raises(ConfigurationError, match=r"^body: expected dict, got None"):
@@ -63,3 +84,4 @@ def test_what_asks_for_nothing_is_none(server):
 def test_a_request_of_no_wire_is_none():
     with pytest.raises(ConfigurationError, match="wire"):
         _ = RecordedRequest("POST", "/", {}).request
+    assert RecordedRequest("POST", "/", {}).messages == []

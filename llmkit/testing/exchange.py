@@ -15,10 +15,6 @@ from llmkit.testing.replies import Chunking, Reply
 Ending: TypeAlias = Literal["end", "reset", "stall", "drip"]
 
 
-def _of_no_wire(_: "RecordedRequest") -> Request:
-    raise ConfigurationError("wire: nobody knows which one this request is of; FakeServer tells")
-
-
 @frozen(eq=False)
 class RecordedRequest:
     """A request that the server got.
@@ -41,8 +37,6 @@ class RecordedRequest:
     body: bytes = field(default=b"", repr=False)
     wire: str = field(default="", kw_only=True)
     _resumed: Any = field(default=None, repr=False, kw_only=True)
-    _read: Callable[[Any], list[Message]] = field(default=lambda _: [], repr=False, kw_only=True)
-    _request: Callable[["RecordedRequest"], Request] = field(default=_of_no_wire, repr=False, kw_only=True)
 
     @property
     def resumed(self) -> Any:
@@ -58,7 +52,8 @@ class RecordedRequest:
         Raises:
             ConfigurationError: What stands there is no message; the error begins with its path.
         """
-        return self._read(self.resumed)
+        found = self._rendering()
+        return [] if found is None else found.read(self.resumed)
 
     @property
     def request(self) -> Request:
@@ -67,7 +62,16 @@ class RecordedRequest:
         Raises:
             ConfigurationError: The body holds none; the error begins with the path of what is wrong.
         """
-        return self._request(self)
+        found = self._rendering()
+        if found is None:
+            raise ConfigurationError("wire: nobody knows which one this request is of; FakeServer tells")
+        return found.request(self)
+
+    def _rendering(self) -> "Rendering | None":
+        """By its name, and not held: functions do not pickle."""
+        from llmkit.testing.wires import RENDERINGS  # noqa: PLC0415 - which are made of what stands here
+
+        return next((found for found in RENDERINGS if found.wire == self.wire), None)
 
 
 @frozen
@@ -209,4 +213,4 @@ class Rendering:
     def of(self, request: RecordedRequest, kept: Mapping[str, Any]) -> RecordedRequest:
         """`request`, which can be read then."""
         resumed = self.resume(request.json, kept)
-        return evolve(request, wire=self.wire, read=self.read, request=self.request, resumed=resumed)
+        return evolve(request, wire=self.wire, resumed=resumed)
