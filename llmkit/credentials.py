@@ -261,7 +261,7 @@ def find_key(
     if not trusted:
         names = " or ".join(row.key_variables) or "api_key" if profile is None else f"the profile {profile!r}"
         raise MissingAuthError(
-            f"no API key for {_host(address)}: a key from {names} is sent to {_host(own or row.base_url)} only; "
+            f"no API key for {_host(address)}: a key from {names} is sent only to {_place(row, own)}; "
             "pass api_key= for another host"
         )
     if row.auth == "google" and profile is None:
@@ -327,6 +327,18 @@ def siblings(row: Provider) -> Iterator[str]:
     for other in rows():
         if row.key_variables == other.key_variables and _same_host(row.base_url, other.base_url):
             yield other.name
+
+
+def _place(row: Provider, own: str | None) -> str:
+    """The row's own host; in words where nothing fills a variable of its name."""
+    if own is not None:
+        return _host(own)
+    named = [
+        f"{name!r} ({' or '.join(keys)})" if keys else repr(name)
+        for name, keys in row.variables.items()
+        if f"{{{name}}}" in row.base_url
+    ]
+    return f"the host that the variable{'s' * (len(named) > 1)} {' and '.join(named)} name{'s' * (len(named) == 1)}"
 
 
 def _host(address: str) -> str:

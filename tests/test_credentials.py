@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from llmkit import ConfigurationError, MissingAuthError, Provider, UnknownProviderError, providers
+from llmkit import Client, ConfigurationError, MissingAuthError, Provider, UnknownProviderError, providers
 from llmkit.addresses import Filled, base_address, endpoint, with_query
 from llmkit.credentials import Key, find_key, is_loopback
 from llmkit.provider import provider
@@ -54,9 +54,31 @@ def test_where_a_key_of_the_environment_goes(address, sent):
     if sent:
         assert key_for(address, environ={"X_KEY": SECRET}).value() == SECRET
     else:
-        with pytest.raises(MissingAuthError, match=r"X_KEY or X_TOKEN is sent to api\.x\.example only; pass api_key="):
+        with pytest.raises(MissingAuthError, match=r"X_KEY or X_TOKEN is sent only to api\.x\.example; pass api_key="):
             key_for(address, environ={"X_KEY": SECRET})
     assert key_for(address, api_key=SECRET).value() == SECRET
+
+
+NAMED = {
+    "azure": (
+        "a key from AZURE_OPENAI_API_KEY is sent only to the host that the variable 'endpoint' (AZURE_OPENAI_ENDPOINT) "
+        "names; pass api_key= for another host"
+    ),
+    "two variables": "a key from KEY is sent only to the host that the variables 'name' (X_NAME or Y) and 'zone' name",
+}
+
+
+@pytest.mark.parametrize(("name", "words"), NAMED.items())
+def test_where_the_key_of_a_host_that_variables_name_goes(name, words, monkeypatch):
+    """In words, where they are not set."""
+    monkeypatch.delenv("AZURE_OPENAI_ENDPOINT", raising=False)
+    two = {"name": ("X_NAME", "Y"), "zone": (), "other": ()}
+    address = "https://{name}.{zone}.x.example"
+    mine = Provider("x", "openai-chat", address, key_variables=("KEY",), variables=two, query={"other": "{other}"})
+    with pytest.raises(MissingAuthError) as caught:
+        Client(provider(name) if name == "azure" else mine, base_url="https://evil.example")
+    assert words in str(caught.value)
+    assert "{" not in str(caught.value)
 
 
 def test_no_key():

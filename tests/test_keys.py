@@ -119,7 +119,7 @@ def test_it_goes_to_the_rows_own_host_alone(place):
     keys.set("anthropic", KEY)
     Client("anthropic", base_url="https://api.anthropic.com/v1")
     for options in ({}, {"profile": "default"}):
-        with pytest.raises(MissingAuthError, match=r"is sent to api\.anthropic\.com only; pass api_key="):
+        with pytest.raises(MissingAuthError, match=r"is sent only to api\.anthropic\.com; pass api_key="):
             Client("anthropic", base_url="https://gateway.example", **options)
 
 
