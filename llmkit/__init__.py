@@ -89,6 +89,7 @@ if TYPE_CHECKING:
     from llmkit.tools import ServerTool as ServerTool
     from llmkit.tools import Tool as Tool
     from llmkit.tools import tool as tool
+    from llmkit.transport import SupportsRequest as SupportsRequest
     from llmkit.turns import Deferred as Deferred
 
 __version__ = "0.1.0"
@@ -123,6 +124,7 @@ _DOORS = {
     "stream": "Stream",
     "turns": "Deferred",
     "tools": "ServerTool Tool tool",
+    "transport": "SupportsRequest",
 }
 _MODULE_OF = {name: module for module, names in _DOORS.items() for name in names.split()}
 
