@@ -21,7 +21,7 @@ from llmkit.request import OPTIONS
 from llmkit.wire import quirks
 
 GROUPS = {
-    "The client": ("Client", "Stream", "Timeout", "RateLimit", "Request"),
+    "The client": ("Client", "Stream", "Timeout", "RateLimit", "Request", "SupportsRequest"),
     "Messages": ("SystemMessage", "UserMessage", "AssistantMessage"),
     "Parts": ("Text", "Image", "Audio", "Video", "Document", "Thinking", "ToolCall", "ToolResult", "Refusal", "Opaque",
               "Citation"),
@@ -43,7 +43,7 @@ ALIASES = ("Message", "Part", "Media", "Event", "Prompt", "Options")
 DJANGO = ("get_client", "event_stream", "encode", "frame", "problem", "Problem", "End")
 BULK = ("summary", "Summary", "Line", "read", "Rows")
 HISTORY = ("dumps", "loads", "to_data", "from_data", "portability", "Loss")
-NOTEBOOK = ("table", "prompts", "frame", "plot")
+NOTEBOOK = ("display", "table", "prompts", "frame", "plot")
 KEYS = ("set", "get", "remove", "names", "profiles", "path", "stored", "load_dotenv")
 OTEL = ("instrument", "uninstrument")
 SECTIONS = re.compile(r"^(Attributes|Args|Returns|Raises|Example|Yields):\s*$", re.MULTILINE)
@@ -53,7 +53,8 @@ OPENING = (
     "`llmkit.testing`, quirks "
     "from `llmkit.wire.quirks`."
 )
-MADE_INSIDE = ("Stream", "RecordedRequest", "Batches", "BatchResults")  # nobody else calls their constructor
+# Nobody else calls their constructor.
+MADE_INSIDE = ("Stream", "SupportsRequest", "RecordedRequest", "Batches", "BatchResults")
 WIDEST = 90  # characters of a signature in one line
 INTERNAL = (
     "FakeServer.number",

@@ -27,6 +27,7 @@ from llmkit import (
     UserMessage,
 )
 from llmkit import notebook as package
+from llmkit.display import display
 from llmkit.media import png
 from llmkit.messages import AssistantMessage
 from llmkit.notebook import frame, plot, prompts, table
@@ -481,7 +482,9 @@ def test_without_the_extra(library, call, problem, monkeypatch):
 
 
 def test_its_doors():
-    assert {"frame", "plot", "prompts", "table"} <= set(dir(package))
+    assert {"display", "frame", "plot", "prompts", "table"} <= set(dir(package))
+    assert package.display is display
+    assert package.frame is frame
     with pytest.raises(AttributeError, match="no attribute 'tabel'"):
         package.tabel  # noqa: B018
 
