@@ -11,8 +11,10 @@ from llmkit.messages import AssistantMessage, Citation, Opaque, Part, Text, Thin
 from llmkit.response import FinishReason, Model, Reason, Usage
 from llmkit.wire.anthropic_messages.schema import WIRE_NAME
 from llmkit.wire.base import Decoded, ModelPage
+from llmkit.wire.error_bodies import is_failure, outer_object, raise_if_error
 from llmkit.wire.quirks import AnthropicMessagesQuirks
 from llmkit.wire.reading import count, count_or_none, expect, instant, object_or_empty, text_or
+from llmkit.wire.signals import ErrorEvent
 
 REASONS: Final[Mapping[str, Reason]] = {
     "end_turn": "stop",
@@ -31,16 +33,20 @@ def decode(body: Any, _: AnthropicMessagesQuirks) -> Decoded:
     """The answer that `body` is.
 
     Raises:
+        ErrorEvent: It tells of an error.
         InvalidResponseError: It is none; the error has the path.
     """
+    if isinstance(body, list) and is_failure(outer_object(body)):  # as some hosts tell of errors
+        raise ErrorEvent(body)
     found = expect(body, dict, "$")
+    if "content" not in found:
+        raise_if_error(found)
     content = expect(found.get("content"), list, "$.content")
+    parts = tuple(decode_block(block, f"$.content[{index}]") for index, block in enumerate(content))
     return Decoded(
         id=text_or(found.get("id"), ""),
         model=text_or(found.get("model"), ""),
-        message=AssistantMessage(
-            tuple(decode_block(block, f"$.content[{index}]") for index, block in enumerate(content))
-        ),
+        message=AssistantMessage(parts),
         finish_reason=finish_reason(found),
         usage=usage(found.get("usage")),
         raw=found,

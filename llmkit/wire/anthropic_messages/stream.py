@@ -18,6 +18,7 @@ from llmkit.messages import Part, ToolCall
 from llmkit.response import FinishReason, Usage
 from llmkit.sse import ServerSentEvent
 from llmkit.wire.anthropic_messages.decode import decode_block, finish_reason, usage
+from llmkit.wire.error_bodies import is_error
 from llmkit.wire.quirks import AnthropicMessagesQuirks
 from llmkit.wire.reading import expect, object_or_empty, text_or
 from llmkit.wire.recurring import Recurring
@@ -129,7 +130,8 @@ class StreamDecoder:
             if found and handler == self._delta:
                 self._learn(event, data)
             return found
-        return self._error(data) if data.get("error") else None  # as gateways tell of errors that are not Anthropic's
+        # As gateways tell of errors that are not Anthropic's.
+        return self._error(data) if data.get("error") or ("type" not in data and is_error(data)) else None
 
     def _learn(self, event: ServerSentEvent, data: dict[str, Any]) -> None:
         """The delta in `data` was handed out, and so is the next one of its block."""

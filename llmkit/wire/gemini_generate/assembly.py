@@ -10,6 +10,7 @@ from typing import Any, Final
 from llmkit.errors import InvalidResponseError
 from llmkit.events import Event
 from llmkit.response import FinishReason, Usage
+from llmkit.wire.error_bodies import is_error
 from llmkit.wire.gemini_generate.content import Content
 from llmkit.wire.gemini_generate.finish import (
     UNSPECIFIED,
@@ -77,7 +78,7 @@ class Assembly:
         """
         if chunk.__class__ is not dict:
             expect(chunk, dict, path)
-        if chunk.get("error"):
+        if chunk.get("error") or ("candidates" not in chunk and is_error(chunk)):  # as gateways tell of some
             raise ErrorEvent(chunk)
         news = self._told(chunk)
         events: Sequence[Event] | None = None

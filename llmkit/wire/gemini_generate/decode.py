@@ -11,6 +11,7 @@ from llmkit.events import Event, TextDelta, ThinkingDelta, ToolCallDelta
 from llmkit.messages import AssistantMessage
 from llmkit.response import Model
 from llmkit.wire.base import Decoded, ModelPage
+from llmkit.wire.error_bodies import raise_if_error
 from llmkit.wire.gemini_generate.assembly import Assembly
 from llmkit.wire.gemini_generate.finish import tokens
 from llmkit.wire.quirks import GeminiGenerateQuirks
@@ -26,7 +27,7 @@ def decode(body: Any, quirks: GeminiGenerateQuirks) -> Decoded:
     """The answer that `body` is, or the chunks in it: a stream that was not asked for as events is one array.
 
     Raises:
-        ErrorEvent: A chunk is an error.
+        ErrorEvent: It, or a chunk, is an error.
         CutOff: No chunk says why the answer ended.
         InvalidResponseError: It is no answer; the error has the path.
     """
@@ -40,6 +41,7 @@ def decode(body: Any, quirks: GeminiGenerateQuirks) -> Decoded:
         raw = expect(body, dict, "$")
         events += answer.take(raw) or ()
         if not raw.keys() & _ANSWERED:
+            raise_if_error(raw)
             expect(None, list, "$.candidates")
     decoded = Decoded(
         id=answer.id,

@@ -1,4 +1,4 @@
-"""Error bodies of this wire.
+"""Error bodies of this wire, those of gateways that only speak it nearly included.
 
 Sources: https://ai.google.dev/gemini-api/docs/troubleshooting, https://cloud.google.com/apis/design/errors
 """
@@ -7,34 +7,37 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from llmkit.errors import CONTEXT_LENGTH_EXCEEDED, APIError, AuthenticationError, QuotaExceededError, status_error
+from attrs import evolve
+
+from llmkit.errors import QuotaExceededError
 from llmkit.wire.base import ErrorDetails
+from llmkit.wire.error_bodies import BAD_KEY, SPENT_WORDS, Own, outer_object
+from llmkit.wire.error_bodies import error as read_error
 from llmkit.wire.reading import object_or_empty, text_or
 
-_STATUS: Final[Mapping[str, int]] = {
-    "INVALID_ARGUMENT": 400,
-    "FAILED_PRECONDITION": 400,
-    "OUT_OF_RANGE": 400,
-    "UNAUTHENTICATED": 401,
-    "PERMISSION_DENIED": 403,
-    "NOT_FOUND": 404,
-    "ABORTED": 409,
-    "ALREADY_EXISTS": 409,
-    "RESOURCE_EXHAUSTED": 429,
-    "CANCELLED": 499,
-    "INTERNAL": 500,
-    "UNKNOWN": 500,
-    "DATA_LOSS": 500,
-    "UNIMPLEMENTED": 501,
-    "UNAVAILABLE": 503,
-    "DEADLINE_EXCEEDED": 504,
-}
-_BAD_KEY: Final = re.compile(r"API[ _]key (not (valid|found)|expired|was reported)", re.IGNORECASE)
-_TOO_LONG: Final = re.compile(
-    r"(input|prompt) token count|(input|prompt)( is)? too (long|large)|exceeds the maximum number of tokens|"
-    r"too many (input|prompt) tokens|context (window|length)|maximum context",
-    re.IGNORECASE,
+_DAILY: Final = "per[ _-]?day"
+_GOOGLE: Final = Own(
+    names=("code", "status", "error_code", "type", "error_type"),
+    statuses={
+        "out_of_range": 400,
+        "aborted": 409,
+        "already_exists": 409,
+        "cancelled": 499,
+        "unknown": 500,
+        "data_loss": 500,
+        "unimplemented": 501,
+    },
+    too_long=re.compile(
+        r"(input|prompt) token count|(input|prompt)( is)? too (long|large)|exceeds the maximum number of tokens|"
+        r"too many (input|prompt) tokens|context (window|length)|maximum context",
+        re.IGNORECASE,
+    ),
+    bad_key=re.compile(r"API[ _]key (not (valid|found)|expired|was reported)|API_KEY_INVALID", re.IGNORECASE),
+    # A quota for a day is named by its id, its metric or in words; waiting for seconds does not help there. That the
+    # "current quota" is exceeded is said of those of a minute, too.
+    spent=re.compile(_DAILY, re.IGNORECASE),
 )
+_GATEWAYS: Final = evolve(_GOOGLE, bad_key=BAD_KEY, spent=re.compile(rf"{_DAILY}|{SPENT_WORDS}", re.IGNORECASE))
 # Not any mention of billing: the usual words for too many requests a minute ask to check one's "billing details".
 _NEEDS_MONEY: Final = re.compile(
     r"(enable|activate|requires?|set up|without|no) (an? )?(active )?billing|"
@@ -43,49 +46,23 @@ _NEEDS_MONEY: Final = re.compile(
     r"spend(ing)? (cap|limit)|limit: 0(?![\d.])",
     re.IGNORECASE,
 )
-_DAILY: Final = re.compile(r"per[ _-]?day", re.IGNORECASE)
 _RETRY_WORDS: Final = re.compile(r"retry in (\d{1,9}(?:\.\d{1,9})?)\s*s", re.IGNORECASE)
 _SECONDS: Final = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)s")
 
 
 def error(status: int, body: Any) -> ErrorDetails:
     """What an error body says, whether it is JSON or text; `status` is the HTTP answer's."""
-    if isinstance(body, list) and body:
-        body = body[0]  # as errors of streams come that are one array
-    found = object_or_empty(body)
-    inner = object_or_empty(found.get("error", found))
-    kind = text_or(inner.get("status"), None)
+    outer = outer_object(body)
+    inner = object_or_empty(outer.get("error", outer))
+    found = read_error(status, body, _GOOGLE if isinstance(inner.get("status"), str) else _GATEWAYS)
     details = _details(inner)
-    message = _message(found, inner, body)
-    implied = _numeric(inner.get("code")) or _STATUS.get(kind or "", 0)
-    effective = status if status >= 400 else implied  # noqa: PLR2004
-    return ErrorDetails(
-        cls=_class(effective, implied, message, details),
-        status=implied or None,
-        code=_code(effective, inner, kind, message, implied),
-        message=message,
-        retry_after=_retry_after(message, details),
+    limited = (status if status >= 400 else found.status) == 429  # noqa: PLR2004
+    return evolve(
+        found,
+        cls=QuotaExceededError if limited and _NEEDS_MONEY.search(found.message) else found.cls,
+        retry_after=_retry_after(found.message, details),
         request_id=next((id_ for item in details if (id_ := text_or(item.get("requestId"), None))), None),
     )
-
-
-def _class(effective: int, implied: int, message: str, details: Sequence[Mapping[str, Any]]) -> type[APIError] | None:
-    reasons = {item["reason"] for item in details if isinstance(item.get("reason"), str)}
-    if effective == 400 and ("API_KEY_INVALID" in reasons or _BAD_KEY.search(message)):  # noqa: PLR2004
-        return AuthenticationError
-    # A quota for a day is named by its id, its metric or in words; waiting for seconds does not help there.
-    if effective == 429 and (_DAILY.search(f"{message} {details}") or _NEEDS_MONEY.search(message)):  # noqa: PLR2004
-        return QuotaExceededError
-    return status_error(implied) if implied else None
-
-
-def _code(effective: int, inner: Mapping[str, Any], kind: str | None, message: str, implied: int) -> str | None:
-    if effective == 400 and _TOO_LONG.search(message):  # noqa: PLR2004
-        return CONTEXT_LENGTH_EXCEEDED
-    code = inner.get("code")
-    if isinstance(code, int) and not isinstance(code, bool):
-        return kind or str(code)
-    return text_or(code, None) or kind or (str(implied) if implied else None)
 
 
 def _details(inner: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -104,16 +81,3 @@ def _retry_after(message: str, details: Sequence[Mapping[str, Any]]) -> float | 
 
 def _positive(seconds: float) -> float | None:
     return seconds if seconds > 0 else None
-
-
-def _numeric(value: object) -> int:
-    """An HTTP status that stands in the body as a number or its text, else 0."""
-    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) == 3:  # noqa: PLR2004
-        value = int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and 400 <= value <= 599 else 0  # noqa: PLR2004
-
-
-def _message(outer: Mapping[str, Any], inner: Mapping[str, Any], body: object) -> str:
-    """The provider's words, wherever they stand."""
-    places = (inner.get("message"), outer.get("error"), outer.get("message"), inner.get("detail"), body)
-    return next((place.strip() for place in places if isinstance(place, str) and place.strip()), "")

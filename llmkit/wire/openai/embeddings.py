@@ -11,7 +11,7 @@ from typing import Any
 from llmkit.errors import BODY_SHOWN, InvalidResponseError
 from llmkit.json_codec import dump_bytes
 from llmkit.wire.base import Call, Embedded, EmbedRequest, merge_body
-from llmkit.wire.openai.errors import raise_if_error
+from llmkit.wire.error_bodies import raise_if_error
 from llmkit.wire.openai.usage import usage
 from llmkit.wire.quirks import OpenAIChatQuirks, OpenAIResponsesQuirks
 from llmkit.wire.reading import expect, text_or, whole_number

@@ -11,7 +11,7 @@ from typing import Any
 from llmkit.errors import ConfigurationError
 from llmkit.response import Model
 from llmkit.wire.base import Call, ModelPage
-from llmkit.wire.openai.errors import raise_if_error
+from llmkit.wire.error_bodies import raise_if_error
 from llmkit.wire.quirks import OpenAIChatQuirks, OpenAIResponsesQuirks
 from llmkit.wire.reading import count_or_none, expect, instant, object_or_empty, text_or
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from llmkit.messages import AssistantMessage, Part, Refusal, ToolCall
 from llmkit.response import FinishReason, Reason
 from llmkit.wire.base import Decoded
-from llmkit.wire.openai.errors import raise_if_error
+from llmkit.wire.error_bodies import raise_if_error
 from llmkit.wire.openai.usage import usage
 from llmkit.wire.openai_chat.parts import parts_of
 from llmkit.wire.quirks import OpenAIChatQuirks

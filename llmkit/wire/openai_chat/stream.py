@@ -18,7 +18,7 @@ from llmkit.media import sources
 from llmkit.messages import Part, Text, Thinking, ToolCall
 from llmkit.response import FinishReason, Usage
 from llmkit.sse import ServerSentEvent
-from llmkit.wire.openai.errors import has_words, is_error, is_failure, raise_if_error
+from llmkit.wire.error_bodies import has_words, is_error, is_failure, raise_if_error
 from llmkit.wire.openai.usage import usage
 from llmkit.wire.openai_chat.calls import Calls
 from llmkit.wire.openai_chat.content import Content

@@ -25,7 +25,7 @@ INCOMPLETE: Final[Mapping[str, Reason]] = {
     "length": "length",
 }
 
-_OF_ERRORS: Final = ("error", "detail", "message", "code")
+_OF_ERRORS: Final = ("error", "errors", "detail", "message", "code")
 _FOR_THE_CLIENT: Final = frozenset(
     {
         "function_call",
