@@ -69,7 +69,10 @@ GEMINI = [
 def answers() -> dict[str, dict[str, dict[str, Any]]]:
     """Wire → how an answer ends, in words → an answer that does."""
     return {
-        "anthropic-messages": {_word(word): _anthropic(word) for word in [*ANTHROPIC, ANYTHING]},
+        "anthropic-messages": {
+            **{_word(word): _anthropic(word) for word in [*ANTHROPIC, ANYTHING]},
+            "`end_turn` with calls": _anthropic("end_turn", ANTHROPIC_CALL),
+        },
         "openai-responses": _responses(),
         "openai-chat": {
             **{_word(word): _chat(word) for word in [*CHAT, ANYTHING]},
@@ -92,8 +95,11 @@ def _word(word: str) -> str:
 CHAT_CALL = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 
 
-def _anthropic(word: str, usage: object = None) -> dict[str, Any]:
-    return {"content": [{"type": "text", "text": "x"}], "stop_reason": word, "usage": usage}
+ANTHROPIC_CALL = {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}}
+
+
+def _anthropic(word: str, block: object = None, usage: object = None) -> dict[str, Any]:
+    return {"content": [block or {"type": "text", "text": "x"}], "stop_reason": word, "usage": usage}
 
 
 def _chat(word: str | None, usage: object = None, **message: Any) -> dict[str, Any]:
@@ -182,7 +188,7 @@ def _counted(name: str) -> Usage:
         inner[last] = 1 << place
     match name:
         case "anthropic-messages":
-            answer = _anthropic("end_turn", told)
+            answer = _anthropic("end_turn", usage=told)
         case "openai-responses":
             answer = _responses()["`completed`"] | {"usage": told}
         case "openai-chat":

@@ -383,7 +383,10 @@ def scripted(draw: st.DrawFn) -> Scripted:
     parts += draw(st.lists(cut_calls, max_size=1))
     read, written, output = draw(_counts), draw(_counts), draw(_counts)
     usage = Usage(draw(_counts) + read + written, output, read, written, draw(st.integers(0, output)))
-    return Scripted(tuple(draw(st.permutations(parts))), usage, draw(finish_reasons))
+    reason = draw(finish_reasons)
+    if reason.reason == "stop" and any(isinstance(part, ToolCall) for part in parts):
+        reason = FinishReason("tool_calls", "tool_use")  # a turn that holds calls never just stops
+    return Scripted(tuple(draw(st.permutations(parts))), usage, reason)
 
 
 # ---- streams ---------------------------------------------------------------------------------------------------------

@@ -555,6 +555,35 @@ def test_finish_reason(raw, reason):
     assert decoded.finish_reason == FinishReason(reason, raw, "END")
 
 
+CALL = {"type": "tool_use", "id": "toolu_1", "name": "look", "input": {}}
+RAN = {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {}}
+# Blocks, the provider's word → why it ended.
+TURNS = {
+    "a call": ([CALL], "tool_use", "tool_calls"),
+    "a call, called the end of the turn": ([{"type": "text", "text": "a"}, CALL], "end_turn", "tool_calls"),
+    "a call, called a stop string": ([CALL], "stop_sequence", "tool_calls"),
+    "a call, cut off": ([CALL], "max_tokens", "length"),
+    "a call, refused": ([CALL], "refusal", "refusal"),
+    "a call, paused": ([CALL], "pause_turn", "pause"),
+    "a call, and a word of tomorrow": ([CALL], "boredom", "other"),
+    "a call that the provider ran": ([RAN], "end_turn", "stop"),
+}
+
+
+@pytest.mark.parametrize(("blocks", "raw", "reason"), TURNS.values(), ids=TURNS.keys())
+def test_a_turn_that_holds_calls(blocks, raw, reason):
+    """The same whole and streamed."""
+    expected = FinishReason(reason, raw, "END" if raw == "stop_sequence" else None)
+    body = whole(blocks, stop_reason=raw, stop_sequence=expected.stop_sequence)
+    assert WIRE.decode(body, QUIRKS).finish_reason == expected
+    decoder = WIRE.decoder(QUIRKS)
+    ended = {"stop_reason": raw, "stop_sequence": expected.stop_sequence}
+    events = [event for index, block in enumerate(blocks) for event in (begin(index, **block), stop(index))]
+    for data in [START, *events, {"type": "message_delta", "delta": ended}, {"type": "message_stop"}]:
+        decoder.feed(sse(data))
+    assert decoder.close()[1] == expected
+
+
 NOT_ANSWERS = {
     "null": (None, "$"),
     "list": ([], "$"),
@@ -826,7 +855,8 @@ def test_stream(events, expected):
     parts, reason, usage = decoder.close()
     found += parts
     assert found == expected
-    assert (reason, usage) == (FinishReason("stop", "end_turn"), Usage(3, 5))
+    ended = "tool_calls" if any(isinstance(event, ToolCall) for event in expected) else "stop"
+    assert (reason, usage) == (FinishReason(ended, "end_turn"), Usage(3, 5))
     assert (decoder.id, decoder.model) == ("msg_1", "claude-x")
     content.add(found)
     assert content.message() == AssistantMessage(

@@ -47,16 +47,24 @@ def decode(body: Any, _: AnthropicMessagesQuirks) -> Decoded:
         id=text_or(found.get("id"), ""),
         model=text_or(found.get("model"), ""),
         message=AssistantMessage(parts),
-        finish_reason=finish_reason(found),
+        finish_reason=finish_reason(found, calls=any(isinstance(part, ToolCall) for part in parts)),
         usage=usage(found.get("usage")),
         raw=found,
     )
 
 
-def finish_reason(message: Mapping[str, Any]) -> FinishReason:
-    """Why it ended, from `stop_reason` and `stop_sequence`."""
+def finish_reason(message: Mapping[str, Any], *, calls: bool = False) -> FinishReason:
+    """Why it ended, from `stop_reason` and `stop_sequence`.
+
+    Args:
+        message: What has them.
+        calls: Whether the answer holds calls to answer; some hosts end such a turn as any other.
+    """
     raw = text_or(message.get("stop_reason"), None)
-    return FinishReason(REASONS.get(raw or "", "other"), raw, text_or(message.get("stop_sequence"), None))
+    reason = REASONS.get(raw or "", "other")
+    if calls and reason == "stop":
+        reason = "tool_calls"
+    return FinishReason(reason, raw, text_or(message.get("stop_sequence"), None))
 
 
 def usage(value: object) -> Usage:

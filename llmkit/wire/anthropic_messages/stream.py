@@ -172,7 +172,7 @@ class StreamDecoder:
         for block in self._order:
             block.done = True
         self._open.clear()
-        return self._complete(), finish_reason(self.envelope), self.usage()
+        return self._complete(), finish_reason(self.envelope, calls=self._calls > 0), self.usage()
 
     def _message_start(self, data: dict[str, Any]) -> Sequence[Event] | None:
         again = bool(self.envelope)
