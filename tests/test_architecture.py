@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args, get_type_hints
 from urllib.parse import urlsplit
 
 import pytest
@@ -223,6 +224,18 @@ def test_the_doors_of_quirks_are_those_that_checkers_see():
 @pytest.mark.parametrize("name", sorted(llmkit._MODULE_OF))
 def test_every_door_opens(name):
     assert getattr(llmkit, name) is not None
+
+
+def test_what_the_signature_of_a_client_names_has_a_door():
+    names = {name: getattr(llmkit, name) for name in llmkit.__all__}
+    found, waiting = set(), list(get_type_hints(llmkit.Client.__init__, localns=names).values())
+    while waiting:
+        one = waiting.pop()
+        waiting += get_args(one)
+        if getattr(one, "__module__", "").startswith("llmkit."):
+            found.add(one.__name__)
+    assert found == {"Provider", "Timeout", "RateLimit", "Price", "SupportsRequest"}
+    assert found <= set(llmkit.__all__)
 
 
 def test_a_misspelt_name():
