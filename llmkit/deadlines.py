@@ -47,7 +47,7 @@ class Timeout:
     Attributes:
         connect: To connect: name look-up, TCP, proxy and TLS; for each connection that is tried.
         first: Without anything usable: until a stream's first event or the whole body, and any stretch of
-            a stream in which bytes (pings, comments, a dripped event) but no event arrive; for each try.
+            a stream without an event, be it silent or full of bytes (pings, comments, a dripped event); for each try.
         idle: Without a byte. The default counts from the answer's first byte on, as models think in silence for
             minutes before it; any other value counts from when the request was sent. Also while it is being sent.
         total: The whole call, retries and waits included, and what the consumer of a stream does in between.
