@@ -773,6 +773,20 @@ GOOGLE_ERRORS = {
                                      429, QuotaExceededError, "RESOURCE_EXHAUSTED", False, None),
     "billing": (exhausted("Please enable billing on your project."),
                 429, QuotaExceededError, "RESOURCE_EXHAUSTED", False, None),
+    **{
+        words: (exhausted(words), 429, QuotaExceededError, "RESOURCE_EXHAUSTED", False, None)
+        for words in ("You have exceeded your daily quota.", "Daily limit reached.", "Please add billing to continue.",
+                      "This model needs a billing account.")
+    },
+    **{
+        f"{next(iter(detail))}: {next(iter(detail.values()))}":
+            (exhausted("No.", detail), 429, QuotaExceededError, "RESOURCE_EXHAUSTED", False, None)
+        for detail in ({"violations": [{"description": "Daily quota exceeded"}]},
+                       {"violations": [{"description": "billing must be enabled"}]},
+                       {"reason": "BILLING_DISABLED"}, {"metadata": {"quota_unit": "1/d/{project}"}})
+    },
+    "a quota of a minute, by its unit": (exhausted("No.", {"metadata": {"quota_unit": "1/min/{project}"}}),
+                                         429, RateLimitError, "RESOURCE_EXHAUSTED", True, None),
     "internal": (google(500, "INTERNAL", "No."), 500, ServerError, "INTERNAL", True, None),
     "overloaded": (google(503, "UNAVAILABLE", "No."), 503, OverloadedError, "UNAVAILABLE", True, None),
     "too slow": (google(504, "DEADLINE_EXCEEDED", "No."), 504, ServerError, "DEADLINE_EXCEEDED", True, None),

@@ -15,7 +15,7 @@ from llmkit.wire.error_bodies import BAD_KEY, SPENT_WORDS, Own, outer_object
 from llmkit.wire.error_bodies import error as read_error
 from llmkit.wire.reading import object_or_empty, text_or
 
-_DAILY: Final = "per[ _-]?day"
+_DAILY: Final = r"per[ _-]?day|\bdaily\b|\b1/d/"
 _GOOGLE: Final = Own(
     names=("code", "status", "error_code", "type", "error_type"),
     statuses={
@@ -40,8 +40,8 @@ _GOOGLE: Final = Own(
 _GATEWAYS: Final = evolve(_GOOGLE, bad_key=BAD_KEY, spent=re.compile(rf"{_DAILY}|{SPENT_WORDS}", re.IGNORECASE))
 # Not any mention of billing: the usual words for too many requests a minute ask to check one's "billing details".
 _NEEDS_MONEY: Final = re.compile(
-    r"(enable|activate|requires?|set up|without|no) (an? )?(active )?billing|"
-    r"billing (account )?(is|has been|must be|needs)|"
+    r"(enable|activate|requires?|needs?|set up|add|without|no) (an? )?(active )?billing|"
+    r"billing (account )?(is|has been|must be|needs)|BILLING_(DISABLED|NOT_ACTIVE)|"
     r"(credits?|balance) (is |are |has been |have been )?(depleted|exhausted|used up)|"
     r"spend(ing)? (cap|limit)|limit: 0(?![\d.])",
     re.IGNORECASE,
@@ -59,7 +59,7 @@ def error(status: int, body: Any) -> ErrorDetails:
     limited = (status if status >= 400 else found.status) == 429  # noqa: PLR2004
     return evolve(
         found,
-        cls=QuotaExceededError if limited and _NEEDS_MONEY.search(found.message) else found.cls,
+        cls=QuotaExceededError if limited and _NEEDS_MONEY.search(f"{found.message} {details}") else found.cls,
         retry_after=_retry_after(found.message, details),
         request_id=next((id_ for item in details if (id_ := text_or(item.get("requestId"), None))), None),
     )
