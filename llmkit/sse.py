@@ -142,6 +142,8 @@ class SSEDecoder:
         for event in text.split("\n\n"):
             if event.startswith(head):
                 data = event[len(head) :]
+            elif not event:  # blank lines, of which a bomb has millions
+                continue
             else:
                 name, data = _taken_apart(event)
                 head = event[: len(event) - len(data)]

@@ -12,7 +12,7 @@ from sockets import CHUNKED, Server, chunk
 from llmkit import APIError, BadRequestError, Client, InvalidResponseError, TextDelta, Timeout
 
 BEGUN = "".join(PIECES[:2])
-SOON = 120.0  # seconds, of which most take a tenth of one, and lines without an end a few
+SOON = 30.0  # seconds, of which most take a tenth of one
 GZIP = "Content-Encoding: gzip\r\n"
 # No time limit helps: the bounds alone do.
 FOR_EVER = {"timeout": Timeout(None, None, None, None), "max_retries": 3}
