@@ -6,15 +6,12 @@ Source: https://platform.claude.com/docs/en/api/messages
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from functools import cache
-from typing import Any, Final, Literal, TypeAlias, TypeVar, assert_never, cast
+from typing import Any, Final, Literal, TypeAlias, assert_never, cast
 
 from llmkit.errors import ConfigurationError
 from llmkit.json_codec import dump_bytes, string_bytes
 from llmkit.messages import (
     Audio,
-    CacheTime,
-    Citation,
     Document,
     Image,
     Message,
@@ -34,6 +31,19 @@ from llmkit.wire.anthropic_messages import schema
 from llmkit.wire.anthropic_messages.dialect import dialect, expressible
 from llmkit.wire.anthropic_messages.reasoning import Reasoning, reasoning
 from llmkit.wire.anthropic_messages.schema import WIRE_NAME
+from llmkit.wire.anthropic_messages.turns import (
+    TEXT,
+    bare_words,
+    cache_control,
+    is_bare,
+    said,
+    text_block,
+    thinking_block,
+    turn,
+    whole,
+    with_cache,
+    words_of,
+)
 from llmkit.wire.base import Call, Refuse, merge_body, need
 from llmkit.wire.call_ids import CallIds
 from llmkit.wire.quirks import AnthropicMessagesQuirks
@@ -48,11 +58,8 @@ _BEYOND: Final = (
     "structured outputs of this wire have no words for such a schema: for free keys, tuples, any value, what holds "
     "another of itself, and more than a few optional properties and unions"
 )
-_LOCATION: Final = "_location"  # how all of its kinds of citation end, and none of another wire's
-_TEXT: Final = {"type": "text", "text": HOLE}
-_WORDS: Final = shape(_TEXT)
 _CALL: Final = shape({"type": "tool_use", "id": HOLE, "name": HOLE, "input": HOLE})
-_RESULT: Final = shape({"type": "tool_result", "tool_use_id": HOLE, "content": [_TEXT]})
+_RESULT: Final = shape({"type": "tool_result", "tool_use_id": HOLE, "content": [TEXT]})
 _Other: TypeAlias = Text | Refusal | Image | Document | Audio | Video | Thinking | Opaque  # but calls and results
 _COUNTED: Final = ("model", "messages", "system", "tools", "tool_choice", "thinking", "output_config", "cache_control")
 
@@ -125,7 +132,7 @@ class _Encoder:
             "tool_choice": self._tool_choice(),
             "thinking": thought.thinking,
             "output_config": self._output_config(thought),
-            "cache_control": _cache_control(request.cache),
+            "cache_control": cache_control(request.cache),
             "metadata": self._metadata(),
             "service_tier": request.service_tier,
         }
@@ -162,12 +169,12 @@ class _Encoder:
             if role == "assistant":
                 self._call_ids.turn()
             content = message.content
-            if len(content) == 1 and type(only := content[0]) is Text and _is_bare(only):  # as in most
-                before, after = _said(role)
+            if len(content) == 1 and type(only := content[0]) is Text and is_bare(only):  # as in most
+                before, after = said(role)
                 found.append(b"".join((before, string_bytes(only.text), after)))
             # A turn of which nothing may be sent (an empty answer) is left out; the provider merges its neighbours.
             elif blocks := self._turn(message, number):
-                before, after = _turn(role)
+                before, after = turn(role)
                 try:
                     found.append(b"".join((before, joined(blocks), after)))
                 except ConfigurationError:  # which the whole body will tell, with the path
@@ -180,7 +187,7 @@ class _Encoder:
         for index, part in _ordered(message):
             block: schema.Block | bytes | None
             if isinstance(part, Text):
-                block = _words(part) if _is_bare(part) else _text(part)
+                block = words_of(part) if is_bare(part) else text_block(part)
             elif isinstance(part, ToolCall):
                 block = self._tool_use(part)
             elif isinstance(part, ToolResult):
@@ -205,7 +212,7 @@ class _Encoder:
         """The block for `part`; None for what the provider would refuse back."""
         match part:
             case Text():
-                return _text(part)
+                return text_block(part)
             case Image():
                 return self._image(part, where)
             case Document():
@@ -213,9 +220,9 @@ class _Encoder:
             case Audio() | Video():
                 return self._refuse(where, f"this wire takes no {type(part).__name__.lower()}")
             case Thinking():
-                return _thinking(part)
+                return thinking_block(part)
             case Refusal(text=text):
-                return _text(Text(text))
+                return text_block(Text(text))
             case Opaque(wire=wire, data=data):
                 return (
                     data if wire == WIRE_NAME else self._refuse(where, f"a block of {wire} means nothing to this wire")
@@ -231,7 +238,7 @@ class _Encoder:
             source = {"type": "base64", "media_type": part.media_type, "data": self._blobs.mark(part)}
         else:
             source = self._elsewhere(part, where)
-        return None if source is None else _with_cache(schema.ImageBlock(type="image", source=source), part.cache)
+        return None if source is None else with_cache(schema.ImageBlock(type="image", source=source), part.cache)
 
     def _document(self, part: Document, where: str) -> schema.Block | None:
         source = self._document_source(part, where) if part.data is not None else self._elsewhere(part, where)
@@ -244,7 +251,7 @@ class _Encoder:
             block["context"] = part.context
         if part.citations:
             block["citations"] = {"enabled": True}
-        return _with_cache(block, part.cache)
+        return with_cache(block, part.cache)
 
     def _document_source(self, part: Document, where: str) -> schema.Source | None:
         kind = part.media_type or ""
@@ -275,23 +282,23 @@ class _Encoder:
                     (_CALL[0], string_bytes(id_), _CALL[1], string_bytes(part.name), _CALL[2], given, _CALL[3])
                 )
         block: schema.ToolUseBlock = {"type": "tool_use", "id": id_, "name": part.name, "input": part.arguments}
-        return _whole(block, part)
+        return whole(block, part)
 
     def _tool_result(self, part: ToolResult, number: int, index: int) -> schema.Block | bytes:
         """The block for the result that stands at `index` of the caller's message of that number."""
         id_ = self._call_ids.result(part.call_id)
-        if words := _bare_words(part):
+        if words := bare_words(part):
             return b"".join((_RESULT[0], string_bytes(id_), _RESULT[1], words, _RESULT[2]))
         block: schema.ToolResultBlock = {"type": "tool_result", "tool_use_id": id_}
         if content := self._blocks(part.content, f"prompt[{number}].content[{index}].content"):
             block["content"] = content
         if part.is_error:
             block["is_error"] = True
-        return _whole(block, part)
+        return whole(block, part)
 
     def _tool(self, tool: Tool | ServerTool, where: str) -> schema.CustomTool | dict[str, Any]:
         if isinstance(tool, ServerTool):
-            return dict(_with_cache(cast("schema.CustomTool", dict(tool.data)), tool.cache))
+            return dict(with_cache(cast("schema.CustomTool", dict(tool.data)), tool.cache))
         if _TOOL_NAME.fullmatch(tool.name) is None:
             raise ConfigurationError(
                 f"{where}.name: expected up to 128 letters, digits, '_' and '-' on this wire, got {tool.name[:140]!r}"
@@ -302,7 +309,7 @@ class _Encoder:
             found["description"] = tool.description
         if strict is not None:
             found["strict"] = strict
-        return _with_cache(found, tool.cache)
+        return with_cache(found, tool.cache)
 
     def _parameters(self, tool: Tool, where: str) -> tuple[dict[str, Any], bool | None]:
         """What a tool's parameters are sent as, and whether they are strict."""
@@ -344,85 +351,3 @@ def _ordered(message: Message) -> Iterable[tuple[int, Part]]:
     if len(message.content) == 1 or message.role == "assistant":
         return parts
     return sorted(parts, key=lambda item: not isinstance(item[1], ToolResult))
-
-
-_Cacheable = TypeVar("_Cacheable", bound=schema.Cacheable)
-_Block = TypeVar("_Block", bound=Mapping[str, Any])
-_WholeBlock = TypeVar("_WholeBlock", schema.TextBlock, schema.ToolUseBlock, schema.ToolResultBlock)
-
-
-def _cache_control(cache: CacheTime | None) -> schema.CacheControl | None:
-    return None if cache is None else {"type": "ephemeral", "ttl": cache}
-
-
-def _with_cache(block: _Cacheable, cache: CacheTime | None) -> _Cacheable:
-    if (control := _cache_control(cache)) is not None:
-        block["cache_control"] = control
-    return block
-
-
-def _with_extra(block: _Block, part: Text | Thinking | ToolCall | ToolResult) -> _Block:
-    """`block` with what this wire sent along with the part, such as a call's `caller`."""
-    return cast("_Block", {**block, **extra}) if (extra := part.extra.get(WIRE_NAME)) else block
-
-
-def _whole(block: _WholeBlock, part: Text | ToolCall | ToolResult) -> _WholeBlock:
-    if part.cache is None and not part.extra:  # as of nearly all
-        return block
-    return _with_extra(_with_cache(block, part.cache), part)
-
-
-@cache
-def _said(role: str) -> tuple[bytes, ...]:
-    return shape({"role": role, "content": [_TEXT]})
-
-
-@cache
-def _turn(role: str) -> tuple[bytes, ...]:
-    return shape({"role": role, "content": [HOLE]})
-
-
-def _words(part: Text) -> bytes:
-    return b"".join((_WORDS[0], string_bytes(part.text), _WORDS[1]))
-
-
-def _is_bare(part: Text) -> bool:
-    """Whether there are words in `part`, and nothing beside them."""
-    text = part.text
-    return bool(text) and not (text.isspace() or part.citations or part.extra) and part.cache is None
-
-
-def _bare_words(part: ToolResult) -> bytes:
-    """The words of a result that is nothing else, as nearly all are; none where it is anything else."""
-    if len(part.content) != 1 or part.is_error or part.cache is not None or part.extra:
-        return b""
-    only = part.content[0]
-    return string_bytes(only.text) if type(only) is Text and _is_bare(only) else b""
-
-
-def _text(part: Text) -> schema.Block | None:
-    text = part.text
-    if not text or text.isspace():
-        return None  # the provider refuses blank text
-    block: schema.TextBlock = {"type": "text", "text": text}
-    if part.citations and (citations := _citations(part.citations)):
-        block["citations"] = citations
-    return _whole(block, part)
-
-
-def _citations(citations: Sequence[Citation]) -> list[schema.Citation]:
-    """Those that are of this wire, as they came; those of another have other fields."""
-    own = [citation.raw for citation in citations if str(citation.raw.get("type")).endswith(_LOCATION)]
-    # `file_id` is told with a citation and not taken back.
-    return [cast("schema.Citation", {key: value for key, value in raw.items() if key != "file_id"}) for raw in own]
-
-
-def _thinking(part: Thinking) -> schema.Block | None:
-    """Thoughts as they came; None for those that are not sealed by this provider, which it would refuse."""
-    if part.wire != WIRE_NAME:
-        return None
-    if part.redacted is not None:
-        return _with_extra(schema.RedactedThinkingBlock(type="redacted_thinking", data=part.redacted), part)
-    if not part.signature:
-        return None
-    return _with_extra(schema.ThinkingBlock(type="thinking", thinking=part.text, signature=part.signature), part)
