@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 from hypothesis import strategies as st
 
 from llmkit import (
@@ -385,7 +385,7 @@ def scripted(draw: st.DrawFn) -> Scripted:
     usage = Usage(draw(_counts) + read + written, output, read, written, draw(st.integers(0, output)))
     reason = draw(finish_reasons)
     if reason.reason == "stop" and any(isinstance(part, ToolCall) for part in parts):
-        reason = FinishReason("tool_calls", "tool_use")  # a turn that holds calls never just stops
+        reason = evolve(reason, reason="tool_calls")  # a turn that holds calls never just stops
     return Scripted(tuple(draw(st.permutations(parts))), usage, reason)
 
 

@@ -128,7 +128,8 @@ def _stop(reason: FinishReason) -> Json:
 
 
 def _stop_reason(reason: FinishReason) -> str:
-    if reason.raw and finish_reason({"stop_reason": reason.raw}).reason == reason.reason:
+    calls = reason.reason == "tool_calls"  # then there are some, whatever the turn is said to have ended by
+    if reason.raw and finish_reason({"stop_reason": reason.raw}, calls=calls).reason == reason.reason:
         return reason.raw
     if reason.reason == "stop" and reason.stop_sequence is not None:
         return "stop_sequence"
