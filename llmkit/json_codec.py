@@ -248,9 +248,9 @@ def dump_body(value: object) -> bytes:
 
 
 def string_bytes(text: str) -> bytes:
-    """As `dump_bytes`, of a text: most are short."""
+    """As `dump_bytes`, of a text."""
     written: str = encode_basestring(text)
-    try:
+    try:  # most are short: what `to_utf8` does with those, without asking it
         return written.encode() if len(written) <= _PIECE else to_utf8(written)
     except UnicodeEncodeError:
         return to_utf8(written)

@@ -122,11 +122,8 @@ def test_a_row_that_kills_every_worker_fails_alone(server, client, executor):
     assert isinstance(found[0].error, ConnectionFailedError)
     assert "KilledWorker" in str(found[0].error)
     assert found[1].unwrap().text == "good"
-    assert asked(server)[:3] == [
-        "bad",
-        "bad",
-        "good",
-    ]  # more where Dask has lost sight of who did the last, and does it again
+    # More where Dask has lost sight of who did the last, and does it again.
+    assert asked(server)[:3] == ["bad", "bad", "good"]
 
 
 # What comes, and what it takes.
